@@ -1,0 +1,1 @@
+"""Datasets: the JSON formats, run-length masks, converters and synthetic clips."""

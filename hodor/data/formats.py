@@ -1,0 +1,171 @@
+"""The JSON of inference videos: which frames, which masks are given in which of them.
+
+    {"meta"?: {...},
+     "sequences": [{"id": "bear",
+                    "image_paths": ["bear/00000.jpg", ...],               relative to the data set's image folder
+                    "segmentations": {"0": {"1": "run-length string"}},   frame index -> object id -> mask
+                    "eval_files"?: ["00000.jpg", ...]}]}                  the frames a server wants back
+
+Further keys are ignored. Masks stay text until a frame is reached: a run-length string is a few hundred bytes.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from hodor.data import run_length
+from hodor.errors import HodorError
+from hodor.files import inside, written_aside
+
+MAX_OBJECT_ID = 255
+
+
+@dataclass(frozen=True)
+class InferenceSequence:
+    """A video to segment.
+
+    Attributes:
+        id: its name, which is also the name of its output folder.
+        image_paths: its frames in order, relative to the data set's image folder, with forward slashes.
+        segmentations: {frame index: {object id (1..255): run-length string}}; given masks, in the file's order.
+        eval_files: names of the frames that a benchmark server wants back; None = all.
+    """
+
+    id: str
+    image_paths: tuple[str, ...]
+    segmentations: Mapping[int, Mapping[int, str]]
+    eval_files: tuple[str, ...] | None = None
+
+    def masks(self, frame_index: int, height: int, width: int) -> dict[int, np.ndarray]:
+        """The masks given in one frame, {object id: [height, width] bool}, in the file's order; {} where there are none.
+
+        Raises:
+            HodorError: a run-length string doesn't decode to this size, or a mask is empty.
+        """
+        masks = {}
+        for object_id, text in self.segmentations.get(frame_index, {}).items():
+            where = f"sequence {self.id!r}, frame {self.image_paths[frame_index]}, object {object_id}"
+            try:
+                mask = run_length.decode(text, height, width)
+            except ValueError as error:
+                raise HodorError(f"{where}: the mask doesn't fit the frame ({error}); convert the data set again") from None
+            if not mask.any():
+                raise HodorError(f"{where}: the mask is empty; leave the object out of this frame")
+            masks[object_id] = mask
+        return masks
+
+
+def read_inference_json(path: Path) -> list[InferenceSequence]:
+    """Reads a file of inference videos.
+
+    Raises:
+        HodorError: the file is missing, is no JSON, or has a value of the wrong type; the message names sequence and key.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise HodorError(f"{path}: no such file; make it with python -m hodor.data.convert --help") from None
+    except (ValueError, RecursionError) as error:
+        raise HodorError(f"{path}: not valid JSON ({error}); convert the data set again") from None
+    sequences = _Value(content, str(path)).get("sequences").items()
+    result = [_sequence(value) for value in sequences]
+    seen: set[str] = set()
+    for sequence in result:
+        if sequence.id in seen:
+            raise HodorError(f"{path}: sequence {sequence.id!r} stands in it twice")
+        seen.add(sequence.id)
+    return result
+
+
+def write_inference_json(path: Path, sequences: list[InferenceSequence], meta: Mapping[str, Any] | None = None) -> None:
+    """Writes a file of inference videos; complete or absent."""
+    content = {"meta": dict(meta or {}), "sequences": [_as_json(sequence) for sequence in sequences]}
+    with written_aside(path) as aside:
+        aside.write_text(json.dumps(content))
+
+
+def _as_json(sequence: InferenceSequence) -> dict[str, Any]:
+    value: dict[str, Any] = {
+        "id": sequence.id,
+        "image_paths": list(sequence.image_paths),
+        "segmentations": {
+            str(frame): {str(object_id): text for object_id, text in masks.items()}
+            for frame, masks in sequence.segmentations.items()
+        },
+    }
+    if sequence.eval_files is not None:
+        value["eval_files"] = list(sequence.eval_files)
+    return value
+
+
+def _sequence(value: "_Value") -> InferenceSequence:
+    sequence_id = value.get("id").text()
+    value = _Value(value.content, f"{value.where.rsplit(':', 1)[0]}: sequence {sequence_id!r}")
+    inside(Path(), sequence_id, f"{value.where}, key 'id'")
+    image_paths = tuple(path.text() for path in value.get("image_paths").items())
+    if not image_paths:
+        raise HodorError(f"{value.where}, key 'image_paths': the sequence has no frames")
+    for image_path in image_paths:
+        inside(Path(), image_path, f"{value.where}, key 'image_paths'")
+    names = [PurePosixPath(image_path).stem for image_path in image_paths]
+    if len(set(names)) != len(names):
+        raise HodorError(
+            f"{value.where}, key 'image_paths': two frames have the same name, so their masks would overwrite each other"
+        )
+    segmentations = {
+        frame.number(0, len(image_paths) - 1, "a frame index"): {
+            object_id.number(1, MAX_OBJECT_ID, "an object id"): text.text() for object_id, text in masks.entries()
+        }
+        for frame, masks in value.get("segmentations").entries()
+    }
+    eval_files = None
+    if value.has("eval_files"):
+        eval_files = tuple(name.text() for name in value.get("eval_files").items())
+        for name in eval_files:
+            if PurePosixPath(name).stem not in names:
+                raise HodorError(f"{value.where}, key 'eval_files': {name!r} is none of the sequence's frames")
+    return InferenceSequence(sequence_id, image_paths, segmentations, eval_files)
+
+
+class _Value:
+    """A piece of JSON that knows where it stands, so that a wrong type is reported with its place."""
+
+    def __init__(self, content: Any, where: str) -> None:
+        self.content = content
+        self.where = where
+
+    def has(self, key: str) -> bool:
+        return key in self._expect(dict, "an object")
+
+    def get(self, key: str) -> "_Value":
+        content = self._expect(dict, "an object")
+        if key not in content:
+            raise HodorError(f"{self.where}: key {key!r} is missing")
+        separator = ", key " if ": " in self.where else ": key "
+        return _Value(content[key], f"{self.where}{separator}{key!r}")
+
+    def items(self) -> list["_Value"]:
+        return [_Value(item, f"{self.where}[{i}]") for i, item in enumerate(self._expect(list, "a list"))]
+
+    def entries(self) -> list[tuple["_Value", "_Value"]]:
+        content = self._expect(dict, "an object")
+        return [(_Value(key, self.where), _Value(item, f"{self.where}[{key!r}]")) for key, item in content.items()]
+
+    def text(self) -> str:
+        return self._expect(str, "a string")
+
+    def number(self, low: int, high: int, what: str) -> int:
+        """The integer that a key spells, checked against its range."""
+        text = str(self.content)
+        if not (text.isascii() and text.isdigit() and low <= int(text) <= high):
+            raise HodorError(f"{self.where}: {text!r} is not {what} ({low}..{high})")
+        return int(text)
+
+    def _expect(self, kind: type, name: str) -> Any:
+        if not isinstance(self.content, kind):
+            raise HodorError(f"{self.where}: expected {name}, found {type(self.content).__name__}")
+        return self.content

@@ -1,0 +1,74 @@
+"""COCO's compressed run-length strings: masks as text.
+
+A mask is read column by column as alternating runs of 0 and 1, starting with 0. From the fourth run on each length is stored as
+the difference to the one two before it; numbers are written in groups of 5 bits, least significant first, with bit 5 meaning
+"more follows" and bit 4 of the last group the sign, and each group is the character with code 48 + group.
+"""
+
+import numpy as np
+
+
+def encode(mask: np.ndarray) -> str:
+    """Writes a mask `[H, W]` (bool, or 0 / not 0) as a run-length string."""
+    pixels = np.asarray(mask).astype(bool).ravel(order="F")
+    edges = np.flatnonzero(pixels[1:] != pixels[:-1]) + 1
+    starts_with_one = bool(len(pixels)) and bool(pixels[0])
+    bounds = np.concatenate([[0, 0] if starts_with_one else [0], edges, [len(pixels)]])
+    counts = np.diff(bounds)
+    stored = counts.copy()
+    stored[3:] -= counts[1:-2]
+    return "".join(_number_to_text(int(value)) for value in stored)
+
+
+def decode(text: str, height: int, width: int) -> np.ndarray:
+    """Reads a run-length string as a mask `[height, width]` bool.
+
+    Raises:
+        ValueError: the string is no run-length code, or not one of this size.
+    """
+    counts = _counts(text)
+    if (counts < 0).any() or counts.sum() != height * width:
+        raise ValueError(f"the runs cover {counts.sum()} pixels instead of {height} x {width} = {height * width}")
+    values = np.arange(len(counts)) % 2 == 1
+    return np.ascontiguousarray(np.repeat(values, counts).reshape(width, height).T)
+
+
+def area(text: str) -> int:
+    """The number of pixels in the mask, without decoding it.
+
+    Raises:
+        ValueError: the string is no run-length code.
+    """
+    return int(_counts(text)[1::2].sum())
+
+
+def _number_to_text(value: int) -> str:
+    characters = []
+    while True:
+        group = value & 0x1F
+        value >>= 5
+        more = value != (-1 if group & 0x10 else 0)
+        characters.append(chr(48 + (group | (0x20 if more else 0))))
+        if not more:
+            return "".join(characters)
+
+
+def _counts(text: str) -> np.ndarray:
+    """The run lengths in a string, int64."""
+    try:
+        groups = np.frombuffer(text.encode("ascii"), dtype=np.uint8).astype(np.int64) - 48
+    except UnicodeEncodeError:
+        raise ValueError("not a run-length string") from None
+    if len(groups) == 0 or (groups < 0).any() or (groups > 63).any() or groups[-1] & 0x20:
+        raise ValueError("not a run-length string")
+    ends = np.flatnonzero((groups & 0x20) == 0)
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    lengths = ends - starts + 1
+    if lengths.max() > 8:
+        raise ValueError("a run length is too large")
+    shifts = 5 * (np.arange(len(groups)) - np.repeat(starts, lengths))
+    values = np.add.reduceat((groups & 0x1F) << shifts, starts)
+    values -= np.where(groups[ends] & 0x10, np.int64(1) << (5 * lengths), 0)
+    values[1::2] = np.cumsum(values[1::2])
+    values[2::2] = np.cumsum(values[2::2])
+    return values

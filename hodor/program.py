@@ -1,0 +1,57 @@
+"""What every command line of the package shares: one-line errors, exit codes, log lines on stderr."""
+
+import argparse
+import errno
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from hodor.errors import HodorError
+
+
+class ArgumentParser(argparse.ArgumentParser):
+    """An argument parser whose complaints are one line on stderr (exit code 2)."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"error: {message} (see {self.prog} --help)", file=sys.stderr)
+        raise SystemExit(2)
+
+
+class _LevelFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        text = " ".join(record.getMessage().split())
+        return text if record.levelno == logging.INFO else f"{record.levelname.lower()}: {text}"
+
+
+def run(main: Callable[[Sequence[str] | None], int], arguments: Sequence[str] | None = None) -> NoReturn:
+    """Runs a program and leaves the process with its exit code.
+
+    Everything a user can cause (`HodorError`, a failing disk, Ctrl-C) becomes one line on stderr without a traceback.
+    """
+    handler = logging.StreamHandler()
+    handler.setFormatter(_LevelFormatter())
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    try:
+        code = main(arguments)
+    except HodorError as error:
+        code = _complain(str(error))
+    except OSError as error:
+        code = _complain(describe_os_error(error))
+    except KeyboardInterrupt:
+        _complain("interrupted")
+        code = 130
+    sys.exit(code)
+
+
+def describe_os_error(error: OSError) -> str:
+    """One line for a failed file operation: the file and the reason, with the way out where there is one."""
+    reason = error.strerror or str(error)
+    if error.errno == errno.ENOSPC:
+        reason += "; free some space and run the same command again"
+    return f"{error.filename}: {reason}" if error.filename else reason
+
+
+def _complain(message: str) -> int:
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    return 1

@@ -1,0 +1,25 @@
+"""Package description; `pip install .` and `pip install -e .` both work."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+
+
+def requirements(name: str) -> list[str]:
+    return (HERE / name).read_text().split()
+
+
+setup(
+    name="hodor",
+    version="0.1.0",
+    description="Video object segmentation with object descriptors learned from single images (HODOR, CVPR 2022)",
+    long_description=(HERE / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    python_requires=">=3.10",
+    packages=find_packages(include=["hodor", "hodor.*"]),
+    install_requires=requirements("requirements.txt"),
+    extras_require={"development": requirements("requirements-development.txt")},
+)
