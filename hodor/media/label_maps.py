@@ -51,17 +51,18 @@ def write_label_map(path: Path, labels: np.ndarray, palette: np.ndarray) -> None
 def _labels_of_colours(colours: np.ndarray, path: Path, binary: bool) -> np.ndarray:
     """`[H, W, 3]` colours -> `[H, W]` ids by the first palette that knows all of them."""
     if binary:
-        return colours.any(axis=2).astype(np.uint8)
+        brightest: np.ndarray = colours.max(axis=2)
+        return (brightest > 0).astype(np.uint8)
     codes = colours.astype(np.int32) @ np.array([65536, 256, 1], dtype=np.int32)
     present, inverse = np.unique(codes, return_inverse=True)
     for palette in (davis_palette(), youtube_vos_palette()):
         known = palette.astype(np.int32) @ np.array([65536, 256, 1], dtype=np.int32)
         unique, first = np.unique(known, return_index=True)
         positions = np.searchsorted(unique, present).clip(max=len(unique) - 1)
-        if (unique[positions] == present).all():
+        if np.array_equal(unique[positions], present):
             ids: np.ndarray = first[positions].astype(np.uint8)
             return ids[inverse.reshape(codes.shape)]
-    strange = next(code for code in present if code)
+    strange = next(code for code in present.tolist() if code not in known)
     raise HodorError(
         f"{path}: {len(present)} colours, such as {(strange >> 16, strange >> 8 & 255, strange & 255)}, "
         "are in no known palette; save the mask without antialiasing as palette or grey PNG with object ids as pixel values"

@@ -1,0 +1,39 @@
+"""Where and how precisely the network computes."""
+
+import contextlib
+from typing import Literal
+
+import torch
+
+from hodor.errors import HodorError
+
+Precision = Literal["float32", "bf16"]
+
+
+def choose_device(name: str | torch.device) -> torch.device:
+    """The device of that name; "auto" is CUDA where there is one, else the CPU.
+
+    Raises:
+        HodorError: there is no such device here.
+    """
+    if str(name) == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        raise HodorError(f"device {str(name)!r} is not available here; use --device cpu, or auto") from None
+    return device
+
+
+def precision_context(device: torch.device, precision: Precision) -> contextlib.AbstractContextManager[object]:
+    """A context in which the network computes with this precision.
+
+    Raises:
+        HodorError: the precision is unknown.
+    """
+    if precision == "float32":
+        return contextlib.nullcontext()
+    if precision == "bf16":
+        return torch.autocast(device.type, torch.bfloat16)
+    raise HodorError(f"precision must be float32 or bf16, not {precision!r}")

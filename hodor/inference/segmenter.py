@@ -1,0 +1,185 @@
+"""The online segmenter: frames in, label maps out, one at a time.
+
+segmenter = Segmenter(hodor.load("checkpoint.pth").model)
+for frame in frames:                                  # [H, W, 3] uint8, R, G, B
+    labels = segmenter.step(frame, new_masks)         # [H, W] uint8; new_masks = {object id: mask} where there are any
+"""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from hodor.data.formats import MAX_OBJECT_ID
+from hodor.data.sizes import network_size
+from hodor.errors import HodorError
+from hodor.inference.devices import Precision, choose_device, precision_context
+from hodor.inference.label_map import label_map
+from hodor.inference.tracker import DescriptorTracker
+from hodor.modelling.model import HODOR, pad
+from hodor.modelling.soft_masks import resize
+
+_LOGGER = logging.getLogger(__name__)
+
+Mask = np.ndarray | torch.Tensor
+
+
+class Segmenter:
+    """Segments a video frame by frame. Objects may be added and removed at any frame; memory does not grow with time."""
+
+    def __init__(
+        self,
+        model: HODOR,
+        *,
+        temporal_window: int = 7,
+        min_dim: int = 448,
+        max_dim: int = 864,
+        permanent_reference: bool = False,
+        device: str | torch.device = "auto",
+        precision: Precision = "float32",
+    ) -> None:
+        """Gets ready for a video.
+
+        Args:
+            model: the network; it is moved to the device and put into evaluation mode.
+            temporal_window: how many earlier frames are remembered, at least 1.
+            min_dim: shorter side at which frames are shown to the network, in pixels.
+            max_dim: limit of the longer side.
+            permanent_reference: never forget what objects looked like where their masks were given.
+            device: "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1", ...
+            precision: "float32" or "bf16" (faster on hardware that knows it, nearly the same masks).
+
+        Raises:
+            HodorError: the device isn't there, or a number is out of range.
+        """
+        if temporal_window < 1:
+            raise HodorError(f"the temporal window must be at least 1, not {temporal_window}")
+        if not 1 <= min_dim <= max_dim:
+            raise HodorError(f"sizes must satisfy 1 <= min_dim <= max_dim, not {min_dim} and {max_dim}")
+        self.device = choose_device(device)
+        self.model = model.to(self.device).eval()
+        self._size_limits = (min_dim, max_dim)
+        self._precision = precision
+        self._tracker_settings = {"temporal_window": temporal_window, "permanent_reference": permanent_reference}
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets everything: the next frame begins another video."""
+        self._tracker = DescriptorTracker(self.model, **self._tracker_settings)  # type: ignore[arg-type]
+        self._video_size: tuple[int, int] | None = None
+        self._confidence_ids: list[int] = []
+        self._confidence_values: torch.Tensor | None = None
+
+    @property
+    def object_ids(self) -> list[int]:
+        """Ids of the known objects, ascending."""
+        return list(self._tracker.object_ids)
+
+    @property
+    def confidences(self) -> dict[int, float]:
+        """How sure the last label map is: per object the mean probability inside its mask; 0 where the mask is empty."""
+        if self._confidence_values is None:
+            return {}
+        return dict(zip(self._confidence_ids, self._confidence_values.tolist(), strict=True))
+
+    def remove_object(self, object_id: int) -> None:
+        """Stops following an object.
+
+        Raises:
+            HodorError: there is no such object.
+        """
+        if object_id not in self._tracker.object_ids:
+            raise HodorError(f"object {object_id} is not being tracked; known objects: {self.object_ids}")
+        self._tracker.remove_object(object_id)
+
+    def step(self, frame: Mask, new_masks: Mapping[int, Mask] | Mask | None = None, *, last: bool = False) -> torch.Tensor:
+        """Takes the next frame of the video.
+
+        Args:
+            frame: [H, W, 3] array or [3, H, W] tensor, R, G, B in 0..255.
+            new_masks: objects that start here or whose masks are given anew: {object id 1..255: [H, W] mask} or a label map
+                [H, W] of ids; where masks overlap, the later one counts.
+            last: no frame will follow, so that nothing needs to be remembered of this one.
+
+        Returns:
+            Label map [H, W] uint8 on the segmenter's device: the id of the object that each pixel shows, 0 for none.
+
+        Raises:
+            HodorError: sizes differ, a mask is empty or an id is out of range; the message names the object.
+        """
+        image = self._frame_tensor(frame)
+        size = (image.shape[-2], image.shape[-1])
+        masks = self._mask_tensors(new_masks, size)
+        network = network_size(*size, *self._size_limits)
+        with torch.inference_mode(), precision_context(self.device, self._precision):
+            prepared = self.model.prepare(resize(image, network))
+            shown = {object_id: pad(_to_network(mask, network)) for object_id, mask in masks.items()}
+            logits = self._tracker.step(prepared, shown, remember=not last)
+            for object_id in self._tracker.vanishing:
+                _LOGGER.warning("object %d is very small: it is described by a single 8x8 block of its frame", object_id)
+            self._confidence_ids = list(self._tracker.object_ids)
+            labels, self._confidence_values = label_map(
+                logits,
+                self._confidence_ids,
+                masks,
+                num_background_channels=self.model.num_background_channels,
+                network=network,
+                size=size,
+            )
+            return labels.to(self.device)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the following frames depend on (kilobytes); `torch.save` writes it, `load_state_dict` continues."""
+        return {"video_size": self._video_size, "tracker": self._tracker.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continues where `state_dict` was called, for example in another process."""
+        self._video_size = state["video_size"]
+        self._tracker.load_state_dict(state["tracker"])
+
+    def _frame_tensor(self, frame: Mask) -> torch.Tensor:
+        """[1, 3, H, W] float32 on the device."""
+        tensor = torch.as_tensor(frame)
+        if isinstance(frame, np.ndarray) and tensor.ndim == 3:
+            tensor = tensor.permute(2, 0, 1)
+        if tensor.ndim != 3 or tensor.shape[0] != 3 or 0 in tensor.shape:
+            raise HodorError(f"a frame must be an array [H, W, 3] or a tensor [3, H, W], not {list(np.shape(frame))}")
+        size = (tensor.shape[1], tensor.shape[2])
+        if self._video_size not in (None, size):
+            raise HodorError(f"the frame is {_text(size)}, but the video began with {_text(self._video_size)}")
+        self._video_size = size
+        return tensor[None].to(self.device, non_blocking=True).float()
+
+    def _mask_tensors(self, new_masks: Mapping[int, Mask] | Mask | None, size: tuple[int, int]) -> dict[int, torch.Tensor]:
+        """{object id: [H, W] bool on the device}."""
+        if new_masks is None:
+            return {}
+        if not isinstance(new_masks, Mapping):
+            labels = torch.as_tensor(new_masks)
+            new_masks = {int(value): labels == value for value in labels.unique() if value != 0}
+        masks = {}
+        for object_id, mask in new_masks.items():
+            tensor = torch.as_tensor(mask).to(self.device)
+            if not 1 <= object_id <= MAX_OBJECT_ID:
+                raise HodorError(f"object ids are 1..{MAX_OBJECT_ID}, not {object_id}")
+            if tuple(tensor.shape) != size:
+                raise HodorError(f"object {object_id}: its mask is {_text(tensor.shape)}, but the frame is {_text(size)}")
+            masks[object_id] = tensor > 0
+            if not masks[object_id].any():
+                raise HodorError(f"object {object_id}: its mask is empty")
+        return masks
+
+
+def _to_network(mask: torch.Tensor, network: tuple[int, int]) -> torch.Tensor:
+    """A mask [H, W] bool as 0.0 and 1.0 at the network's size; one that would vanish keeps the pixels it falls on."""
+    shown = resize(mask[None, None].float(), network)[0, 0] > 0.5
+    if not shown.any():
+        rows, columns = mask.nonzero(as_tuple=True)
+        shown[rows * network[0] // mask.shape[0], columns * network[1] // mask.shape[1]] = True
+    return shown.float()
+
+
+def _text(size: Any) -> str:
+    return " x ".join(str(side) for side in size)

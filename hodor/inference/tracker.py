@@ -1,0 +1,117 @@
+"""One step per frame at the network's own size: decode with what is remembered, describe again, remember."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from hodor.inference.memory import DescriptorMemory
+from hodor.modelling.features import Features
+from hodor.modelling.model import HODOR
+from hodor.modelling.soft_masks import (
+    background_of_given_masks,
+    background_of_predicted_masks,
+    object_probabilities,
+    resize,
+    shrink,
+    shrink_keeping_small,
+)
+
+
+class DescriptorTracker:
+    """Follows objects from frame to frame. Between frames only descriptors are kept.
+
+    Attributes:
+        object_ids: known objects, ascending; the order of the logits' object channels.
+        vanishing: ids of objects given in the last frame that are too small for stride 8 and kept as one block there.
+    """
+
+    def __init__(self, model: HODOR, *, temporal_window: int, permanent_reference: bool = False) -> None:
+        self.model = model
+        self.memory = DescriptorMemory(temporal_window, permanent_reference=permanent_reference)
+        self.object_ids: list[int] = []
+        self.vanishing: list[int] = []
+        self._frame = -1
+
+    def step(self, image: torch.Tensor, new_masks: Mapping[int, torch.Tensor], *, remember: bool = True) -> torch.Tensor | None:
+        """Takes the next frame.
+
+        Args:
+            image: prepared (normalised and padded), [1, 3, H, W].
+            new_masks: {object id: [H, W] of 0.0 and 1.0} of objects that start here or are given anew; where two overlap,
+                the later one counts.
+            remember: False on the last frame of a video, where nothing needs to be described any more.
+
+        Returns:
+            Logits [1, K + I, H/4, W/4] over background channels and `object_ids`, predicted from the other frames; None where
+            all objects start here, or none is known.
+        """
+        self._frame += 1
+        known = list(self.object_ids)
+        self.vanishing = []
+        if not known and not new_masks:
+            return None
+        features = self.model.extract_features(image)
+        if new_masks:
+            self._take_up(features, new_masks, first=not known)
+        if not known:
+            return None
+        recollection = self.memory.recall(self._frame, self.object_ids)
+        logits = self.model.segment(
+            features,
+            recollection.objects,
+            recollection.background,
+            objects_absent=recollection.objects_absent,
+            background_absent=recollection.background_absent,
+        ).float()
+        if remember:
+            masks = self._masks_to_describe(logits, new_masks)
+            background = background_of_predicted_masks(masks, self.model.num_background)
+            described = self.model.describe(features, masks, background)
+            self.memory.write(self._frame, self.object_ids, described.objects, described.background)
+        return logits
+
+    def remove_object(self, object_id: int) -> None:
+        """Forgets an object; its id may be given again later."""
+        self.object_ids.remove(object_id)
+        self.memory.forget_object(object_id)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the next step depends on."""
+        return {"frame": self._frame, "object_ids": list(self.object_ids), "memory": self.memory.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continues from what `state_dict` gave."""
+        self._frame = state["frame"]
+        self.object_ids = list(state["object_ids"])
+        self.memory.load_state_dict(state["memory"])
+
+    def _take_up(self, features: Features, new_masks: Mapping[int, torch.Tensor], *, first: bool) -> None:
+        """Describes given masks and remembers them, with the background only if nothing was known before."""
+        masks = torch.stack(list(new_masks.values()))[None]
+        shrunk, vanished = shrink_keeping_small(masks)
+        block = (shrunk * vanished[..., None, None]).amax(dim=1, keepdim=True)
+        background = background_of_given_masks(masks, self.model.num_background) * (1 - block)
+        described = self.model.describe(features, shrunk, background)
+        ids = list(new_masks)
+        self.vanishing = [object_id for object_id, gone in zip(ids, vanished[0].tolist(), strict=True) if gone]
+        self.memory.write(self._frame, ids, described.objects, described.background if first else None)
+        self.memory.write_reference(self._frame, ids, described.objects, described.background)
+        self.object_ids = sorted({*self.object_ids, *ids})
+
+    def _masks_to_describe(self, logits: torch.Tensor, new_masks: Mapping[int, torch.Tensor]) -> torch.Tensor:
+        """Soft masks [1, I, H/8, W/8] of all objects: predicted ones, overridden by those that were given."""
+        background_channels = self.model.num_background_channels
+        if not new_masks:
+            return object_probabilities(logits, background_channels)
+        size = (4 * logits.shape[-2], 4 * logits.shape[-1])
+        masks = resize(logits.softmax(dim=1)[:, background_channels:], size)
+        for object_id, mask in new_masks.items():
+            masks = masks * (1 - mask)
+            masks[:, self.object_ids.index(object_id)] = mask
+        shrunk = shrink(masks)
+        for object_id in self.vanishing:
+            block = shrink_keeping_small(new_masks[object_id][None, None])[0][:, 0]
+            shrunk = shrunk * (1 - block)
+            shrunk[:, self.object_ids.index(object_id)] = block
+        return shrunk

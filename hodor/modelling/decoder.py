@@ -1,0 +1,159 @@
+"""The decoder: features of a frame and descriptors of others -> mask logits (HODOR section 3.3)."""
+
+import copy
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from hodor.modelling.deformable_convolution import DeformableConvolution
+from hodor.modelling.descriptor_attention import DescribedFrames, DescriptorAttention
+from hodor.modelling.features import Features
+from hodor.modelling.position_encoding import sine_position_encoding
+
+
+class DecoderLayer(nn.Module):
+    """Neighbouring pixels talk to each other by a convolution, every pixel looks at the descriptors, then is transformed."""
+
+    def __init__(
+        self, channels: int, num_heads: int, *, dropout: float, pre_norm: bool, deformable: bool, logit_dropout: bool
+    ) -> None:
+        super().__init__()
+        self.convolution = DeformableConvolution(channels) if deformable else nn.Conv2d(channels, channels, 3, padding=1)
+        self.norm_convolution = nn.GroupNorm(16, channels)
+        self.attention = DescriptorAttention(channels, num_heads, dropout=dropout, logit_dropout=logit_dropout)
+        self.norm_attention = nn.Identity() if pre_norm else nn.LayerNorm(channels)
+        self.linear_in = nn.Linear(channels, channels)
+        self.linear_out = nn.Linear(channels, channels)
+        self.norm_feed_forward = nn.LayerNorm(channels)
+        self.pre_norm = pre_norm
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: torch.Tensor, position: torch.Tensor | None, memory: DescribedFrames) -> torch.Tensor:
+        """Improves a map.
+
+        Args:
+            x: [B, h, w, C].
+            position: position encoding [1, h * w, C] that queries add, or None.
+            memory: the descriptors to look at.
+
+        Returns:
+            [B, h, w, C].
+        """
+        convolved = self.norm_convolution(self.convolution(x.permute(0, 3, 1, 2)).relu())
+        x = x + convolved.permute(0, 2, 3, 1)
+        pixels = x.flatten(1, 2)
+        query = pixels if position is None else pixels + position
+        pixels = self.norm_attention(pixels + self.dropout(self.attention(query, memory)))
+        change = self.dropout(self.linear_out(self.dropout(self.linear_in(pixels).relu())))
+        pixels = pixels + self.norm_feed_forward(change) if self.pre_norm else self.norm_feed_forward(pixels + change)
+        return pixels.view_as(x)
+
+
+class Decoder(nn.Module):
+    """Features at strides 4 and 8, and descriptors -> mask logits at stride 4.
+
+    Attributes:
+        num_background_channels: how many of the output's first channels stand for "no object".
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        num_heads: int,
+        num_layers: int,
+        num_background: int,
+        *,
+        dropout: float = 0.1,
+        pre_norm: bool = False,
+        deformable: bool = True,
+        position_encoding: bool = True,
+        catch_all: bool = True,
+        logit_dropout: bool = True,
+    ) -> None:
+        """Builds the layers, which start as copies of one.
+
+        Args:
+            channels: width C of features and descriptors, a multiple of 32.
+            num_heads: attention heads.
+            num_layers: depth.
+            num_background: number of background descriptors Qb.
+            dropout: share dropped in training.
+            pre_norm: the variant without a norm after attention and with one on the final map (not the usual pre-norm).
+            deformable: deformable instead of plain 3x3 convolutions.
+            position_encoding: whether queries know where their pixel is.
+            catch_all: one more channel for "none of the descriptors".
+            logit_dropout: drop attention logits instead of weights in training, as the published models were trained.
+        """
+        super().__init__()
+        self.position_encoding = position_encoding
+        layer = DecoderLayer(
+            channels,
+            num_heads,
+            dropout=dropout,
+            pre_norm=pre_norm,
+            deformable=deformable,
+            logit_dropout=logit_dropout,
+        )
+        self.layers = nn.ModuleList(copy.deepcopy(layer) for _ in range(num_layers))
+        self.norm = nn.GroupNorm(1, channels) if pre_norm else nn.Identity()
+        self.reduce_4 = nn.Sequential(
+            nn.Conv2d(channels, channels // 4, 1, bias=False), nn.ReLU(), nn.GroupNorm(8, channels // 4)
+        )
+        self.smooth_4 = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False), nn.ReLU(), nn.GroupNorm(8, channels)
+        )
+        self.object_projection = nn.Linear(channels, channels)
+        self.background_projection = nn.Linear(channels, channels)
+        self.num_background_channels = num_background + int(catch_all)
+        self.catch_all = None
+        if catch_all:
+            self.catch_all = nn.Sequential(
+                nn.Conv2d(channels, channels // 2, 3, padding=1, bias=False),
+                nn.GroupNorm(8, channels // 2),
+                nn.ReLU(),
+                nn.Conv2d(channels // 2, 1, 1, bias=False),
+            )
+
+    def forward(self, features: Features, memory: DescribedFrames) -> torch.Tensor:
+        """Segments.
+
+        Args:
+            features: of the frame to segment, B samples.
+            memory: descriptors of I objects and Qb background cells in T other frames.
+
+        Returns:
+            Logits [B, K + I, H/4, W/4]: the catch-all (if any), the background cells, the objects.
+        """
+        x = features.stride_8.permute(0, 2, 3, 1)
+        _, height, width, channels = x.shape
+        position = None
+        if self.position_encoding:
+            position = sine_position_encoding(height, width, channels, x.device, x.dtype)
+        for layer in self.layers:
+            x = layer(x, position, memory)
+        fine = self._refine(self.norm(x.permute(0, 3, 1, 2)), features.stride_4)
+        logits = [
+            _similarity(self.background_projection(memory.background), fine, memory.background_absent),
+            _similarity(self.object_projection(memory.objects), fine, memory.objects_absent),
+        ]
+        if self.catch_all is not None:
+            logits.insert(0, self.catch_all(fine))
+        return torch.cat(logits, dim=1)
+
+    def _refine(self, coarse: torch.Tensor, stride_4: torch.Tensor) -> torch.Tensor:
+        """[B, C, H/8, W/8] and features [B, C, H/4, W/4] -> [B, C, H/4, W/4]."""
+        x = F.interpolate(coarse, scale_factor=2, mode="bilinear", align_corners=False)
+        detail = self.reduce_4(stride_4)
+        first, rest = x.split([detail.shape[1], x.shape[1] - detail.shape[1]], dim=1)
+        return self.smooth_4(torch.cat([first + detail, rest], dim=1))
+
+
+def _similarity(queries: torch.Tensor, fine: torch.Tensor, absent: torch.Tensor | None) -> torch.Tensor:
+    """Queries [B, N, T, C] and a map [B, C, h, w] -> [B, N, h, w]: the best scaled product over the T frames."""
+    batch, count, frames, channels = queries.shape
+    products = (queries.flatten(1, 2) * channels**-0.5) @ fine.flatten(2)
+    products = products.view(batch, count, frames, *fine.shape[2:])
+    if absent is not None:
+        products = products.masked_fill(absent[..., None, None], float("-inf"))
+    return products.amax(dim=2)

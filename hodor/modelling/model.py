@@ -1,0 +1,141 @@
+"""The page to read first: images and masks -> features -> descriptors -> masks in other images.
+
+features = model.extract_features(model.prepare(images))
+descriptors = model.describe_given(features, masks)
+logits = model.segment(other_features, descriptors.objects[:, :, None], descriptors.background[:, :, None])
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from hodor.modelling.decoder import Decoder
+from hodor.modelling.descriptor_attention import DescribedFrames
+from hodor.modelling.encoder import Descriptors, Encoder
+from hodor.modelling.features import FeatureExtractor, Features
+from hodor.modelling.soft_masks import background_of_given_masks, background_of_predicted_masks, object_probabilities, shrink
+
+STRIDE = 32
+"""Sides of the padded input are multiples of this."""
+
+IMAGE_MEAN = (123.675, 116.28, 103.53)
+IMAGE_STD = (58.395, 57.12, 57.375)
+
+
+class HODOR(nn.Module):
+    """High-level object descriptors for object re-segmentation (Athar et al., CVPR 2022). Stateless and differentiable."""
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(
+        self,
+        feature_extractor: FeatureExtractor,
+        encoder: Encoder,
+        decoder: Decoder,
+        *,
+        image_mean: Sequence[float] = IMAGE_MEAN,
+        image_std: Sequence[float] = IMAGE_STD,
+        channel_order: Literal["rgb", "bgr"] = "rgb",
+    ) -> None:
+        """Puts the three parts together.
+
+        Args:
+            feature_extractor: images -> features.
+            encoder: features and masks -> descriptors.
+            decoder: features and descriptors -> masks.
+            image_mean: of the R, G and B channel, 0..255.
+            image_std: likewise.
+            channel_order: the order in which the backbone was trained to see them.
+        """
+        super().__init__()
+        self.feature_extractor = feature_extractor
+        self.encoder = encoder
+        self.decoder = decoder
+        self.channel_order = channel_order
+        self.register_buffer("mean", torch.tensor(image_mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(image_std).view(1, 3, 1, 1), persistent=False)
+
+    @property
+    def device(self) -> torch.device:
+        return self.mean.device
+
+    @property
+    def num_background(self) -> int:
+        """Number of background descriptors Qb."""
+        return self.encoder.background_embedding.shape[0]
+
+    @property
+    def num_background_channels(self) -> int:
+        """How many of the first channels of the logits mean "no object": the catch-all, if any, and Qb cells."""
+        return self.decoder.num_background_channels
+
+    def prepare(self, images: torch.Tensor) -> torch.Tensor:
+        """Normalises images and pads them at the right and the bottom with zeros.
+
+        Args:
+            images: [B, 3, H, W], R, G, B in 0..255.
+
+        Returns:
+            [B, 3, H', W'], H' and W' the next multiples of 32.
+        """
+        normalised = (images - self.mean) / self.std
+        if self.channel_order == "bgr":
+            normalised = normalised.flip(1)
+        return pad(normalised)
+
+    def extract_features(self, images: torch.Tensor) -> Features:
+        """Prepared images [B, 3, H, W] -> features at strides 4 and 8."""
+        return self.feature_extractor(images)
+
+    def describe(self, features: Features, object_masks: torch.Tensor, background_masks: torch.Tensor) -> Descriptors:
+        """Soft masks at stride 8, [B, I, H/8, W/8] and [B, Qb, H/8, W/8] in [0, 1] -> descriptors."""
+        return self.encoder(features.stride_8, object_masks, background_masks)
+
+    def describe_given(self, features: Features, masks: torch.Tensor) -> Descriptors:
+        """True masks at full size, [B, I, H, W] of 0 and 1 -> descriptors."""
+        masks = masks.to(features.stride_8.dtype)
+        return self.describe(features, shrink(masks), background_of_given_masks(masks, self.num_background))
+
+    def describe_predicted(self, features: Features, logits: torch.Tensor, *, detach: bool = False) -> Descriptors:
+        """Predicted logits [B, K + I, H/4, W/4] of the same frame -> descriptors; `detach` keeps gradients out of the masks."""
+        masks = object_probabilities(logits.detach() if detach else logits, self.num_background_channels)
+        return self.describe(features, masks, background_of_predicted_masks(masks, self.num_background))
+
+    def segment(
+        self,
+        features: Features,
+        objects: torch.Tensor,
+        background: torch.Tensor,
+        *,
+        objects_absent: torch.Tensor | None = None,
+        background_absent: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Finds described objects in a frame.
+
+        Args:
+            features: of the frame.
+            objects: descriptors of I objects in T other frames, [B, I, T, C].
+            background: likewise of the background, [B, Qb, T, C].
+            objects_absent: [B, I, T] bool, True = unknown in that frame. Every object must be known in one.
+            background_absent: [B, Qb, T] bool, likewise.
+
+        Returns:
+            Logits [B, K + I, H/4, W/4] in the order catch-all, background cells, objects.
+        """
+        embeddings = self.encoder.object_embedding, self.encoder.background_embedding
+        memory = DescribedFrames(objects, background, *embeddings, objects_absent, background_absent)
+        return self.decoder(features, memory)
+
+    def forward(self, reference_images: torch.Tensor, masks: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
+        """The whole way: prepared images [B, 3, H, W] with masks [B, I, H, W], and others -> the others' logits."""
+        described = self.describe_given(self.extract_features(reference_images), masks)
+        return self.segment(self.extract_features(images), described.objects[:, :, None], described.background[:, :, None])
+
+
+def pad(maps: torch.Tensor) -> torch.Tensor:
+    """Pads [..., H, W] with zeros at the right and the bottom to multiples of 32."""
+    return F.pad(maps, (0, -maps.shape[-1] % STRIDE, 0, -maps.shape[-2] % STRIDE))

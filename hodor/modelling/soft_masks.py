@@ -1,0 +1,97 @@
+"""Masks between 0 and 1, the background that they leave, and their sizes (HODOR section 3.1)."""
+
+import torch
+from torch.nn import functional as F
+
+BACKGROUND_GRIDS = {1: (1, 1), 2: (1, 2), 4: (2, 2), 9: (3, 3), 12: (3, 4), 16: (4, 4)}
+"""Number of background descriptors -> (rows, columns) of the grid of cells they describe."""
+
+
+def resize(maps: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Bilinear resize of [B, N, H, W] to `size`, without antialiasing and with pixel centres aligned."""
+    if maps.shape[-2:] == size:
+        return maps
+    return F.interpolate(maps, size=size, mode="bilinear", align_corners=False, antialias=False)
+
+
+def shrink(masks: torch.Tensor, stride: int = 8) -> torch.Tensor:
+    """Masks [B, N, H, W] -> [B, N, H / stride, W / stride], bilinear: the mean of the four central pixels of each block."""
+    return resize(masks, (masks.shape[-2] // stride, masks.shape[-1] // stride))
+
+
+def shrink_keeping_small(masks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Like `shrink` to stride 8, but an object that would vanish (no value > 0.5) keeps one block.
+
+    Args:
+        masks: [B, I, H, W] of 0 and 1.
+
+    Returns:
+        Masks [B, I, H/8, W/8] in [0, 1]; where an object would vanish, 1 in the block that holds most of its pixels (the first
+        of several in row order) and 0 elsewhere. And which objects those are, [B, I] bool.
+    """
+    shrunk = shrink(masks)
+    vanished = ~(shrunk > 0.5).flatten(2).any(dim=2)
+    fullest = F.avg_pool2d(masks, 8).flatten(2).argmax(dim=2)
+    block = F.one_hot(fullest, shrunk.shape[2] * shrunk.shape[3]).view_as(shrunk).to(shrunk.dtype)
+    return torch.where(vanished[..., None, None], block, shrunk), vanished
+
+
+def background_cells(height: int, width: int, count: int, device: torch.device) -> torch.Tensor:
+    """A grid of `count` cells over a map; the last row and column of cells take the remainder.
+
+    Returns:
+        [count, height, width] bool, cells in row order.
+
+    Raises:
+        ValueError: `count` is none of the keys of `BACKGROUND_GRIDS`.
+    """
+    if count not in BACKGROUND_GRIDS:
+        raise ValueError(f"the number of background descriptors must be one of {list(BACKGROUND_GRIDS)}, not {count}")
+    rows, columns = BACKGROUND_GRIDS[count]
+    row = (torch.arange(height, device=device) // max(height // rows, 1)).clamp(max=rows - 1)
+    column = (torch.arange(width, device=device) // max(width // columns, 1)).clamp(max=columns - 1)
+    cell = row[:, None] * columns + column
+    return cell == torch.arange(count, device=device)[:, None, None]
+
+
+def background_of_given_masks(object_masks: torch.Tensor, count: int) -> torch.Tensor:
+    """Cells of what no given mask covers, built at full size and shrunk.
+
+    Args:
+        object_masks: [B, I, H, W], 0 or 1.
+        count: number of cells Qb.
+
+    Returns:
+        [B, Qb, H/8, W/8] in [0, 1].
+    """
+    cells = background_cells(object_masks.shape[-2], object_masks.shape[-1], count, object_masks.device)
+    uncovered = ~(object_masks > 0).any(dim=1, keepdim=True)
+    return shrink((cells & uncovered).to(object_masks.dtype))
+
+
+def background_of_predicted_masks(object_masks: torch.Tensor, count: int) -> torch.Tensor:
+    """Cells of what predicted masks leave over, built at stride 8.
+
+    Args:
+        object_masks: [B, I, H/8, W/8] in [0, 1]: the object channels of a softmax.
+        count: number of cells Qb.
+
+    Returns:
+        [B, Qb, H/8, W/8] in [0, 1].
+    """
+    cells = background_cells(object_masks.shape[-2], object_masks.shape[-1], count, object_masks.device)
+    return cells * (1 - object_masks.sum(dim=1, keepdim=True))
+
+
+def object_probabilities(logits: torch.Tensor, num_background_channels: int) -> torch.Tensor:
+    """Soft masks of the objects, to be described again.
+
+    Args:
+        logits: [B, K + I, H/4, W/4] of K background channels and I objects.
+        num_background_channels: K.
+
+    Returns:
+        [B, I, H/8, W/8] in [0, 1]: softmax over all channels, then means of 2x2 pixels, which is what resizing to full size
+        and back down to stride 8 comes to.
+    """
+    return F.avg_pool2d(logits.softmax(dim=1)[:, num_background_channels:], 2)

@@ -1,0 +1,210 @@
+"""Swin Transformer (Liu et al. 2021) as detectors use it: any image size, and always the same rule for the shifted windows.
+
+Unlike ports made for classification, maps are padded to whole windows before they are shifted, and odd blocks shift even where
+the map is a single window.
+"""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+_WINDOW = 7
+_SHIFT = _WINDOW // 2
+_PATCH = 4
+_MLP_RATIO = 4
+_FORBIDDEN = -100.0  # added to the attention logits of pixels that only the shift brought together
+
+
+@dataclass(frozen=True)
+class SwinSize:
+    """The numbers that make a variant: width of the first stage, blocks and heads per stage, drop path of the last block."""
+
+    embed_dim: int
+    depths: tuple[int, ...]
+    num_heads: tuple[int, ...]
+    drop_path: float
+
+
+SWIN_SIZES = {
+    "swin_tiny": SwinSize(96, (2, 2, 6, 2), (3, 6, 12, 24), 0.2),
+    "swin_small": SwinSize(96, (2, 2, 18, 2), (3, 6, 12, 24), 0.2),
+    "swin_base": SwinSize(128, (2, 2, 18, 2), (4, 8, 16, 32), 0.3),
+}
+
+
+class DropPath(nn.Module):
+    """Stochastic depth: in training the whole branch of a sample is dropped with this probability, else scaled up."""
+
+    def __init__(self, probability: float) -> None:
+        super().__init__()
+        self.probability = probability
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """[B, ...] -> [B, ...]."""
+        if not self.training or self.probability == 0:
+            return x
+        keep = 1 - self.probability
+        kept = torch.rand(x.shape[0], *[1] * (x.dim() - 1), device=x.device) < keep
+        return x * kept.to(x.dtype) / keep
+
+
+@functools.lru_cache(maxsize=1)
+def relative_position_index() -> torch.Tensor:
+    """[49, 49]: which entry of the bias table holds for a pair of pixels of a window (row-major differences, +6 each)."""
+    position = torch.cartesian_prod(torch.arange(_WINDOW), torch.arange(_WINDOW))
+    difference = position[:, None] - position[None] + _WINDOW - 1
+    return difference[..., 0] * (2 * _WINDOW - 1) + difference[..., 1]
+
+
+@functools.lru_cache(maxsize=32)
+def _shifted_window_mask(height: int, width: int, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
+    """[windows, 1, 49, 49]: 0 between pixels of one region of the shifted padded map, -100 between others."""
+    with torch.inference_mode(False), torch.no_grad():
+        regions = []
+        for length in (height, width):
+            position = torch.arange(length)
+            regions.append((position >= length - _WINDOW).long() + (position >= length - _SHIFT).long())
+        region = (regions[0][:, None] * 3 + regions[1][None])[None, :, :, None]
+        windows = _partition(region).squeeze(2)
+        mask = torch.where(windows[:, :, None] == windows[:, None], 0.0, _FORBIDDEN)
+        return mask[:, None].to(device, dtype)
+
+
+def _partition(x: torch.Tensor) -> torch.Tensor:
+    """[B, H, W, C] with H, W multiples of 7 -> [B * H/7 * W/7, 49, C]."""
+    batch, height, width, channels = x.shape
+    x = x.view(batch, height // _WINDOW, _WINDOW, width // _WINDOW, _WINDOW, channels)
+    return x.transpose(2, 3).reshape(-1, _WINDOW * _WINDOW, channels)
+
+
+def _merge(windows: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """The inverse of `_partition`: [B * H/7 * W/7, 49, C] -> [B, H, W, C]."""
+    x = windows.view(-1, height // _WINDOW, width // _WINDOW, _WINDOW, _WINDOW, windows.shape[-1])
+    return x.transpose(2, 3).reshape(-1, height, width, windows.shape[-1])
+
+
+class WindowAttention(nn.Module):
+    """Self-attention within windows of 7x7 pixels, with a learned bias per relative position and head."""
+
+    def __init__(self, dim: int, num_heads: int) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.projection = nn.Linear(dim, dim)
+        self.relative_position_bias = nn.Parameter(torch.empty((2 * _WINDOW - 1) ** 2, num_heads))
+        nn.init.trunc_normal_(self.relative_position_bias, std=0.02)
+
+    def forward(self, windows: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+        """Attends.
+
+        Args:
+            windows: [B * N, 49, C], N windows per image.
+            mask: [N, 1, 49, 49] added to the logits, or None.
+
+        Returns:
+            [B * N, 49, C].
+        """
+        count, pixels, channels = windows.shape
+        q, k, v = self.qkv(windows).view(count, pixels, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
+        index = relative_position_index().to(windows.device)
+        bias = self.relative_position_bias[index.flatten()].view(1, pixels, pixels, -1).permute(0, 3, 1, 2).to(q.dtype)
+        if mask is not None:
+            bias = (bias + mask).repeat(count // len(mask), 1, 1, 1)
+        result = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+        return self.projection(result.transpose(1, 2).reshape(count, pixels, channels))
+
+
+class SwinBlock(nn.Module):
+    """Window attention and an MLP, each normalised before and added to its input."""
+
+    def __init__(self, dim: int, num_heads: int, *, shifted: bool, drop_path: float) -> None:
+        super().__init__()
+        self.shifted = shifted
+        self.norm_attention = nn.LayerNorm(dim)
+        self.attention = WindowAttention(dim, num_heads)
+        self.norm_mlp = nn.LayerNorm(dim)
+        self.mlp_in = nn.Linear(dim, _MLP_RATIO * dim)
+        self.mlp_out = nn.Linear(_MLP_RATIO * dim, dim)
+        self.drop_path = DropPath(drop_path)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """[B, H, W, C] -> [B, H, W, C]."""
+        x = x + self.drop_path(self._attend(self.norm_attention(x)))
+        return x + self.drop_path(self.mlp_out(F.gelu(self.mlp_in(self.norm_mlp(x)))))
+
+    def _attend(self, x: torch.Tensor) -> torch.Tensor:
+        height, width = x.shape[1:3]
+        x = F.pad(x, (0, 0, 0, -width % _WINDOW, 0, -height % _WINDOW))
+        padded_height, padded_width = x.shape[1:3]
+        mask = None
+        if self.shifted:
+            x = x.roll((-_SHIFT, -_SHIFT), dims=(1, 2))
+            mask = _shifted_window_mask(padded_height, padded_width, x.device, x.dtype)
+        x = _merge(self.attention(_partition(x), mask), padded_height, padded_width)
+        if self.shifted:
+            x = x.roll((_SHIFT, _SHIFT), dims=(1, 2))
+        return x[:, :height, :width]
+
+
+class PatchMerging(nn.Module):
+    """Halves a map and doubles its channels: 2x2 neighbours side by side, normalised, projected."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(4 * dim)
+        self.reduction = nn.Linear(4 * dim, 2 * dim, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """[B, H, W, C] -> [B, ceil(H / 2), ceil(W / 2), 2 C]."""
+        x = F.pad(x, (0, 0, 0, x.shape[2] % 2, 0, x.shape[1] % 2))
+        neighbours = [x[:, row::2, column::2] for column in (0, 1) for row in (0, 1)]
+        return self.reduction(self.norm(torch.cat(neighbours, dim=3)))
+
+
+class SwinTransformer(nn.Module):
+    """Images -> four maps at strides 4, 8, 16 and 32.
+
+    Attributes:
+        out_channels: widths of the four maps.
+    """
+
+    def __init__(self, embed_dim: int, depths: Sequence[int], num_heads: Sequence[int], drop_path: float) -> None:
+        """Builds the stages.
+
+        Args:
+            embed_dim: width of the first stage; it doubles from stage to stage.
+            depths: number of blocks per stage.
+            num_heads: attention heads per stage.
+            drop_path: stochastic depth of the last block; it grows linearly from 0 at the first.
+        """
+        super().__init__()
+        self.out_channels = tuple(embed_dim * 2**stage for stage in range(len(depths)))
+        self.patch_embedding = nn.Conv2d(3, embed_dim, _PATCH, stride=_PATCH)
+        self.patch_norm = nn.LayerNorm(embed_dim)
+        rates = torch.linspace(0, drop_path, sum(depths)).tolist()
+        self.stages = nn.ModuleList()
+        for depth, heads, dim in zip(depths, num_heads, self.out_channels, strict=True):
+            own_rates, rates = rates[:depth], rates[depth:]
+            self.stages.append(
+                nn.Sequential(
+                    *(SwinBlock(dim, heads, shifted=index % 2 == 1, drop_path=rate) for index, rate in enumerate(own_rates))
+                )
+            )
+        self.mergers = nn.ModuleList(PatchMerging(dim) for dim in self.out_channels[:-1])
+        self.norms = nn.ModuleList(nn.LayerNorm(dim) for dim in self.out_channels)
+
+    def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
+        """[B, 3, H, W] -> `[B, out_channels[k], H / 2^(k + 2), W / 2^(k + 2)]` for k = 0..3, sizes rounded up."""
+        images = F.pad(images, (0, -images.shape[3] % _PATCH, 0, -images.shape[2] % _PATCH))
+        x = self.patch_norm(self.patch_embedding(images).permute(0, 2, 3, 1))
+        maps = []
+        for stage, blocks in enumerate(self.stages):
+            if stage:
+                x = self.mergers[stage - 1](x)
+            x = blocks(x)
+            maps.append(self.norms[stage](x).permute(0, 3, 1, 2))
+        return maps

@@ -1,0 +1,75 @@
+"""$HODOR_WORKSPACE_DIR: the one folder below which data, pretrained backbones and checkpoints lie.
+
+    dataset_images/<images>/<sequence>/<frame>.jpg      dataset_json_annotations/<annotations>.json
+    pretrained_backbones/swin_tiny_pretrained.pth       checkpoints/<training>/{config.yaml, NNNNNN.pth, logs/}
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from hodor.errors import HodorError
+
+VARIABLE = "HODOR_WORKSPACE_DIR"
+
+
+@dataclass(frozen=True)
+class DatasetName:
+    """Where a data set lies in a workspace: names of its folder of images and of its JSON."""
+
+    images: str
+    annotations: str
+
+
+INFERENCE_DATASETS = {
+    "davis_val": DatasetName("davis_trainval", "davis_val"),
+    "davis_testdev": DatasetName("davis_testdev", "davis_testdev"),
+    "youtube_vos_val": DatasetName("youtube_vos_2019_val", "youtube_vos_2019_val"),
+}
+
+
+def inference_dataset(name: str) -> DatasetName:
+    """The places of a data set of videos to segment; one that is not a benchmark uses its own name for both."""
+    return INFERENCE_DATASETS.get(name, DatasetName(name, name))
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Every path of a workspace.
+
+    Attributes:
+        root: the folder itself.
+    """
+
+    root: Path
+
+    @classmethod
+    def from_environment(cls) -> "Workspace":
+        """The workspace that $HODOR_WORKSPACE_DIR names.
+
+        Raises:
+            HodorError: the variable is unset or names no folder.
+        """
+        value = os.environ.get(VARIABLE, "")
+        if not value:
+            raise HodorError(f"${VARIABLE} is not set; name the folder with data and checkpoints: export {VARIABLE}=~/hodor_workspace")
+        root = Path(value).expanduser()
+        if not root.is_dir():
+            raise HodorError(f"${VARIABLE}: {root} is no folder; make it: mkdir -p {root}")
+        return cls(root)
+
+    def images(self, dataset: DatasetName) -> Path:
+        """The folder of a data set's images; it need not exist."""
+        return self.root / "dataset_images" / dataset.images
+
+    def annotations(self, dataset: DatasetName) -> Path:
+        """The JSON of a data set; it need not exist."""
+        return self.root / "dataset_json_annotations" / f"{dataset.annotations}.json"
+
+    @property
+    def pretrained_backbones(self) -> Path:
+        return self.root / "pretrained_backbones"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.root / "checkpoints"
