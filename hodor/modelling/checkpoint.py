@@ -52,12 +52,13 @@ class Checkpoint:
     unused: dict[str, torch.Tensor] = field(default_factory=dict)
 
 
-def load_checkpoint(path: Path) -> Checkpoint:
+def load(path: str | Path) -> Checkpoint:
     """Loads a checkpoint: ours (`.safetensors`) or one in the original's format with a `config.yaml` beside it.
 
     Raises:
         HodorError: the file is missing, truncated or hostile; weights are missing, left over or of the wrong shape.
     """
+    path = Path(path)
     if not path.is_file():
         raise HodorError(f"{path}: no such checkpoint")
     if path.suffix == ".safetensors":

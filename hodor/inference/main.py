@@ -1,0 +1,205 @@
+"""Segments a data set of videos and writes masks in the form that its benchmark asks for.
+
+python hodor/inference/main.py checkpoint.pth --dataset davis_val --temporal_window 7 --min_image_dim 512
+"""
+
+import argparse
+import difflib
+import errno
+import hashlib
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from hodor.data.formats import InferenceSequence, read_inference_json
+from hodor.errors import HodorError
+from hodor.inference.results import ResultsFolder
+from hodor.inference.segmenter import Segmenter
+from hodor.inference.sequences import Timing, segment_sequence
+from hodor.modelling.checkpoint import Checkpoint, fingerprint, load
+from hodor.program import ArgumentParser, describe_os_error, run
+from hodor.workspace import INFERENCE_DATASETS, Workspace, inference_dataset
+
+_LOGGER = logging.getLogger(__name__)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the program; see `--help`. Returns the exit code: 1 if a sequence failed."""
+    options = _parser().parse_args(arguments)
+    workspace = Workspace.from_environment()
+    dataset = inference_dataset(options.dataset)
+    sequences = _select(read_inference_json(workspace.annotations(dataset)), options.seqs, workspace.annotations(dataset))
+    images = workspace.images(dataset)
+    if not images.is_dir():
+        raise HodorError(f"{images}: no such folder; put the frames there, or see python -m hodor.data.convert --help")
+    checkpoint = load(options.checkpoint)
+    segmenter = _segmenter(checkpoint, options)
+    results = ResultsFolder(
+        options.checkpoint.parent / (options.output_dir or f"{options.dataset}_inference"),
+        youtube_vos=options.dataset == "youtube_vos_val",
+        with_overlays=options.save_vis,
+    )
+    run_settings = _run_settings(checkpoint, options)
+    failures = _segment_all(segmenter, sequences, images, results, run_settings)
+    if failures:
+        for failure in failures:
+            print(f"error: {failure}", file=sys.stderr)
+        print(f"error: {len(failures)} of {len(sequences)} sequences failed; run the command again for these", file=sys.stderr)
+        return 1
+    results.write_archive(sequences)
+    print(f"masks: {results.masks}" + (f"  archive: {results.archive}" if results.archive else ""))
+    return 0
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        prog="python hodor/inference/main.py",
+        description="Segments every video of a data set, given the masks of its objects in the frames where they start. "
+        "Sequences that are finished are skipped when the same command is run again.",
+    )
+    parser.add_argument(
+        "checkpoint", type=Path, help="a .pth in the original's format beside its config.yaml, or a .safetensors"
+    )
+    parser.add_argument(
+        "-d",
+        "--dataset",
+        required=True,
+        metavar="NAME",
+        help=f"{', '.join(INFERENCE_DATASETS)}, or the name of any data set that was converted into $HODOR_WORKSPACE_DIR",
+    )
+    parser.add_argument(
+        "-o",
+        "--output_dir",
+        type=Path,
+        help="where to write; relative to the checkpoint's folder (default: <dataset>_inference)",
+    )
+    parser.add_argument(
+        "-t", "--temporal_window", type=int, default=7, help="how many earlier frames are remembered (default: 7)"
+    )
+    parser.add_argument(
+        "--min_image_dim",
+        type=int,
+        metavar="N",
+        help="shorter side of the frames as the network sees them; the longer side's limit is scaled likewise "
+        "(default: the configuration's; the paper's results on DAVIS: 512)",
+    )
+    parser.add_argument("--seqs", nargs="+", metavar="ID", help="only these sequences")
+    parser.add_argument("--save_vis", action="store_true", help="also write the frames with coloured masks to DIR/vis")
+    parser.add_argument(
+        "--permanent_reference", action="store_true", help="never forget what objects looked like where their masks were given"
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+    parser.add_argument("--precision", choices=["float32", "bf16"], default="float32", help="(default: float32)")
+    return parser
+
+
+def _select(sequences: list[InferenceSequence], wanted: list[str] | None, source: Path) -> list[InferenceSequence]:
+    if wanted is None:
+        return sequences
+    by_id = {sequence.id: sequence for sequence in sequences}
+    for sequence_id in wanted:
+        if sequence_id not in by_id:
+            close = difflib.get_close_matches(sequence_id, list(by_id), n=1, cutoff=0)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise HodorError(f"--seqs: {source} has no sequence {sequence_id!r}{hint}")
+    return [by_id[sequence_id] for sequence_id in dict.fromkeys(wanted)]
+
+
+def _segmenter(checkpoint: Checkpoint, options: argparse.Namespace) -> Segmenter:
+    if options.precision == "float32":
+        torch.backends.cudnn.allow_tf32 = False
+    min_dim, max_dim = _size_limits(checkpoint, options)
+    return Segmenter(
+        checkpoint.model,
+        temporal_window=options.temporal_window,
+        min_dim=min_dim,
+        max_dim=max_dim,
+        permanent_reference=options.permanent_reference,
+        device=options.device,
+        precision=options.precision,
+    )
+
+
+def _size_limits(checkpoint: Checkpoint, options: argparse.Namespace) -> tuple[int, int]:
+    configured = checkpoint.config.input
+    if options.min_image_dim is None:
+        return configured.min_dim, configured.max_dim
+    if options.min_image_dim < 1:
+        raise HodorError(f"--min_image_dim must be at least 1, not {options.min_image_dim}")
+    return options.min_image_dim, round(options.min_image_dim * configured.max_dim / configured.min_dim)
+
+
+def _run_settings(checkpoint: Checkpoint, options: argparse.Namespace) -> dict[str, Any]:
+    """What the masks of a run depend on, apart from the sequence."""
+    return {
+        "checkpoint": fingerprint(options.checkpoint),
+        "config": repr((checkpoint.config.input, checkpoint.config.model)),
+        "sizes": list(_size_limits(checkpoint, options)),
+        "temporal_window": options.temporal_window,
+        "permanent_reference": options.permanent_reference,
+        "precision": options.precision,
+        "overlays": options.save_vis,
+    }
+
+
+def _sequence_settings(sequence: InferenceSequence, images: Path) -> dict[str, Any]:
+    """What the masks of a sequence depend on: what is given, and the frames as they are now."""
+    digest = hashlib.sha256(repr(sequence).encode())
+    for image_path in sequence.image_paths:
+        path = images / image_path
+        if path.is_file():
+            digest.update(f"{path.stat().st_size} {path.stat().st_mtime_ns}\n".encode())
+    return {"sequence": digest.hexdigest()}
+
+
+def _segment_all(
+    segmenter: Segmenter,
+    sequences: list[InferenceSequence],
+    images: Path,
+    results: ResultsFolder,
+    run_settings: dict[str, Any],
+) -> list[str]:
+    """Segments what isn't finished yet; returns a line for each sequence that failed."""
+    jobs = [(sequence, run_settings | _sequence_settings(sequence, images)) for sequence in sequences]
+    todo = [(sequence, settings) for sequence, settings in jobs if not results.is_finished(sequence, settings)]
+    if len(todo) < len(sequences):
+        _LOGGER.info("%d of %d sequences are finished already", len(sequences) - len(todo), len(sequences))
+    results.remove_archive()
+    failures: list[str] = []
+    timing = Timing()
+    frames = sum(len(sequence.image_paths) for sequence, _ in todo)
+    with tqdm(total=frames, unit="frame", smoothing=0.05, disable=not todo) as progress, logging_redirect_tqdm():
+        for sequence, settings in todo:
+            progress.set_description(sequence.id)
+            before = progress.n
+            try:
+                with results.writing(sequence, settings) as writer:
+                    timing.add(segment_sequence(segmenter, sequence, images, writer, progress.update))
+            except HodorError as error:
+                failures.append(str(error))
+            except OSError as error:
+                if error.errno == errno.ENOSPC:
+                    raise
+                failures.append(f"sequence {sequence.id!r}: {describe_os_error(error)}")
+            progress.update(before + len(sequence.image_paths) - progress.n)
+    if timing.frames:
+        print(_speed(timing, segmenter.device))
+    return failures
+
+
+def _speed(timing: Timing, device: torch.device) -> str:
+    return (
+        f"{timing.frames} frames in {timing.total:.1f} s on {device.type}: {timing.frames / timing.total:.2f} frames/s "
+        f"end to end (reading, network, writing), {timing.frames / timing.network:.2f} frames/s for the network alone "
+        "(a frame in memory to its label map)"
+    )
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,102 @@
+"""The folder that a benchmark run writes: masks, overlays, which sequences are finished, and the archive for a server.
+
+<folder>/results/<sequence>/<frame>.png          DAVIS and others
+<folder>/Annotations/<sequence>/<frame>.png      YouTube-VOS, and Annotations.zip
+<folder>/vis/<sequence>/<frame>.jpg              with overlays
+<folder>/finished/<sequence>.json                the settings that the sequence was segmented with
+"""
+
+import json
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from hodor.data.formats import InferenceSequence
+from hodor.files import folder_written_aside, written_aside
+from hodor.media.label_maps import write_label_map
+from hodor.media.overlay import overlay
+from hodor.media.palettes import davis_palette, youtube_vos_palette
+
+_OVERLAY_QUALITY = 90
+
+
+def mask_name(image_path: str) -> str:
+    """Name of the mask file of a frame: "bear/00000.jpg" -> "00000.png"."""
+    return f"{PurePosixPath(image_path).stem}.png"
+
+
+@dataclass(frozen=True)
+class SequenceWriter:
+    """Writes the frames of one sequence.
+
+    Attributes:
+        masks: folder for label maps.
+        overlays: folder for overlays, or None for none.
+        palette: [256, 3] uint8.
+    """
+
+    masks: Path
+    overlays: Path | None
+    palette: np.ndarray
+
+    def write(self, image_path: str, image: np.ndarray, labels: np.ndarray) -> None:
+        """Writes what was found in the frame `image` [H, W, 3]: `labels` [H, W] uint8."""
+        write_label_map(self.masks / mask_name(image_path), labels, self.palette)
+        if self.overlays is not None:
+            with written_aside(self.overlays / f"{PurePosixPath(image_path).stem}.jpg") as aside:
+                picture = Image.fromarray(overlay(image, labels, self.palette))
+                picture.save(aside, format="JPEG", quality=_OVERLAY_QUALITY)
+
+
+class ResultsFolder:
+    """The output of a run. A sequence is complete or absent, and knows the settings it was made with."""
+
+    def __init__(self, folder: Path, *, youtube_vos: bool, with_overlays: bool) -> None:
+        self.folder = folder
+        self.masks = folder / ("Annotations" if youtube_vos else "results")
+        self.archive = folder / "Annotations.zip" if youtube_vos else None
+        self._palette = youtube_vos_palette() if youtube_vos else davis_palette()
+        self._with_overlays = with_overlays
+
+    def is_finished(self, sequence: InferenceSequence, settings: Mapping[str, Any]) -> bool:
+        """Whether the masks of a sequence are all there and were made with these settings."""
+        try:
+            made_with = json.loads(self._marker(sequence).read_text())
+        except (FileNotFoundError, ValueError):
+            return False
+        names = [self.masks / sequence.id / mask_name(image_path) for image_path in sequence.image_paths]
+        return made_with == settings and all(name.is_file() for name in names)
+
+    @contextmanager
+    def writing(self, sequence: InferenceSequence, settings: Mapping[str, Any]) -> Iterator[SequenceWriter]:
+        """Gives a writer for a sequence; only when the context ends well does the sequence appear, replacing an older one."""
+        self._marker(sequence).unlink(missing_ok=True)
+        overlays = folder_written_aside(self.folder / "vis" / sequence.id) if self._with_overlays else nullcontext()
+        with folder_written_aside(self.masks / sequence.id) as masks, overlays as vis:
+            yield SequenceWriter(masks, vis, self._palette)
+        with written_aside(self._marker(sequence)) as aside:
+            aside.write_text(json.dumps(settings))
+
+    def remove_archive(self) -> None:
+        """Removes the archive of an earlier run, which would not fit what is about to be written."""
+        if self.archive is not None:
+            self.archive.unlink(missing_ok=True)
+
+    def write_archive(self, sequences: Iterable[InferenceSequence]) -> None:
+        """Packs the frames that the server wants back, of these sequences only, as `Annotations/<sequence>/<frame>.png`."""
+        if self.archive is None:
+            return
+        with written_aside(self.archive) as aside, zipfile.ZipFile(aside, "w", zipfile.ZIP_STORED) as archive:
+            for sequence in sequences:
+                for file in sequence.eval_files or sequence.image_paths:
+                    name = f"{sequence.id}/{mask_name(file)}"
+                    archive.write(self.masks / name, f"Annotations/{name}")
+
+    def _marker(self, sequence: InferenceSequence) -> Path:
+        return self.folder / "finished" / f"{sequence.id}.json"
