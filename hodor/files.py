@@ -1,7 +1,10 @@
 """Files and folders that are either complete or absent: written aside, then renamed."""
 
+import glob
 import os
+import platform
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +15,7 @@ from hodor.errors import HodorError
 @contextmanager
 def written_aside(path: Path) -> Iterator[Path]:
     """Gives a file name beside `path` to write to; on success it becomes `path`, on any exception it is removed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    aside = _aside(path)
     try:
         yield aside
         aside.replace(path)
@@ -24,9 +26,7 @@ def written_aside(path: Path) -> Iterator[Path]:
 @contextmanager
 def folder_written_aside(path: Path) -> Iterator[Path]:
     """Gives an empty folder beside `path` to fill; on success it replaces `path`, on any exception it is removed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    shutil.rmtree(aside, ignore_errors=True)
+    aside = _aside(path)
     aside.mkdir()
     try:
         yield aside
@@ -35,6 +35,17 @@ def folder_written_aside(path: Path) -> Iterator[Path]:
         aside.replace(path)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _aside(path: Path) -> Path:
+    """A name beside `path` that no other process uses. Removes what processes of this machine that were killed left there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    prefix = f".{path.name}.{platform.node()}-"
+    for abandoned in path.parent.glob(f"{glob.escape(prefix)}*.partial"):
+        process = abandoned.name.removeprefix(prefix).split("-")[0].removesuffix(".partial")
+        if process.isdigit() and not Path(f"/proc/{process}").exists():
+            shutil.rmtree(abandoned) if abandoned.is_dir() else abandoned.unlink(missing_ok=True)
+    return path.with_name(f"{prefix}{os.getpid()}-{threading.get_ident()}.partial")
 
 
 def inside(folder: Path, relative: str, what: str) -> Path:

@@ -174,7 +174,9 @@ def _segment_all(
     failures: list[str] = []
     timing = Timing()
     frames = sum(len(sequence.image_paths) for sequence, _ in todo)
-    with tqdm(total=frames, unit="frame", smoothing=0.05, disable=not todo) as progress, logging_redirect_tqdm():
+    interval = 0.2 if sys.stderr.isatty() else 10.0
+    bar = tqdm(total=frames, unit="frame", smoothing=0.05, mininterval=interval, disable=not todo)
+    with bar as progress, logging_redirect_tqdm():
         for sequence, settings in todo:
             progress.set_description(sequence.id)
             before = progress.n

@@ -65,8 +65,9 @@ class Segmenter:
         self._tracker_settings = {"temporal_window": temporal_window, "permanent_reference": permanent_reference}
         self.reset()
 
-    def reset(self) -> None:
-        """Forgets everything: the next frame begins another video."""
+    def reset(self, name: str = "video") -> None:
+        """Forgets everything: the next frame begins another video, which warnings call `name`."""
+        self._name = name
         self._tracker = DescriptorTracker(self.model, **self._tracker_settings)  # type: ignore[arg-type]
         self._video_size: tuple[int, int] | None = None
         self._confidence_ids: list[int] = []
@@ -118,7 +119,7 @@ class Segmenter:
             shown = {object_id: pad(_to_network(mask, network)) for object_id, mask in masks.items()}
             logits = self._tracker.step(prepared, shown, remember=not last)
             for object_id in self._tracker.vanishing:
-                _LOGGER.warning("object %d is very small: it is described by a single 8x8 block of its frame", object_id)
+                _LOGGER.warning("%s: object %d is so small that a single 8x8 block describes it", self._name, object_id)
             self._confidence_ids = list(self._tracker.object_ids)
             labels, self._confidence_values = label_map(
                 logits,
@@ -141,7 +142,7 @@ class Segmenter:
 
     def _frame_tensor(self, frame: Mask) -> torch.Tensor:
         """[1, 3, H, W] float32 on the device."""
-        tensor = torch.as_tensor(frame)
+        tensor = _tensor(frame)
         if isinstance(frame, np.ndarray) and tensor.ndim == 3:
             tensor = tensor.permute(2, 0, 1)
         if tensor.ndim != 3 or tensor.shape[0] != 3 or 0 in tensor.shape:
@@ -157,11 +158,11 @@ class Segmenter:
         if new_masks is None:
             return {}
         if not isinstance(new_masks, Mapping):
-            labels = torch.as_tensor(new_masks)
+            labels = _tensor(new_masks)
             new_masks = {int(value): labels == value for value in labels.unique() if value != 0}
         masks = {}
         for object_id, mask in new_masks.items():
-            tensor = torch.as_tensor(mask).to(self.device)
+            tensor = _tensor(mask).to(self.device)
             if not 1 <= object_id <= MAX_OBJECT_ID:
                 raise HodorError(f"object ids are 1..{MAX_OBJECT_ID}, not {object_id}")
             if tuple(tensor.shape) != size:
@@ -170,6 +171,13 @@ class Segmenter:
             if not masks[object_id].any():
                 raise HodorError(f"object {object_id}: its mask is empty")
         return masks
+
+
+def _tensor(values: Mask) -> torch.Tensor:
+    """A tensor of the same values; arrays that may not be written to are copied."""
+    if isinstance(values, np.ndarray) and not values.flags.writeable:
+        values = values.copy()
+    return torch.as_tensor(values)
 
 
 def _to_network(mask: torch.Tensor, network: tuple[int, int]) -> torch.Tensor:

@@ -59,7 +59,7 @@ def segment_sequence(
     """
     if not any(sequence.segmentations.values()):
         raise HodorError(f"sequence {sequence.id!r}: no mask is given, so there is nothing to track")
-    segmenter.reset()
+    segmenter.reset(sequence.id)
     timing = Timing(frames=len(sequence.image_paths))
     start = time.perf_counter()
     waiting = 0.0

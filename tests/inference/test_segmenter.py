@@ -1,0 +1,205 @@
+import copy
+import logging
+
+import numpy as np
+import pytest
+import torch
+from support.small import SMALL, small_checkpoint
+
+from hodor import HodorError, Segmenter
+from hodor.data.synthetic import SyntheticClip
+
+HEIGHT, WIDTH, FRAMES = 45, 70, 7
+
+
+@pytest.fixture(scope="module")
+def model():
+    return small_checkpoint().model
+
+
+@pytest.fixture(scope="module")
+def clip():
+    return list(SyntheticClip(frames=FRAMES, height=HEIGHT, width=WIDTH, objects=2, seed=3))
+
+
+def segmenter_of(model, **options):
+    settings = {"temporal_window": 3, "min_dim": SMALL.input.min_dim, "max_dim": SMALL.input.max_dim, "device": "cpu"}
+    return Segmenter(model, **(settings | options))
+
+
+def box(top, left, bottom, right):
+    mask = np.zeros((HEIGHT, WIDTH), dtype=bool)
+    mask[top:bottom, left:right] = True
+    return mask
+
+
+def run(segmenter, clip, given):
+    return [segmenter.step(image, given.get(t)).numpy() for t, (image, _) in enumerate(clip)]
+
+
+def test_given_masks_come_out_unchanged_and_the_later_of_two_wins(model, clip):
+    first, second = box(3, 5, 30, 41), box(20, 30, 44, 69)
+    labels = segmenter_of(model).step(clip[0][0], {7: first, 2: second})
+    assert labels.dtype == torch.uint8
+    expected = np.where(second, 2, np.where(first, 7, 0))
+    assert (labels.numpy() == expected).all()
+
+
+def test_an_object_given_midway_shows_exactly_where_it_was_given(model, clip):
+    given = {0: {1: box(5, 5, 25, 30)}, 3: {9: box(20, 31, 40, 66)}}
+    labels = run(segmenter_of(model), clip, given)
+    assert ((labels[3] == 9) == given[3][9]).all()
+    assert all(set(np.unique(label)) <= {0, 1} for label in labels[:3])
+
+
+def test_a_mask_given_anew_replaces_the_prediction(model, clip):
+    given = {0: {1: box(5, 5, 25, 30), 2: box(26, 30, 44, 60)}, 4: {1: box(1, 40, 12, 69)}}
+    labels = run(segmenter_of(model), clip, given)
+    assert ((labels[4] == 1) == given[4][1]).all()
+    assert not (labels[5] == run(segmenter_of(model), clip, {0: given[0]})[5]).all()
+
+
+def test_frames_before_the_first_object_are_empty_and_of_the_videos_size(model, clip):
+    labels = run(segmenter_of(model), clip, {2: {4: box(5, 5, 30, 30)}})
+    assert all(label.shape == (HEIGHT, WIDTH) for label in labels)
+    assert not labels[0].any() and not labels[1].any() and labels[2].any()
+
+
+def test_kinds_of_input_mean_the_same(model, clip):
+    label_map = clip[0][1]
+    masks = {i: label_map == i for i in np.unique(label_map).tolist() if i}
+    from_dict = run(segmenter_of(model), clip, {0: masks})
+    from_map = run(segmenter_of(model), clip, {0: label_map})
+    tensors = segmenter_of(model)
+    for t, (image, _) in enumerate(clip):
+        new = {i: torch.from_numpy(mask).float() for i, mask in masks.items()} if t == 0 else None
+        labels = tensors.step(torch.from_numpy(image).permute(2, 0, 1), new)
+        assert (labels.numpy() == from_dict[t]).all() and (from_map[t] == from_dict[t]).all()
+
+
+def test_reset_starts_afresh_and_last_changes_nothing(model, clip):
+    segmenter = segmenter_of(model)
+    given = {0: {1: box(5, 5, 25, 30)}}
+    first = run(segmenter, clip, given)
+    segmenter.reset()
+    second = [segmenter.step(image, given.get(t), last=t == FRAMES - 1).numpy() for t, (image, _) in enumerate(clip)]
+    assert all((a == b).all() for a, b in zip(first, second, strict=True))
+
+
+def test_a_saved_state_continues_as_if_never_stopped(model, clip, tmp_path):
+    given = {0: {1: box(5, 5, 25, 30)}, 2: {5: box(20, 31, 40, 66)}}
+    expected = run(segmenter_of(model, permanent_reference=True), clip, given)
+    first = segmenter_of(model, permanent_reference=True)
+    for t in range(4):
+        first.step(clip[t][0], given.get(t))
+    torch.save(first.state_dict(), tmp_path / "state.pt")
+    assert (tmp_path / "state.pt").stat().st_size < 64 * 1024
+    second = segmenter_of(model, permanent_reference=True)
+    second.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+    for t in range(4, FRAMES):
+        assert (second.step(clip[t][0]).numpy() == expected[t]).all()
+
+
+def test_removing_an_object(model, clip):
+    segmenter = segmenter_of(model)
+    segmenter.step(clip[0][0], {1: box(5, 5, 25, 30), 2: box(26, 30, 44, 60)})
+    segmenter.remove_object(1)
+    assert segmenter.object_ids == [2]
+    assert 1 not in segmenter.step(clip[1][0]).unique()
+    assert list(segmenter.confidences) == [2]
+    with pytest.raises(HodorError, match="object 1 is not being tracked"):
+        segmenter.remove_object(1)
+    segmenter.remove_object(2)
+    assert not segmenter.step(clip[2][0]).any()
+    assert ((segmenter.step(clip[3][0], {1: box(5, 5, 25, 30)}) == 1).numpy() == box(5, 5, 25, 30)).all()
+
+
+def test_confidence_is_the_mean_probability_inside_the_mask(model, clip):
+    segmenter = segmenter_of(model)
+    segmenter.step(clip[0][0], {1: box(5, 5, 25, 30), 3: box(26, 30, 44, 60)})
+    assert segmenter.confidences == {1: 1.0, 3: 1.0}
+    for image, _ in clip[1:]:
+        labels = segmenter.step(image)
+        confidences = segmenter.confidences
+        assert list(confidences) == [1, 3]
+        for object_id, confidence in confidences.items():
+            shown = (labels == object_id).any()
+            assert (1 / 13 < confidence <= 1) if shown else confidence == 0
+
+
+@pytest.mark.parametrize(("height", "width"), [(16, 16), (17, 400), (300, 21), (64, 64), (1, 1)])
+def test_any_size_and_a_video_of_one_frame(model, height, width):
+    image = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    mask = np.zeros((height, width), dtype=bool)
+    mask[: height // 2 + 1, : width // 2 + 1] = True
+    segmenter = segmenter_of(model)
+    assert ((segmenter.step(image, {1: mask}) == 1).numpy() == mask).all()
+    assert segmenter.step(image, last=True).shape == (height, width)
+
+
+def test_tiny_objects_are_kept_and_named(model, caplog):
+    image = np.random.default_rng(0).integers(0, 256, (256, 256, 3), dtype=np.uint8)
+    large, single, thin = (np.zeros((256, 256), dtype=bool) for _ in range(3))
+    large[100:200, 100:200] = True
+    single[33, 77] = True
+    thin[10:90, 31] = True
+    segmenter = segmenter_of(model)
+    segmenter.reset("clip7")
+    with caplog.at_level(logging.WARNING):
+        segmenter.step(image, {5: large})
+        labels = segmenter.step(image, {2: single, 4: thin})
+    assert [record.getMessage()[:24] for record in caplog.records] == ["clip7: object 2 is so sm", "clip7: object 4 is so sm"]
+    assert ((labels == 2).numpy() == single).all() and ((labels == 4).numpy() == thin).all()
+    assert segmenter.object_ids == [2, 4, 5]
+    assert segmenter.step(image).shape == (256, 256)
+
+
+def test_bad_input_names_the_object(model, clip):
+    image = clip[0][0]
+    for new_masks, message in [
+        ({3: np.zeros((HEIGHT, WIDTH))}, "object 3: its mask is empty"),
+        (
+            {3: np.ones((HEIGHT, WIDTH + 1))},
+            f"object 3: its mask is {HEIGHT} x {WIDTH + 1}, but the frame is {HEIGHT} x {WIDTH}",
+        ),
+        ({0: np.ones((HEIGHT, WIDTH))}, "object ids are 1..255, not 0"),
+        ({256: np.ones((HEIGHT, WIDTH))}, "object ids are 1..255, not 256"),
+        (np.full((HEIGHT, WIDTH), 300), "object ids are 1..255, not 300"),
+        (np.ones((HEIGHT - 1, WIDTH), dtype=np.uint8), "object 1: its mask is"),
+    ]:
+        with pytest.raises(HodorError, match=message):
+            segmenter_of(model).step(image, new_masks)
+    for frame in (image[..., :2], image[..., 0], np.zeros((0, 5, 3))):
+        with pytest.raises(HodorError, match="a frame must be"):
+            segmenter_of(model).step(frame)
+    segmenter = segmenter_of(model)
+    segmenter.step(image, {1: box(5, 5, 25, 30)})
+    with pytest.raises(HodorError, match=f"the frame is 44 x {WIDTH}, but the video began with {HEIGHT} x {WIDTH}"):
+        segmenter.step(image[:44])
+
+
+def test_settings_out_of_range(model):
+    for options, message in [
+        ({"temporal_window": 0}, "temporal window must be at least 1"),
+        ({"min_dim": 0}, "min_dim"),
+        ({"min_dim": 65, "max_dim": 64}, "min_dim"),
+        ({"device": "nonsense"}, "device 'nonsense' is not available"),
+    ]:
+        with pytest.raises(HodorError, match=message):
+            segmenter_of(model, **options)
+    with pytest.raises(HodorError, match="precision must be float32 or bf16"):
+        segmenter_of(model, precision="float16").step(np.zeros((32, 32, 3)), {1: np.ones((32, 32))})
+
+
+def test_bf16_gives_nearly_the_same_masks(original_model, clip):
+    images = [np.repeat(np.repeat(image, 3, axis=0), 3, axis=1) for image, _ in clip[:4]]
+    labels = clip[0][1].repeat(3, axis=0).repeat(3, axis=1)
+    exact, rounded = (
+        segmenter_of(copy.deepcopy(original_model), min_dim=128, max_dim=256, precision=precision)
+        for precision in ("float32", "bf16")
+    )
+    agreement = [
+        (exact.step(image, new) == rounded.step(image, new)).float().mean().item()
+        for image, new in zip(images, [labels, None, None, None], strict=True)
+    ]
+    assert agreement[0] == 1 and min(agreement) > 0.95

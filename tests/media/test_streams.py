@@ -1,0 +1,86 @@
+import threading
+import time
+
+import pytest
+
+from hodor.media.streams import WriteBehind, read_ahead
+
+
+def test_read_ahead_keeps_the_order():
+    assert list(read_ahead(range(100), depth=3)) == list(range(100))
+
+
+def test_read_ahead_works_in_another_thread_and_never_too_far_ahead():
+    begun = []
+
+    def items():
+        for index in range(50):
+            begun.append((index, threading.current_thread()))
+            yield index
+
+    for index in read_ahead(items(), depth=4):
+        time.sleep(0.002)
+        assert begun[-1][0] <= index + 6
+    assert all(thread is not threading.main_thread() for _, thread in begun)
+
+
+def test_read_ahead_raises_an_error_at_its_place():
+    def items():
+        yield 1
+        yield 2
+        raise ValueError("broken")
+
+    seen = []
+    with pytest.raises(ValueError, match="broken"):
+        for item in read_ahead(items()):
+            seen.append(item)
+    assert seen == [1, 2]
+
+
+def test_closing_read_ahead_ends_its_thread():
+    before = threading.active_count()
+    stream = read_ahead(iter(int, 1), depth=2)
+    assert next(stream) == 0
+    assert threading.active_count() == before + 1
+    stream.close()
+    assert threading.active_count() == before
+
+
+def test_write_behind_does_every_job_before_it_ends():
+    done = []
+    with WriteBehind(workers=3, depth=4) as behind:
+        for index in range(100):
+            behind.submit(lambda value: (time.sleep(0.001), done.append(value)), index)
+    assert sorted(done) == list(range(100))
+
+
+def test_write_behind_bounds_what_waits():
+    release = threading.Event()
+    submitted = []
+
+    def submit_many(behind):
+        for index in range(20):
+            behind.submit(release.wait)
+            submitted.append(index)
+
+    with WriteBehind(workers=1, depth=5) as behind:
+        thread = threading.Thread(target=submit_many, args=(behind,))
+        thread.start()
+        time.sleep(0.2)
+        assert len(submitted) == 5
+        release.set()
+        thread.join()
+    assert len(submitted) == 20
+
+
+def test_write_behind_raises_the_first_error_and_drops_what_follows():
+    done = []
+
+    def fail():
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"), WriteBehind(workers=1, depth=50) as behind:
+        behind.submit(fail)
+        for index in range(30):
+            behind.submit(done.append, index)
+    assert done == []
