@@ -1,7 +1,7 @@
 """$HODOR_WORKSPACE_DIR: the one folder below which data, pretrained backbones and checkpoints lie.
 
-    dataset_images/<images>/<sequence>/<frame>.jpg      dataset_json_annotations/<annotations>.json
-    pretrained_backbones/swin_tiny_pretrained.pth       checkpoints/<training>/{config.yaml, NNNNNN.pth, logs/}
+dataset_images/<images>/<sequence>/<frame>.jpg      dataset_json_annotations/<annotations>.json
+pretrained_backbones/swin_tiny_pretrained.pth       checkpoints/<training>/{config.yaml, NNNNNN.pth, logs/}
 """
 
 import os
@@ -52,7 +52,7 @@ class Workspace:
         """
         value = os.environ.get(VARIABLE, "")
         if not value:
-            raise HodorError(f"${VARIABLE} is not set; name the folder with data and checkpoints: export {VARIABLE}=~/hodor_workspace")
+            raise HodorError(f"${VARIABLE} is not set; name your folder of data: export {VARIABLE}=~/hodor_workspace")
         root = Path(value).expanduser()
         if not root.is_dir():
             raise HodorError(f"${VARIABLE}: {root} is no folder; make it: mkdir -p {root}")

@@ -22,6 +22,7 @@ from hodor.errors import HodorError
 from hodor.files import inside, written_aside
 
 MAX_OBJECT_ID = 255
+_MAX_DIGITS = 9
 
 
 @dataclass(frozen=True)
@@ -117,16 +118,14 @@ def _sequence(value: "_Value") -> InferenceSequence:
             f"{value.where}, key 'image_paths': two frames have the same name, so their masks would overwrite each other"
         )
     segmentations = {
-        frame.number(0, len(image_paths) - 1, "a frame index"): {
-            object_id.number(1, MAX_OBJECT_ID, "an object id"): text.text() for object_id, text in masks.entries()
-        }
-        for frame, masks in value.get("segmentations").entries()
+        frame: {object_id: text.text() for object_id, text in masks.numbered(1, MAX_OBJECT_ID, "an object id").items()}
+        for frame, masks in value.get("segmentations").numbered(0, len(image_paths) - 1, "a frame index").items()
     }
     eval_files = None
     if value.has("eval_files"):
         eval_files = tuple(name.text() for name in value.get("eval_files").items())
         for name in eval_files:
-            if PurePosixPath(name).stem not in names:
+            if "/" in name or PurePosixPath(name).stem not in names:
                 raise HodorError(f"{value.where}, key 'eval_files': {name!r} is none of the sequence's frames")
     return InferenceSequence(sequence_id, image_paths, segmentations, eval_files)
 
@@ -151,19 +150,19 @@ class _Value:
     def items(self) -> list["_Value"]:
         return [_Value(item, f"{self.where}[{i}]") for i, item in enumerate(self._expect(list, "a list"))]
 
-    def entries(self) -> list[tuple["_Value", "_Value"]]:
-        content = self._expect(dict, "an object")
-        return [(_Value(key, self.where), _Value(item, f"{self.where}[{key!r}]")) for key, item in content.items()]
+    def numbered(self, low: int, high: int, what: str) -> dict[int, "_Value"]:
+        """An object's entries by the integers that its keys spell, checked against their range."""
+        entries: dict[int, _Value] = {}
+        for key, item in self._expect(dict, "an object").items():
+            if not (key.isascii() and key.isdigit() and len(key) <= _MAX_DIGITS and low <= int(key) <= high):
+                raise HodorError(f"{self.where}: {key[:_MAX_DIGITS]!r} is not {what} ({low}..{high})")
+            if int(key) in entries:
+                raise HodorError(f"{self.where}: {key!r} spells {what} that stands in it twice")
+            entries[int(key)] = _Value(item, f"{self.where}[{key!r}]")
+        return entries
 
     def text(self) -> str:
         return self._expect(str, "a string")
-
-    def number(self, low: int, high: int, what: str) -> int:
-        """The integer that a key spells, checked against its range."""
-        text = str(self.content)
-        if not (text.isascii() and text.isdigit() and low <= int(text) <= high):
-            raise HodorError(f"{self.where}: {text!r} is not {what} ({low}..{high})")
-        return int(text)
 
     def _expect(self, kind: type, name: str) -> Any:
         if not isinstance(self.content, kind):

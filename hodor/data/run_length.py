@@ -27,7 +27,7 @@ def decode(text: str, height: int, width: int) -> np.ndarray:
         ValueError: the string is no run-length code, or not one of this size.
     """
     counts = _counts(text)
-    if (counts < 0).any() or counts.sum() != height * width:
+    if counts.sum() != height * width:
         raise ValueError(f"the runs cover {counts.sum()} pixels instead of {height} x {width} = {height * width}")
     values = np.arange(len(counts)) % 2 == 1
     return np.ascontiguousarray(np.repeat(values, counts).reshape(width, height).T)
@@ -71,4 +71,6 @@ def _counts(text: str) -> np.ndarray:
     values -= np.where(groups[ends] & 0x10, np.int64(1) << (5 * lengths), 0)
     values[1::2] = np.cumsum(values[1::2])
     values[2::2] = np.cumsum(values[2::2])
+    if (values < 0).any():
+        raise ValueError("a run length is negative")
     return values

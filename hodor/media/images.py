@@ -21,11 +21,8 @@ def read_image(path: Path) -> np.ndarray:
     picture = open_picture(path)
     if picture.mode not in _COLOUR_MODES:
         raise HodorError(f"{path}: image mode {picture.mode} is not supported; convert it to 8-bit RGB")
-    if picture.getexif().get(_EXIF_ORIENTATION, 1) != 1:
-        raise HodorError(
-            f"{path}: the image asks to be rotated (EXIF orientation), so its masks would not fit; save it upright"
-        )
-    return np.asarray(_without_alpha(picture))
+    _refuse_rotation(picture, path)
+    return np.array(_without_alpha(picture))
 
 
 def open_picture(path: Path) -> Image.Image:
@@ -53,10 +50,15 @@ def image_size(path: Path) -> tuple[int, int]:
     """(height, width) of an image file, read from its header only.
 
     Raises:
-        HodorError: the file is missing or not an image.
+        HodorError: the file is missing, not an image, has 16 bits per channel, or asks to be rotated.
     """
     try:
         with Image.open(path) as picture:
+            if _bits_16(picture):
+                raise HodorError(f"{path}: 16 bits per channel are not supported; convert it to 8 bits")
+            # Pillow turns TIFFs upright itself, and decodes a whole PNG to look for a late EXIF chunk
+            if picture.format not in {"PNG", "TIFF"} or "exif" in picture.info:
+                _refuse_rotation(picture, path)
             return picture.height, picture.width
     except FileNotFoundError:
         raise HodorError(f"{path}: no such file") from None
@@ -64,6 +66,13 @@ def image_size(path: Path) -> tuple[int, int]:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise HodorError(f"{path}: not an image; replace it") from None
+
+
+def _refuse_rotation(picture: Image.Image, path: Path) -> None:
+    if picture.getexif().get(_EXIF_ORIENTATION, 1) != 1:
+        raise HodorError(
+            f"{path}: the image asks to be rotated (EXIF orientation), so its masks would not fit; save it upright"
+        )
 
 
 def _bits_16(picture: Image.Image) -> bool:

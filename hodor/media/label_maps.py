@@ -55,6 +55,7 @@ def _labels_of_colours(colours: np.ndarray, path: Path, binary: bool) -> np.ndar
         return (brightest > 0).astype(np.uint8)
     codes = colours.astype(np.int32) @ np.array([65536, 256, 1], dtype=np.int32)
     present, inverse = np.unique(codes, return_inverse=True)
+    all_known: set[int] = set()
     for palette in (davis_palette(), youtube_vos_palette()):
         known = palette.astype(np.int32) @ np.array([65536, 256, 1], dtype=np.int32)
         unique, first = np.unique(known, return_index=True)
@@ -62,7 +63,8 @@ def _labels_of_colours(colours: np.ndarray, path: Path, binary: bool) -> np.ndar
         if np.array_equal(unique[positions], present):
             ids: np.ndarray = first[positions].astype(np.uint8)
             return ids[inverse.reshape(codes.shape)]
-    strange = next(code for code in present.tolist() if code not in known)
+        all_known.update(known.tolist())
+    strange = next((code for code in present.tolist() if code not in all_known), int(present[-1]))
     raise HodorError(
         f"{path}: {len(present)} colours, such as {(strange >> 16, strange >> 8 & 255, strange & 255)}, "
         "are in no known palette; save the mask without antialiasing as palette or grey PNG with object ids as pixel values"

@@ -1,0 +1,56 @@
+"""The command line of the converters: `python -m hodor.data.convert KIND ... --help`."""
+
+import argparse
+from collections.abc import Sequence
+
+from hodor.data.convert import davis, folder, youtube_vos
+from hodor.program import ArgumentParser, run
+
+_CONVERTERS = {"davis": davis, "youtube_vos": youtube_vos, "folder": folder}
+
+_DESCRIPTION = """\
+Makes a data set of videos known to HODOR. Each converter checks the frames and masks of a folder as it was
+downloaded, then writes
+    $HODOR_WORKSPACE_DIR/dataset_json_annotations/NAME.json    which frames there are, and the masks that are given
+    $HODOR_WORKSPACE_DIR/dataset_images/NAME/<sequence>/       links to the frames (or copies)
+Nothing is written before everything has been checked, and running a command again is safe."""
+
+_EPILOG = """\
+examples:
+  python -m hodor.data.convert davis ~/DAVIS --split val
+  python -m hodor.data.convert youtube_vos ~/youtube_vos_2019/valid
+  python -m hodor.data.convert folder my_frames my_masks --name my_clip
+
+`python -m hodor.data.convert KIND --help` explains each."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one converter; returns the exit code 0.
+
+    Raises:
+        HodorError: the data set or the workspace is not as it should be.
+    """
+    parser = ArgumentParser(
+        prog="python -m hodor.data.convert",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    kinds = parser.add_subparsers(dest="kind", metavar="KIND", required=True)
+    for name, converter in _CONVERTERS.items():
+        kind = kinds.add_parser(
+            name,
+            help=converter.HELP.splitlines()[0],
+            description=converter.HELP,
+            epilog=converter.EXAMPLES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        converter.add_arguments(kind)
+        kind.set_defaults(convert=converter.convert)
+    options = parser.parse_args(arguments)
+    options.convert(options)
+    return 0
+
+
+if __name__ == "__main__":
+    run(main)
