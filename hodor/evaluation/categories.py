@@ -1,0 +1,63 @@
+"""Categories of objects, to tell those seen in training from the others."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from hodor.errors import HodorError
+from hodor.evaluation.masks import RunLengthMasks, SequenceMasks
+from hodor.evaluation.run_length_file import member, read_json
+
+
+def read_seen_categories(path: Path) -> frozenset[str]:
+    """Reads a text file with one category a line.
+
+    Raises:
+        HodorError: the file is missing, no text, or empty.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        raise HodorError(f"{path}: no such file; --seen_categories is a text with one category a line") from None
+    except UnicodeDecodeError:
+        raise HodorError(f"{path}: not a text file; --seen_categories is a text with one category a line") from None
+    categories = frozenset(line.strip() for line in lines if line.strip())
+    if not categories:
+        raise HodorError(f"{path}: the file names no category; write one a line")
+    return categories
+
+
+def read_categories(
+    ground_truth: Path, truth: Mapping[str, SequenceMasks], meta_file: Path | None
+) -> dict[tuple[str, int], str]:
+    """The category of each object, {(sequence, object id): category}.
+
+    Args:
+        ground_truth: the file or folder of the truth; beside a folder lies its meta.json.
+        truth: its sequences; one from a JSON knows its categories.
+        meta_file: a file like YouTube-VOS' meta.json, `{"videos": {sequence: {"objects": {id: {"category": name}}}}}`.
+            None = what belongs to the truth.
+
+    Raises:
+        HodorError: the categories of a sequence are missing, or the file is broken.
+    """
+    own = {
+        (name, object_id): category
+        for name, masks in truth.items()
+        if isinstance(masks, RunLengthMasks)
+        for object_id, category in masks.categories.items()
+    }
+    if own and meta_file is None:
+        return own
+    if meta_file is None and ground_truth.is_file():
+        raise HodorError(f"{ground_truth}: the sequences have no 'categories'; name a meta.json with --categories")
+    meta_file = meta_file or ground_truth.resolve().parent / "meta.json"
+    videos = member(read_json(meta_file), "videos", dict, str(meta_file))
+    found = {}
+    for name in truth:
+        place = f"{meta_file}: sequence {name!r}"
+        objects = member(member(videos, name, dict, f"{meta_file}: key 'videos'"), "objects", dict, place)
+        for key, entry in objects.items():
+            if not (key.isascii() and key.isdigit()):
+                raise HodorError(f"{place}: {key!r} is no object id")
+            found[name, int(key)] = member(entry, "category", str, f"{place}, object {key!r}")
+    return found

@@ -1,0 +1,202 @@
+"""Evaluates masks: J and F of every object, as DAVIS or YouTube-VOS count them.
+
+    python hodor/evaluation/main.py RESULTS --ground_truth DIR|JSON [--protocol davis|youtube_vos] [--json FILE]
+
+Prints a table and writes global.csv, per_object.csv, per_frame.csv, scores.json and report.html. By default these lie in
+<RESULTS>_evaluation, beside the results: not inside, where a benchmark's server would take them for a sequence.
+"""
+
+import argparse
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+
+from tqdm import tqdm
+
+from hodor.errors import HodorError
+from hodor.evaluation import report
+from hodor.evaluation.categories import read_categories, read_seen_categories
+from hodor.evaluation.html_report import as_html
+from hodor.evaluation.masks import SequenceMasks, folder_sequence, folder_sequences
+from hodor.evaluation.parallel import available_cores, in_processes
+from hodor.evaluation.protocols import PROTOCOLS, ObjectScores
+from hodor.evaluation.run_length_file import read_run_length_file
+from hodor.evaluation.sequences import SequenceJob, SequenceResult, evaluate_sequence
+from hodor.evaluation.summary import Summary, summarise
+from hodor.program import ArgumentParser, run
+
+_LISTED_SEQUENCES = 5
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the program with these arguments, None = those of the command line.
+
+    Raises:
+        HodorError: masks are missing, broken or don't fit each other; nothing was written.
+    """
+    options = _parser().parse_args(arguments)
+    _check_options(options)
+    truth = _read_truth(options.ground_truth)
+    predictions = _pair_predictions(options.results, truth)
+    categories, seen = _read_categories(options, truth)
+    jobs = [
+        SequenceJob(prediction, truth[name], options.protocol, options.include_prompt_frame, options.images)
+        for name, prediction in predictions.items()
+    ]
+    results = _evaluate(jobs, options.num_workers)
+    objects = [scores for result in results for scores in result.objects]
+    if options.seen_categories:
+        _check_categories(objects, categories)
+    summary = summarise(objects, categories, seen)
+    _warn_of_gaps(summary, bool(seen))
+    folder = options.output_dir or _default_output_dir(options.results)
+    _write(folder, options, summary, results)
+    print(report.as_text(summary))
+    print(f"\nWritten: {folder / 'report.html'} and CSV and JSON files beside it")
+    return 0
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        description="Evaluates masks: J and F of every object, as DAVIS or YouTube-VOS count them.", allow_abbrev=False
+    )
+    add = parser.add_argument
+    add("results", metavar="RESULTS", type=Path, help="folder <sequence>/<frame>.png, or run-length JSON of annotated videos")
+    add("--ground_truth", metavar="DIR|JSON", type=Path, required=True, help="the true masks, as one or the other")
+    add("--protocol", choices=PROTOCOLS, default="davis", help="which frames and objects count (default: %(default)s)")
+    add("--output_dir", metavar="DIR", type=Path, help="where the report goes (default: RESULTS with _evaluation appended)")
+    add("--json", metavar="FILE", type=Path, help="another place for the scores as JSON")
+    add("--images", metavar="DIR", type=Path, help="folder <sequence>/<frame>.jpg to draw the masks on in the HTML report")
+    add(
+        "--num_workers", metavar="N", type=_positive, default=available_cores(), help="number of processes (default: all cores)"
+    )
+    group = parser.add_argument_group("youtube_vos only")
+    group.add_argument(
+        "--include_prompt_frame", action="store_true", help="count the frame of an object's first appearance, too"
+    )
+    group.add_argument(
+        "--categories", metavar="META_JSON", type=Path, help="meta.json (default: the one beside the truth folder)"
+    )
+    group.add_argument(
+        "--seen_categories",
+        metavar="FILE",
+        type=Path,
+        help="categories of the training data, one a line: scores seen and unseen, G",
+    )
+    return parser
+
+
+def _positive(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
+def _check_options(options: argparse.Namespace) -> None:
+    """Finds what would fail only after the work is done."""
+    if options.protocol == "davis":
+        for name in ("include_prompt_frame", "categories", "seen_categories"):
+            if getattr(options, name):
+                raise HodorError(f"--{name} belongs to --protocol youtube_vos")
+    if options.categories and not options.seen_categories:
+        raise HodorError("--categories needs --seen_categories, the list of those that occur in training")
+    if options.images and not options.images.is_dir():
+        raise HodorError(f"{options.images}: no such folder; --images must hold <sequence>/<frame>.jpg")
+    if options.output_dir and options.output_dir.exists() and not options.output_dir.is_dir():
+        raise HodorError(f"{options.output_dir}: --output_dir must be a folder")
+    if options.json and options.json.is_dir():
+        raise HodorError(f"{options.json}: --json must be a file, not a folder")
+
+
+def _default_output_dir(results: Path) -> Path:
+    results = results.resolve()
+    return results.with_name(f"{results.stem if results.is_file() else results.name}_evaluation")
+
+
+def _read_truth(path: Path) -> Mapping[str, SequenceMasks]:
+    if path.is_file():
+        truth: Mapping[str, SequenceMasks] = read_run_length_file(path)
+    else:
+        truth = folder_sequences(path)
+    if not truth:
+        raise HodorError(f"{path}: the ground truth is empty; it must hold <sequence>/<frame>.png or be a JSON with sequences")
+    return truth
+
+
+def _pair_predictions(results: Path, truth: Mapping[str, SequenceMasks]) -> dict[str, SequenceMasks]:
+    """The predictions of all true sequences, in their order."""
+    if results.is_file():
+        found: Mapping[str, SequenceMasks] = read_run_length_file(results)
+        predictions = {name: found.get(name) for name in truth}
+    else:
+        found = folder_sequences(results)
+        predictions = {name: folder_sequence(results, name) for name in truth}
+    surplus = [name for name in found if name not in truth]
+    if surplus:
+        names = ", ".join(surplus[:_LISTED_SEQUENCES]) + (", ..." if len(surplus) > _LISTED_SEQUENCES else "")
+        logging.warning("%s: %d sequences have no ground truth and are left out: %s", results, len(surplus), names)
+    missing = [name for name, prediction in predictions.items() if prediction is None]
+    if missing:
+        others = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+        raise HodorError(
+            f"{results}: no masks for sequence {missing[0]!r}{others}; the ground truth has {len(truth)} sequences"
+        )
+    return {name: prediction for name, prediction in predictions.items() if prediction is not None}
+
+
+def _read_categories(
+    options: argparse.Namespace, truth: Mapping[str, SequenceMasks]
+) -> tuple[dict[tuple[str, int], str], frozenset[str]]:
+    """({(sequence, object id): category}, categories seen in training), both empty where nobody asks for them."""
+    if not options.seen_categories:
+        return {}, frozenset()
+    seen = read_seen_categories(options.seen_categories)
+    return read_categories(options.ground_truth, truth, options.categories), seen
+
+
+def _check_categories(objects: Sequence[ObjectScores], categories: Mapping[tuple[str, int], str]) -> None:
+    for scores in objects:
+        if (scores.sequence, scores.object_id) not in categories:
+            raise HodorError(f"sequence {scores.sequence!r}: object {scores.object_id} has no category; see --categories")
+
+
+def _evaluate(jobs: Sequence[SequenceJob], num_workers: int) -> list[SequenceResult]:
+    """The results of all jobs in their order; long sequences are started first."""
+    order = sorted(range(len(jobs)), key=lambda index: -len(jobs[index].truth.frames))
+    results: dict[int, SequenceResult] = {}
+    frames = sum(len(job.truth.frames) for job in jobs)
+    with (
+        tqdm(total=frames, unit="frame", desc="evaluate", leave=False, disable=None) as progress,
+        closing(in_processes(evaluate_sequence, [jobs[index] for index in order], num_workers)) as finished,
+    ):
+        for position, result in finished:
+            results[order[position]] = result
+            progress.update(len(jobs[order[position]].truth.frames))
+    return [results[index] for index in range(len(jobs))]
+
+
+def _warn_of_gaps(summary: Summary, categories_asked: bool) -> None:
+    unscored = [each.scores for each in summary.objects if not each.scores.frames]
+    if unscored:
+        logging.warning(
+            "%d of %d objects have no frame that counts, such as object %d of sequence %s: they are left out of the means",
+            *(len(unscored), len(summary.objects), unscored[0].object_id, unscored[0].sequence),
+        )
+    if categories_asked and summary.generalised is None:
+        logging.warning("not both seen and unseen categories occur: G is not computed")
+
+
+def _write(folder: Path, options: argparse.Namespace, summary: Summary, results: Sequence[SequenceResult]) -> None:
+    subtitle = f"protocol {options.protocol}, ground truth {options.ground_truth}, {len(results)} sequences"
+    report.write_global_csv(folder / "global.csv", summary)
+    report.write_per_object_csv(folder / "per_object.csv", summary)
+    report.write_per_frame_csv(folder / "per_frame.csv", summary)
+    report.write_json(folder / "scores.json", summary)
+    report.write_text(folder / "report.html", as_html(summary, results, f"Evaluation of {options.results}", subtitle))
+    if options.json:
+        report.write_json(options.json, summary)
+
+
+if __name__ == "__main__":
+    run(main)

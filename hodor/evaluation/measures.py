@@ -1,0 +1,162 @@
+"""J and F, how well a mask fits the true one, and their statistics over time.
+
+After F. Perazzi et al., "A Benchmark Dataset and Evaluation Methodology for Video Object Segmentation", CVPR 2016, as the
+evaluation of DAVIS 2017 computes them. Masks are arrays `[H, W]`, bool or 0 / not 0; scores lie in 0..1.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+
+_TOLERANCE = 0.008  # of the image's diagonal
+_RECALL_THRESHOLD = 0.5
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """One object's scores over time in three numbers, or the mean of these over objects.
+
+    Attributes:
+        mean: over all frames, 0..1.
+        recall: share of frames with a score above 0.5, 0..1.
+        decay: mean of the first quarter of the frames minus mean of the last one, -1..1.
+    """
+
+    mean: float
+    recall: float
+    decay: float
+
+
+def region_similarity(prediction: np.ndarray, truth: np.ndarray) -> float:
+    """J: intersection over union of two masks `[H, W]`, in 0..1; 1 where both are empty."""
+    prediction, truth = np.asarray(prediction, dtype=bool), np.asarray(truth, dtype=bool)
+    union = np.count_nonzero(prediction | truth)
+    return np.count_nonzero(prediction & truth) / union if union else 1.0
+
+
+def contour_accuracy(prediction: np.ndarray, truth: np.ndarray, tolerance: int | None = None) -> float:
+    """F: harmonic mean of precision and recall of the boundary pixels of two masks `[H, W]`, in 0..1.
+
+    A boundary pixel is matched when one of the other boundary lies within `tolerance` pixels (Euclidean distance).
+
+    Args:
+        prediction: the mask to judge.
+        truth: the true mask.
+        tolerance: None = `boundary_tolerance` of the masks' size.
+    """
+    if tolerance is None:
+        tolerance = boundary_tolerance(*np.shape(truth))
+    predicted, true = boundary_map(prediction), boundary_map(truth)
+    predicted_count, true_count = np.count_nonzero(predicted), np.count_nonzero(true)
+    if not (predicted_count and true_count):
+        return float(predicted_count == true_count)  # precision or recall is 0, unless both boundaries are empty
+    precision = np.count_nonzero(predicted & _dilated(true, tolerance)) / predicted_count
+    recall = np.count_nonzero(true & _dilated(predicted, tolerance)) / true_count
+    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+def boundary_tolerance(height: int, width: int) -> int:
+    """How many pixels two boundaries may lie apart in an image of this size and still match."""
+    return math.ceil(_TOLERANCE * float(np.linalg.norm((height, width))))
+
+
+def boundary_map(mask: np.ndarray) -> np.ndarray:
+    """The boundary of a mask `[H, W]` as `[H, W]` bool: pixels unlike their eastern, southern or south-eastern neighbour.
+
+    Outside the image lies background, but the last row looks east only, the last column south only, and their common
+    pixel is never a boundary.
+    """
+    mask = np.asarray(mask, dtype=bool)
+    boundary = np.zeros_like(mask)
+    here = mask[:-1, :-1]
+    boundary[:-1, :-1] = (here ^ mask[:-1, 1:]) | (here ^ mask[1:, :-1]) | (here ^ mask[1:, 1:])
+    boundary[-1, :-1] = mask[-1, :-1] ^ mask[-1, 1:]
+    boundary[:-1, -1] = mask[:-1, -1] ^ mask[1:, -1]
+    return boundary
+
+
+def label_map_scores(prediction: np.ndarray, truth: np.ndarray, object_ids: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """J and F of several objects in one frame.
+
+    Each object is looked at in the smallest window that holds both of its masks, which changes no score.
+
+    Args:
+        prediction: label map `[H, W]` uint8 to judge.
+        truth: true label map `[H, W]` uint8.
+        object_ids: the I objects to score; one that is in neither label map scores 1.
+
+    Returns:
+        J and F, each `[I]` float64 in 0..1.
+    """
+    tolerance = boundary_tolerance(*truth.shape)
+    region, contour = np.ones(len(object_ids)), np.ones(len(object_ids))
+    for index, object_id in enumerate(object_ids):
+        predicted_mask, true_mask = prediction == object_id, truth == object_id
+        window = _window(predicted_mask | true_mask)
+        if window is not None:
+            region[index] = region_similarity(predicted_mask[window], true_mask[window])
+            contour[index] = contour_accuracy(predicted_mask[window], true_mask[window], tolerance)
+    return region, contour
+
+
+def statistics(values: Sequence[float] | np.ndarray) -> Statistics:
+    """Mean, recall and decay of an object's scores `[N]` in the order of its frames; NaN where there are no scores.
+
+    A NaN among the values counts for neither mean nor decay, and in the recall as a frame that failed.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    if len(values) == 0:
+        return Statistics(math.nan, math.nan, math.nan)
+    limits = np.round(np.linspace(1, len(values), 5) + 1e-10).astype(int) - 1
+    first, last = values[limits[0] : limits[1] + 1], values[limits[3] : limits[4] + 1]
+    recall = float((values > _RECALL_THRESHOLD).mean())
+    return Statistics(nan_mean(values), recall, nan_mean(first) - nan_mean(last))
+
+
+def nan_mean(values: Sequence[float] | np.ndarray) -> float:
+    """The mean of all values that are not NaN; NaN if there are none."""
+    values = np.asarray(values, dtype=np.float64)
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else math.nan
+
+
+def mean_statistics(several: Sequence[Statistics]) -> Statistics:
+    """The plain mean of the statistics of several objects, those without scored frames left out."""
+    return Statistics(
+        nan_mean([each.mean for each in several]),
+        nan_mean([each.recall for each in several]),
+        nan_mean([each.decay for each in several]),
+    )
+
+
+def _window(mask: np.ndarray) -> tuple[slice, slice] | None:
+    """The window of a mask's pixels and all their neighbours, cut at the image's edges; None for an empty mask.
+
+    Outside of it there is neither mask nor boundary. Where it ends inside the image its last row and column are background.
+    """
+    left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
+    if width == 0:
+        return None
+    return slice(max(top - 1, 0), top + height + 1), slice(max(left - 1, 0), left + width + 1)
+
+
+def _dilated(mask: np.ndarray, radius: int) -> np.ndarray:
+    """All pixels of `[H, W]` that lie within `radius` of a mask's pixel (x^2 + y^2 <= radius^2), bool."""
+    pixels = mask.view(np.uint8)
+    result = pixels.copy()
+    for rectangle in _disk_as_rectangles(radius):
+        cv2.bitwise_or(result, cv2.dilate(pixels, rectangle), dst=result)
+    return result.view(bool)
+
+
+@lru_cache(maxsize=64)
+def _disk_as_rectangles(radius: int) -> tuple[np.ndarray, ...]:
+    """Centred rectangles whose union is exactly the disk: OpenCV dilates by these several times faster than by the disk."""
+    widest_to_highest: dict[int, int] = {}
+    for y in range(radius + 1):
+        widest_to_highest[math.isqrt(radius * radius - y * y)] = y
+    return tuple(np.ones((2 * y + 1, 2 * x + 1), dtype=np.uint8) for x, y in widest_to_highest.items())

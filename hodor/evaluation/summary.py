@@ -1,0 +1,95 @@
+"""From scores per frame to the numbers that are reported."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from hodor.evaluation.measures import Statistics, mean_statistics, statistics
+from hodor.evaluation.protocols import ObjectScores
+
+
+@dataclass(frozen=True)
+class Score:
+    """Region and contour of an object, or their plain means over several. NaN where no frame was scored.
+
+    Attributes:
+        region: statistics of J.
+        contour: statistics of F.
+    """
+
+    region: Statistics
+    contour: Statistics
+
+    @property
+    def overall(self) -> float:
+        """J&F: the mean of the means of J and F, 0..1."""
+        return (self.region.mean + self.contour.mean) / 2
+
+
+@dataclass(frozen=True)
+class ObjectSummary:
+    """One object's scores, per frame and in total, and its category if it is known."""
+
+    scores: ObjectScores
+    score: Score
+    category: str | None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A whole evaluation.
+
+    Attributes:
+        objects: all objects of all sequences.
+        score: their plain mean; objects without scored frames don't count.
+        seen, unseen: the mean over the objects of categories that occur in training, and over the others; both None
+            unless there are objects of either kind.
+    """
+
+    objects: tuple[ObjectSummary, ...]
+    score: Score
+    seen: Score | None = None
+    unseen: Score | None = None
+
+    @property
+    def generalised(self) -> float | None:
+        """G = (J_seen + J_unseen + F_seen + F_unseen) / 4, None without both kinds."""
+        if self.seen is None or self.unseen is None:
+            return None
+        return (self.seen.overall + self.unseen.overall) / 2
+
+
+def summarise(
+    objects: Sequence[ObjectScores],
+    categories: Mapping[tuple[str, int], str] | None = None,
+    seen_categories: Collection[str] = (),
+) -> Summary:
+    """Totals over all objects.
+
+    Args:
+        objects: the scores of each.
+        categories: {(sequence, object id): category}; None = unknown, hence no seen and unseen ones.
+        seen_categories: those that occur in training.
+    """
+    categories = categories or {}
+    summaries = tuple(
+        ObjectSummary(
+            scores,
+            Score(statistics(scores.region), statistics(scores.contour)),
+            categories.get((scores.sequence, scores.object_id)),
+        )
+        for scores in objects
+    )
+    scored = [each for each in summaries if each.scores.frames]
+    seen = [each for each in scored if each.category is not None and each.category in seen_categories]
+    unseen = [each for each in scored if each.category is not None and each.category not in seen_categories]
+    if seen and unseen:
+        return Summary(summaries, mean_score(summaries), mean_score(seen), mean_score(unseen))
+    return Summary(summaries, mean_score(summaries))
+
+
+def mean_score(objects: Sequence[ObjectSummary]) -> Score:
+    """The plain mean over objects; those without scored frames don't count."""
+    return Score(
+        mean_statistics([each.score.region for each in objects]),
+        mean_statistics([each.score.contour for each in objects]),
+    )
