@@ -28,9 +28,21 @@ INFERENCE_DATASETS = {
 }
 
 
+TRAINING_DATASETS = {
+    "coco_2017_train": DatasetName("coco_2017_train", "coco_2017_train"),
+    "davis_train": DatasetName("davis_trainval", "davis_train"),
+    "youtube_vos_2019_train": DatasetName("youtube_vos_2019_train", "youtube_vos_2019_train"),
+}
+
+
 def inference_dataset(name: str) -> DatasetName:
     """The places of a data set of videos to segment; one that is not a benchmark uses its own name for both."""
     return INFERENCE_DATASETS.get(name, DatasetName(name, name))
+
+
+def training_dataset(name: str) -> DatasetName:
+    """The places of a data set to train on; one that isn't of the paper's uses its own name for both."""
+    return TRAINING_DATASETS.get(name, DatasetName(name, name))
 
 
 @dataclass(frozen=True)

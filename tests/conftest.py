@@ -1,10 +1,14 @@
+import os
+
+os.environ["OMP_NUM_THREADS"] = "1"  # tests run in parallel processes, and threads that wait for each other would disturb them
+
 import pytest
 import torch
 from support.goldens import golden_model
 
 from hodor.modelling.model import HODOR
 
-torch.set_num_threads(2)
+torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,12 @@
 """Reading configurations: defaults <- a YAML file <- overrides from the command line."""
 
+import contextlib
 import dataclasses
 import difflib
 import logging
+import math
 import re
+import reprlib
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,11 +14,13 @@ from typing import Any, TypeVar
 
 import yaml
 
-from hodor.config.schema import Config
+from hodor.config.schema import NEW_KEYS, Config, NamedNumbers
 from hodor.errors import HodorError
 
 Section = TypeVar("Section")
 _LOGGER = logging.getLogger(__name__)
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel = 2
 
 
 def load_config(path: Path, overrides: Sequence[tuple[str, str]] = (), *, warn_about_unknown: bool = False) -> Config:
@@ -30,17 +35,15 @@ def load_config(path: Path, overrides: Sequence[tuple[str, str]] = (), *, warn_a
         HodorError: the file is missing or broken, a key is unknown, or a value has the wrong type.
     """
     try:
-        content = _parse(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise HodorError(f"{path}: no such file") from None
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise HodorError(f"{path}: not valid YAML ({error})") from None
+    except UnicodeDecodeError as error:
+        raise HodorError(f"{path}: not a text file in UTF-8 ({error})") from None
+    content = _parse(text, str(path))
     config = _update(Config(), {} if content is None else content, str(path), "", warn_about_unknown)
-    for key, text in overrides:
-        try:
-            value = _parse(text)
-        except (yaml.YAMLError, ValueError) as error:
-            raise HodorError(f"--cfg.{key}: {text!r} is not valid YAML ({error})") from None
+    for key, override in overrides:
+        value = _parse(override, f"--cfg.{key}")
         for part in reversed(key.split(".")):
             value = {part: value}
         config = _update(config, value, f"--cfg.{key}", "", False)
@@ -53,37 +56,65 @@ def from_yaml(text: str, source: str) -> Config:
     Raises:
         HodorError: the text is broken or a value has the wrong type.
     """
-    try:
-        content = _parse(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise HodorError(f"{source}: not valid YAML ({error})") from None
+    content = _parse(text, source)
     return _update(Config(), {} if content is None else content, source, "", True)
 
 
-def to_yaml(config: Config) -> str:
-    """Every key of a configuration as YAML, in upper case and in the order of the schema."""
-    return yaml.safe_dump(_as_mapping(config), sort_keys=False)
+def to_yaml(config: Config, *, for_original: bool = False) -> str:
+    """A configuration as YAML, keys in upper case and in the order of the schema.
+
+    Args:
+        config: what to write.
+        for_original: leave out keys that the original doesn't know, where they have their defaults.
+    """
+    content = _as_mapping(config)
+    if for_original:
+        _drop_new_defaults(content, _as_mapping(Config()), "")
+    return yaml.dump(content, Dumper=_Dumper, sort_keys=False)
+
+
+def _drop_new_defaults(content: dict[str, Any], defaults: dict[str, Any], section: str) -> None:
+    for key, default in defaults.items():
+        if key in NEW_KEYS.get(section, ()) and content[key] == default:
+            del content[key]
+        elif isinstance(default, dict) and default:
+            _drop_new_defaults(content[key], default, key)
 
 
 class _Loader(yaml.SafeLoader):
     """Safe YAML that reads 1e-4 as a number, like everybody but YAML 1.1."""
 
 
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
-)
+class _Dumper(yaml.SafeDumper):
+    """Its counterpart, which puts a text like 1e-4 into quotes."""
 
 
-def _parse(text: str) -> Any:
-    return yaml.load(text, Loader=_Loader)
+for _side in (_Loader, _Dumper):
+    _side.add_implicit_resolver(
+        "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+    )
+
+
+def _parse(text: str, source: str) -> Any:
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except Exception as error:  # besides YAMLError, whatever odd tags and deep nesting make PyYAML stumble over
+        raise HodorError(f"{source}: not valid YAML ({_one_line(error) or type(error).__name__})") from None
+
+
+def _one_line(value: object) -> str:
+    return " ".join(str(value).split())
 
 
 def _as_mapping(section: Any) -> dict[str, Any]:
     result: dict[str, Any] = {}
+    kinds = typing.get_type_hints(type(section))
     for item in dataclasses.fields(section):
         value = getattr(section, item.name)
         if dataclasses.is_dataclass(value):
             value = _as_mapping(value)
+        elif kinds[item.name] == NamedNumbers:
+            value = dict(value)
         result[item.name.upper()] = list(value) if isinstance(value, tuple) else value
     return result
 
@@ -91,11 +122,11 @@ def _as_mapping(section: Any) -> dict[str, Any]:
 def _update(section: Section, content: Any, source: str, prefix: str, warn: bool) -> Section:
     """A copy of a section with the values of a mapping of upper-case keys."""
     if not isinstance(content, Mapping):
-        raise HodorError(f"{source}: {prefix.rstrip('.') or 'the file'} must be a mapping of keys, not {content!r}")
+        raise HodorError(f"{source}: {prefix.rstrip('.') or 'the file'} must be a mapping of keys, not {_SHORT.repr(content)}")
     kinds = typing.get_type_hints(type(section))
     changes: dict[str, Any] = {}
     for key, value in content.items():
-        name = f"{prefix}{key}"
+        name = prefix + _one_line(key)
         if not isinstance(key, str) or key != key.upper() or key.lower() not in kinds:
             if not warn:
                 raise HodorError(f"{source}: unknown key {name}{_nearest(name)}")
@@ -110,14 +141,21 @@ def _update(section: Section, content: Any, source: str, prefix: str, warn: bool
 
 
 def _converted(value: Any, kind: Any, source: str, name: str) -> Any:
-    if typing.get_origin(kind) is tuple and isinstance(value, list):
+    if kind == NamedNumbers and isinstance(value, Mapping):
+        names = [_converted(key, str, source, f"a name in {name}") for key in value]
+        return tuple((key, _converted(value[key], float, source, f"{name}.{key}")) for key in names)
+    if typing.get_origin(kind) is tuple and kind != NamedNumbers and isinstance(value, list):
         return tuple(_converted(item, typing.get_args(kind)[0], source, name) for item in value)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if isinstance(kind, type) and isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
+    if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
+        with contextlib.suppress(OverflowError):
+            if math.isfinite(number := float(value)):
+                return number
+    elif isinstance(kind, type) and isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
         return value
-    wanted = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}.get(kind, "a list of numbers")
-    raise HodorError(f"{source}: {name} must be {wanted}, not {value!r}")
+    names_of_kinds = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+    names_of_kinds[NamedNumbers] = "a mapping of names to numbers"
+    wanted = names_of_kinds.get(kind, "a list of numbers")
+    raise HodorError(f"{source}: {name} must be {wanted}, not {_SHORT.repr(value)}")
 
 
 def _nearest(name: str) -> str:

@@ -5,6 +5,12 @@ overrides many of the defaults; no program runs on the defaults alone.
 """
 
 from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from hodor.data.augmentation.strengths import StaticStrengths, VideoStrengths
+
+NamedNumbers: TypeAlias = tuple[tuple[str, float], ...]
+"""Numbers by names of the user's choice, a mapping in YAML."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,8 @@ class ModelConfig:
         deformable_convolutions: the decoder's 3x3 convolutions choose where they look.
         dropout: share dropped in training.
         dropout_on_attention_logits: the decoder drops attention logits, as the published models were trained; else weights.
+        pretrained_backbone: what training starts from: a file of a detector (relative names under `pretrained_backbones/`),
+            timm (weights for ImageNet) or none.
     """
 
     transformer_pre_normalize: bool = False
@@ -69,15 +77,26 @@ class ModelConfig:
     deformable_convolutions: bool = True
     dropout: float = 0.1
     dropout_on_attention_logits: bool = True
+    pretrained_backbone: str = "swin_tiny_pretrained.pth"
 
 
 @dataclass(frozen=True)
 class AugmentationConfig:
-    """Which augmentations training samples get."""
+    """Which augmentations training samples get, and how strong they are.
+
+    Attributes:
+        color: changes of colour.
+        cropping: half of the clips are crops; without, those of photographs are warped too, those of videos stay as they are.
+        video_geometric: the other half of the clips of videos is warped.
+        static: numbers for clips made of photographs.
+        video: numbers for clips of videos.
+    """
 
     color: bool = True
     cropping: bool = True
     video_geometric: bool = True
+    static: StaticStrengths = field(default_factory=StaticStrengths)
+    video: VideoStrengths = field(default_factory=VideoStrengths)
 
 
 @dataclass(frozen=True)
@@ -108,8 +127,56 @@ class SchedulersConfig:
 
 
 @dataclass(frozen=True)
+class LossWeights:
+    """Weights of the parts of the loss."""
+
+    dice: float = 1.0
+    cross_entropy: float = 1.0
+
+
+@dataclass(frozen=True)
+class ValidationConfig:
+    """Judging the network on videos while it is trained; the weights with the best J&F are kept as `best.pth`.
+
+    Attributes:
+        dataset: name of a data set of videos to segment, converted into the workspace; empty = none.
+        ground_truth: folder of its true masks, <sequence>/<frame>.png; relative to the workspace.
+        interval: iterations between validations.
+        min_dim: shorter side of the frames; 0 = INPUT.MIN_DIM. The longer side's limit is scaled likewise.
+    """
+
+    dataset: str = ""
+    ground_truth: str = ""
+    interval: int = 10000
+    min_dim: int = 0
+
+
+@dataclass(frozen=True)
 class TrainingConfig:
-    """How the network is trained. Numbers of pixels are areas or sides in the original image."""
+    """How the network is trained. Numbers of pixels are areas or sides in the original image.
+
+    Attributes:
+        mode: static_image, sparse_video or dense_video.
+        num_instances: the largest number of objects in a sample.
+        num_other_frames: frames of a clip besides the reference.
+        min_clip_delta: dense: least distance of the other frames from the reference.
+        max_clip_delta: dense: they are nearer than this; sparse: at most as far as this.
+        min_ref_mask_area: photographs: objects have more pixels than this; videos: at least so many in the reference.
+        min_ref_mask_dim: likewise for both sides of their boxes.
+        filter_every_frame: dense: objects too small in another frame become background there, as the original had it.
+        sparse_reference: the annotated frame that is used: middle (the one closest to it), or last, as the original had it.
+        intermediate_frame_gt_available: the other frames' masks are used.
+        apply_loss_on_intermediate_frames: predictions for other frames than the reference count in the loss.
+        augmentations: of the samples.
+        weight_decay: of AdamW, on all parameters.
+        cycles: one list of cycles per kind of iteration, which take turns; empty = those of the paper.
+        cycles_alternate_within_batches: a micro-batch's number counts towards whose turn it is, as in the original.
+        loss_weights: of Dice and cross-entropy.
+        dice: pooled (over objects, as the published models were trained) or per_object.
+        activation_checkpointing: compute activations again for the backward pass instead of keeping them.
+        seed: of the weights, the samples and dropout.
+        validation: on videos, during training.
+    """
 
     mode: str = ""
     num_instances: int = 4
@@ -123,11 +190,21 @@ class TrainingConfig:
     max_clip_delta: int = 10
     min_ref_mask_area: int = 5000
     min_ref_mask_dim: int = 100
+    filter_every_frame: bool = False
+    sparse_reference: str = "middle"
     intermediate_frame_gt_available: bool = True
     apply_loss_on_intermediate_frames: bool = True
     augmentations: AugmentationConfig = field(default_factory=AugmentationConfig)
     lr_scheduler: str = "step"
     lr_schedulers: SchedulersConfig = field(default_factory=SchedulersConfig)
+    weight_decay: float = 0.01
+    cycles: tuple[tuple[str, ...], ...] = ()
+    cycles_alternate_within_batches: bool = False
+    loss_weights: LossWeights = field(default_factory=LossWeights)
+    dice: str = "pooled"
+    activation_checkpointing: bool = False
+    seed: int = 0
+    validation: ValidationConfig = field(default_factory=ValidationConfig)
 
 
 @dataclass(frozen=True)
@@ -148,10 +225,19 @@ class SparseVideoSplit:
 
 @dataclass(frozen=True)
 class DataConfig:
-    """What the network is trained on."""
+    """What the network is trained on.
+
+    Attributes:
+        dense_video_split: shares of the usual data sets.
+        sparse_video_split: likewise.
+        datasets: shares of any data sets by name, instead of the usual ones; they sum to 1.
+        clip_delta_factors: what `TRAINING.MAX_CLIP_DELTA` is multiplied by, by data set; not named: davis_train 2, others 1.
+    """
 
     dense_video_split: DenseVideoSplit = field(default_factory=DenseVideoSplit)
     sparse_video_split: SparseVideoSplit = field(default_factory=SparseVideoSplit)
+    datasets: NamedNumbers = ()
+    clip_delta_factors: NamedNumbers = ()
 
 
 @dataclass(frozen=True)
@@ -162,3 +248,32 @@ class Config:
     model: ModelConfig = field(default_factory=ModelConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     data: DataConfig = field(default_factory=DataConfig)
+
+
+NEW_KEYS = {
+    "MODEL": {
+        "BACKBONE",
+        "WIDTH",
+        "ATTENTION_MASKING",
+        "DESCRIPTOR_INTERACTION",
+        "DEFORMABLE_CONVOLUTIONS",
+        "DROPOUT",
+        "DROPOUT_ON_ATTENTION_LOGITS",
+        "PRETRAINED_BACKBONE",
+    },
+    "TRAINING": {
+        "FILTER_EVERY_FRAME",
+        "SPARSE_REFERENCE",
+        "WEIGHT_DECAY",
+        "CYCLES",
+        "CYCLES_ALTERNATE_WITHIN_BATCHES",
+        "LOSS_WEIGHTS",
+        "DICE",
+        "ACTIVATION_CHECKPOINTING",
+        "SEED",
+        "VALIDATION",
+    },
+    "AUGMENTATIONS": {"STATIC", "VIDEO"},
+    "DATA": {"DATASETS", "CLIP_DELTA_FACTORS"},
+}
+"""Keys by section that the original doesn't know. It refuses files with any of them."""

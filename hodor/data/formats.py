@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 
 from hodor.data import run_length
+from hodor.data.json_values import JsonValue, read_json
 from hodor.errors import HodorError
 from hodor.files import inside, written_aside
 
 MAX_OBJECT_ID = 255
-_MAX_DIGITS = 9
 
 
 @dataclass(frozen=True)
@@ -66,13 +66,7 @@ def read_inference_json(path: Path) -> list[InferenceSequence]:
     Raises:
         HodorError: the file is missing, is no JSON, or has a value of the wrong type; the message names sequence and key.
     """
-    try:
-        content = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise HodorError(f"{path}: no such file; make it with python -m hodor.data.convert --help") from None
-    except (ValueError, RecursionError) as error:
-        raise HodorError(f"{path}: not valid JSON ({error}); convert the data set again") from None
-    sequences = _Value(content, str(path)).get("sequences").items()
+    sequences = read_json(path).get("sequences").items()
     result = [_sequence(value) for value in sequences]
     seen: set[str] = set()
     for sequence in result:
@@ -103,9 +97,9 @@ def _as_json(sequence: InferenceSequence) -> dict[str, Any]:
     return value
 
 
-def _sequence(value: "_Value") -> InferenceSequence:
+def _sequence(value: JsonValue) -> InferenceSequence:
     sequence_id = value.get("id").text()
-    value = _Value(value.content, f"{value.where.rsplit(':', 1)[0]}: sequence {sequence_id!r}")
+    value = JsonValue(value.content, f"{value.where.rsplit(':', 1)[0]}: sequence {sequence_id!r}")
     inside(Path(), sequence_id, f"{value.where}, key 'id'")
     image_paths = tuple(path.text() for path in value.get("image_paths").items())
     if not image_paths:
@@ -128,43 +122,3 @@ def _sequence(value: "_Value") -> InferenceSequence:
             if "/" in name or PurePosixPath(name).stem not in names:
                 raise HodorError(f"{value.where}, key 'eval_files': {name!r} is none of the sequence's frames")
     return InferenceSequence(sequence_id, image_paths, segmentations, eval_files)
-
-
-class _Value:
-    """A piece of JSON that knows where it stands, so that a wrong type is reported with its place."""
-
-    def __init__(self, content: Any, where: str) -> None:
-        self.content = content
-        self.where = where
-
-    def has(self, key: str) -> bool:
-        return key in self._expect(dict, "an object")
-
-    def get(self, key: str) -> "_Value":
-        content = self._expect(dict, "an object")
-        if key not in content:
-            raise HodorError(f"{self.where}: key {key!r} is missing")
-        separator = ", key " if ": " in self.where else ": key "
-        return _Value(content[key], f"{self.where}{separator}{key!r}")
-
-    def items(self) -> list["_Value"]:
-        return [_Value(item, f"{self.where}[{i}]") for i, item in enumerate(self._expect(list, "a list"))]
-
-    def numbered(self, low: int, high: int, what: str) -> dict[int, "_Value"]:
-        """An object's entries by the integers that its keys spell, checked against their range."""
-        entries: dict[int, _Value] = {}
-        for key, item in self._expect(dict, "an object").items():
-            if not (key.isascii() and key.isdigit() and len(key) <= _MAX_DIGITS and low <= int(key) <= high):
-                raise HodorError(f"{self.where}: {key[:_MAX_DIGITS]!r} is not {what} ({low}..{high})")
-            if int(key) in entries:
-                raise HodorError(f"{self.where}: {key!r} spells {what} that stands in it twice")
-            entries[int(key)] = _Value(item, f"{self.where}[{key!r}]")
-        return entries
-
-    def text(self) -> str:
-        return self._expect(str, "a string")
-
-    def _expect(self, kind: type, name: str) -> Any:
-        if not isinstance(self.content, kind):
-            raise HodorError(f"{self.where}: expected {name}, found {type(self.content).__name__}")
-        return self.content

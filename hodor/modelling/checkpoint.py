@@ -5,9 +5,12 @@ weights under "model", next to a `config.yaml`.
 """
 
 import collections
+import contextlib
+import errno
 import hashlib
 import pickle
 import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,7 +30,10 @@ from hodor.modelling.model import HODOR
 
 _UNUSED_PREFIX = "unused_in_original/"
 _NAMES_SHOWN = 5
+_NUMPY_MAKERS: list[Any] = [np.float64(0).__reduce__()[0], np.zeros(0).__reduce__()[0]]  # multiarray's scalar, _reconstruct
 _HARMLESS: list[Any] = [
+    *((maker, f"numpy.{core}.multiarray.{maker.__name__}") for maker in _NUMPY_MAKERS for core in ("core", "_core")),
+    collections.Counter,
     collections.OrderedDict,
     collections.defaultdict,
     collections.deque,
@@ -35,6 +41,12 @@ _HARMLESS: list[Any] = [
     np.ndarray,
     *{type(np.dtype(kind)) for kind in ("f4", "f8", "i4", "i8", "u1", "?")},
 ]
+_ORIGINAL_VARIANT = {
+    "attention_masking": "soft_learnable",
+    "descriptor_interaction": True,
+    "deformable_convolutions": True,
+    "num_catch_all_queries": 1,
+}
 
 
 @dataclass
@@ -52,6 +64,23 @@ class Checkpoint:
     unused: dict[str, torch.Tensor] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Weights:
+    """The weights in a file.
+
+    Attributes:
+        state: by our names.
+        unused: see `Checkpoint`.
+        config: what stands in the file, if anything.
+        name_in_file: gives our names as the file has them.
+    """
+
+    state: dict[str, torch.Tensor]
+    unused: dict[str, torch.Tensor] = field(default_factory=dict)
+    config: Config | None = None
+    name_in_file: Callable[[str], str] = str
+
+
 def load(path: str | Path) -> Checkpoint:
     """Loads a checkpoint: ours (`.safetensors`) or one in the original's format with a `config.yaml` beside it.
 
@@ -59,29 +88,51 @@ def load(path: str | Path) -> Checkpoint:
         HodorError: the file is missing, truncated or hostile; weights are missing, left over or of the wrong shape.
     """
     path = Path(path)
+    weights = read_weights(path)
+    config = weights.config
+    if config is None:
+        config_path = path.parent / "config.yaml"
+        if not config_path.is_file():
+            raise HodorError(f"{config_path}: no such file; put the config.yaml of the training next to {path.name}")
+        config = load_config(config_path, warn_about_unknown=True)
+    model = build_model(config)
+    load_strictly(model, weights.state, str(path), weights.name_in_file)
+    return Checkpoint(model.eval(), config, weights.unused)
+
+
+def read_weights(path: Path) -> Weights:
+    """Reads the weights of a checkpoint of either kind, or of a training.
+
+    Raises:
+        HodorError: the file is missing, truncated or hostile, or lacks one of the weights that are stored and never used.
+    """
     if not path.is_file():
         raise HodorError(f"{path}: no such checkpoint")
     if path.suffix == ".safetensors":
         state, config = _read_safetensors(path)
         unused = {name.removeprefix(_UNUSED_PREFIX): state.pop(name) for name in list(state) if name.startswith(_UNUSED_PREFIX)}
-    else:
-        config_path = path.parent / "config.yaml"
-        if not config_path.is_file():
-            raise HodorError(f"{config_path}: no such file; put the config.yaml of the training next to {path.name}")
-        config = load_config(config_path, warn_about_unknown=True)
-        state, unused = _read_pickle(path), {}
-        if original_names.is_original(state):
-            state, unused = original_names.split_original(state)
-    model = build_model(config)
-    load_strictly(model, state, str(path))
-    return Checkpoint(model.eval(), config, unused)
+        return Weights(state, unused, config)
+    state = _read_pickle(path)
+    if not original_names.is_original(state):
+        return Weights(state)
+    state, unused = original_names.split_original(state)
+    missing = [name for name in original_names.UNUSED if name not in unused]
+    if missing:
+        raise HodorError(f"{path}: {_listed('missing weights: ', missing)}")
+    return Weights(state, unused, name_in_file=original_names.shown)
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Writes a checkpoint as safetensors with its configuration; complete or absent."""
+    """Writes a checkpoint as safetensors with its configuration; complete or absent.
+
+    Raises:
+        HodorError: the name doesn't end in .safetensors, or the disk is full.
+    """
+    if path.suffix != ".safetensors":
+        raise HodorError(f"{path}: the name must end in .safetensors")
     state = checkpoint.model.state_dict() | {_UNUSED_PREFIX + name: value for name, value in checkpoint.unused.items()}
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
-    with written_aside(path) as aside:
+    with _written_aside(path) as aside:
         safetensors.torch.save_file(tensors, aside, metadata={"config": to_yaml(checkpoint.config)})
 
 
@@ -89,35 +140,41 @@ def export_original(path: Path, checkpoint: Checkpoint) -> None:
     """Writes a checkpoint with the original's names, and its `config.yaml` beside it.
 
     Raises:
-        HodorError: the model is a variant that the original doesn't know.
+        HodorError: the model is a variant that the original doesn't know, or the disk is full.
     """
+    for key, value in _ORIGINAL_VARIANT.items():
+        if getattr(checkpoint.config.model, key) != value:
+            raise HodorError(f"MODEL.{key.upper()} must be {value!r} for the original's format, which knows no other variant")
     ours = checkpoint.model.state_dict()
     state = {original_names.to_original_name(name): value.detach().cpu() for name, value in ours.items()}
     state |= original_names.index_buffers(list(state))
     state |= checkpoint.unused or original_names.fresh_unused(checkpoint.config.model.width)
-    with written_aside(path) as aside:
+    with _written_aside(path) as aside:
         torch.save({"model": state, "iterations": 0}, aside)
     with written_aside(path.parent / "config.yaml") as aside:
-        aside.write_text(to_yaml(checkpoint.config))
+        aside.write_text(to_yaml(checkpoint.config, for_original=True))
 
 
-def load_strictly(model: torch.nn.Module, state: dict[str, torch.Tensor], source: str) -> None:
+def load_strictly(
+    model: torch.nn.Module, state: dict[str, torch.Tensor], source: str, name_in_file: Callable[[str], str] = str
+) -> None:
     """Copies weights into a model.
 
     Raises:
-        HodorError: weights are missing, left over or of another shape; the message names them and `source`.
+        HodorError: weights are missing, left over or of another shape; the message names them, as `name_in_file` turns their
+            names, and `source`.
     """
     own = model.state_dict()
     shapes = [
-        f"{name} is {list(state[name].shape)} instead of {list(own[name].shape)}"
+        f"{name_in_file(name)} is {list(state[name].shape)} instead of {list(own[name].shape)}"
         for name in own
         if name in state and state[name].shape != own[name].shape
     ]
     problems = [
         _listed(f"{kind}: ", names)
         for kind, names in (
-            ("missing weights", [name for name in own if name not in state]),
-            ("left-over weights", [name for name in state if name not in own]),
+            ("missing weights", [name_in_file(name) for name in own if name not in state]),
+            ("left-over weights", [name_in_file(name) for name in state if name not in own]),
             ("wrong shapes", shapes),
         )
         if names
@@ -134,6 +191,16 @@ def fingerprint(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def _written_aside(path: Path) -> Iterator[Path]:
+    """Like `written_aside`, for libraries that report a full disk as an error of their own."""
+    try:
+        with written_aside(path) as aside:
+            yield aside
+    except (safetensors.SafetensorError, RuntimeError):
+        raise HodorError(f"{path}: could not be written; is there space left on the disk?") from None
 
 
 def _listed(prefix: str, names: list[str]) -> str:
@@ -166,10 +233,10 @@ def _read_pickle(path: Path) -> dict[str, torch.Tensor]:
             reason = "truncated or not a checkpoint; get it again"
         raise HodorError(f"{path}: {reason}") from None
     except Exception as error:  # whatever a broken file makes the reader stumble over
-        if isinstance(error, OSError) and error.errno is not None:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # torch's EINVAL: a zip file without its end
             raise
         raise HodorError(f"{path}: truncated or not a checkpoint ({type(error).__name__}); get it again") from None
     state = content.get("model") if isinstance(content, dict) else None
-    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+    if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in state.items()):
         raise HodorError(f'{path}: the file has no weights under "model"; it is no checkpoint of HODOR')
     return state

@@ -37,7 +37,7 @@ def deformable_convolution(
     """
     if x.is_cuda:
         with torch.autocast("cuda", enabled=False):
-            single = [None if t is None else t.float() if t.dtype == torch.bfloat16 else t for t in (x, offsets, weight, bias)]
+            single = [t if t is None or t.dtype == torch.float64 else t.float() for t in (x, offsets, weight, bias)]
             return torchvision.ops.deform_conv2d(*single, padding=1).to(x.dtype)
     batch, _, height, width = x.shape
     columns = sample_taps(x, offsets).to(x.dtype)
@@ -76,8 +76,8 @@ def _bilinear_neighbours(offsets: torch.Tensor, height: int, width: int) -> tupl
     row_share = torch.stack([1 - down, down], dim=4) * ((rows >= 0) & (rows < height))
     column_share = torch.stack([1 - right, right], dim=4) * ((columns >= 0) & (columns < width))
     first = torch.arange(batch, device=device).view(-1, 1, 1, 1, 1) * height
-    rows = rows.clamp(0, height - 1).long() + first
-    columns = columns.clamp(0, width - 1).long()
+    rows = rows.clamp(0, height - 1).nan_to_num().long() + first  # offsets that are NaN have NaN shares, but need a row
+    columns = columns.clamp(0, width - 1).nan_to_num().long()
     index = rows[..., :, None] * width + columns[..., None, :]
     share = row_share[..., :, None] * column_share[..., None, :]
     return index.flatten(4), share.flatten(4)

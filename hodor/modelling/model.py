@@ -80,9 +80,9 @@ class HODOR(nn.Module):
             images: [B, 3, H, W], R, G, B in 0..255.
 
         Returns:
-            [B, 3, H', W'], H' and W' the next multiples of 32.
+            [B, 3, H', W'] in the model's precision, H' and W' the next multiples of 32.
         """
-        normalised = (images - self.mean) / self.std
+        normalised = ((images - self.mean) / self.std).to(self.mean.dtype)
         if self.channel_order == "bgr":
             normalised = normalised.flip(1)
         return pad(normalised)

@@ -61,10 +61,13 @@ _NAMES = [
     ("decoder.catch_all_conv.", "decoder.catch_all."),
 ]
 
-_UNUSED = re.compile(
-    r"feature_extractor\.bb_fpn\.1\.fpn_convs\.[23]\.conv\.(weight|bias)|feature_extractor\.norm_layers\.[234]\.(weight|bias)"
-    r"|decoder\.fmap_proj_4x\.(0\.weight|2\.weight|2\.bias)"
+UNUSED = (
+    *(f"feature_extractor.bb_fpn.1.fpn_convs.{level}.conv.{kind}" for level in (2, 3) for kind in ("weight", "bias")),
+    *(f"feature_extractor.norm_layers.{level}.{kind}" for level in (2, 3, 4) for kind in ("weight", "bias")),
+    *(f"decoder.fmap_proj_4x.{name}" for name in ("0.weight", "2.weight", "2.bias")),
 )
+"""The thirteen weights that every original checkpoint holds and nothing uses, under the original's names."""
+
 _INDEX = re.compile(r"feature_extractor\.bb_fpn\.0\.layers\.\d+\.blocks\.\d+\.attn\.relative_position_index")
 
 
@@ -104,7 +107,7 @@ def split_original(state: dict[str, torch.Tensor]) -> tuple[dict[str, torch.Tens
     """
     used, unused = {}, {}
     for name, value in state.items():
-        if _UNUSED.fullmatch(name):
+        if name in UNUSED:
             unused[name] = value
         elif not _INDEX.fullmatch(name):
             used[_translate(name, _TO_OURS) or name] = value
@@ -121,6 +124,11 @@ def to_original_name(name: str) -> str:
     if original is None:
         raise HodorError(f"weight {name} has no counterpart in the original's format: this variant can't be exported")
     return original
+
+
+def shown(name: str) -> str:
+    """Our name of a weight -> the original's for messages about original files; what has none stays as it is."""
+    return _translate(name, _TO_ORIGINAL) or name
 
 
 def index_buffers(names: Iterable[str]) -> dict[str, torch.Tensor]:

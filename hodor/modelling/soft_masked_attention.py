@@ -73,12 +73,18 @@ class SoftMaskedAttention(nn.Module):
 
         Returns:
             The result [B, Q, C], and the weights after softmax [B, heads, Q, P] or None.
+
+        Raises:
+            ValueError: the mask has another shape.
         """
         q = self._split_heads(self.query_projection(query))
         k = self._split_heads(self.key_projection(key))
         v = self._split_heads(self.value_projection(value))
         logits = (q * q.shape[-1] ** -0.5) @ k.transpose(2, 3)
         if mask is not None:
+            wanted = (query.shape[0], query.shape[1], key.shape[1])
+            if mask.shape != wanted:
+                raise ValueError(f"the mask must be {list(wanted)}, not {list(mask.shape)}")
             logits = self._apply_mask(logits, mask)
         if key_padding_mask is not None:
             logits = logits.masked_fill(key_padding_mask[:, None, None], float("-inf"))

@@ -185,7 +185,8 @@ class SwinTransformer(nn.Module):
         self.out_channels = tuple(embed_dim * 2**stage for stage in range(len(depths)))
         self.patch_embedding = nn.Conv2d(3, embed_dim, _PATCH, stride=_PATCH)
         self.patch_norm = nn.LayerNorm(embed_dim)
-        rates = torch.linspace(0, drop_path, sum(depths)).tolist()
+        last = max(sum(depths) - 1, 1)
+        rates = [drop_path * index / last for index in range(sum(depths))]
         self.stages = nn.ModuleList()
         for depth, heads, dim in zip(depths, num_heads, self.out_channels, strict=True):
             own_rates, rates = rates[:depth], rates[depth:]

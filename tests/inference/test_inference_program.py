@@ -205,7 +205,7 @@ def bad_checkpoint(folder, kind):
         ("missing", "no such checkpoint"),
         ("truncated", "truncated"),
         ("no config", "config.yaml"),
-        ("other depth", "missing weights: encoder.layers.1."),
+        ("other depth", "missing weights: encoder.attn_layers.1."),
         ("broken config", "not valid YAML"),
         ("code", "was not loaded"),
     ],

@@ -89,6 +89,28 @@ def inference_case(spec: dict[str, Any]) -> tuple[torch.Tensor, dict[int, dict[i
     return frames, references
 
 
+def training_case(spec: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Clips [B, F, 3, H, W] (reference first), labels [B, F, H, W] and presence [B, F, I]."""
+    name, batch, (height, width), objects = spec["name"], spec["batch"], spec["image"], spec["objects"]
+    count = spec.get("others", 2)
+
+    def labels(suffix: str) -> torch.Tensor:
+        scores = noise(name + suffix, batch, objects + 1, height // 16, width // 16)
+        scores = F.interpolate(scores, (height, width), mode="bicubic", align_corners=False)
+        scores[:, 0] += 0.3
+        return scores.argmax(1)
+
+    masks = torch.stack([labels("/refmask")] + [labels(f"/om{t}") for t in range(count)], 1)
+    presence = torch.stack([(masks == i).flatten(2).any(2) for i in range(1, objects + 1)], 2)
+    if spec["mode"].startswith("sparse"):
+        presence = torch.ones_like(presence)
+    if spec["mode"] == "dense_absent":
+        presence[:, 1, 0] = False
+    reference = smooth_images(name + "/ref", batch, height, width)
+    others = smooth_images(name + "/other", batch * count, height, width).view(batch, count, 3, height, width)
+    return torch.cat([reference[:, None], others], dim=1), masks, presence
+
+
 def relative_difference(actual: torch.Tensor, expected: np.ndarray) -> float:
     """Norm of the difference over the norm of what is expected."""
     actual = actual.detach().cpu().double().numpy()

@@ -1,6 +1,7 @@
 """Small networks whose every weight matters."""
 
 import dataclasses
+from typing import TypeVar
 
 import torch
 from torch import nn
@@ -13,6 +14,7 @@ from hodor.modelling.swin import SwinTransformer
 from support.goldens import STATIC_RECIPE
 
 WIDTH = 32
+Module = TypeVar("Module", bound=nn.Module)
 
 
 def small_config(**model: object) -> Config:
@@ -21,26 +23,22 @@ def small_config(**model: object) -> Config:
     return dataclasses.replace(STATIC_RECIPE, model=ModelConfig(**(settings | model)))  # type: ignore[arg-type]
 
 
-def small_model(seed: int = 0, **model: object) -> HODOR:
-    """A network of `small_config` on a tiny Swin, randomised, in evaluation mode."""
-    torch.manual_seed(seed)
+def outline(**model: object) -> HODOR:
+    """A network of `small_config` without values, which is built at once."""
     with torch.device("meta"):
-        built = build_model(small_config(**model))
+        return build_model(small_config(**model))
+
+
+def small_model(seed: int = 0, **model: object) -> HODOR:
+    """A network of `small_config` (not "soft_fixed") on a tiny Swin, randomised, in evaluation mode."""
+    built = outline(**model)
+    assert not list(built.encoder.buffers()) and not list(built.decoder.buffers())
     backbone = SwinTransformer(16, (2, 2, 2, 2), (1, 2, 4, 8), 0.2)
-    built.feature_extractor = FeatureExtractor(backbone, backbone.out_channels, WIDTH)
-    built.to_empty(device="cpu")
-    fresh = build_means(built)
-    return randomised(fresh, seed).eval()
+    extractor = FeatureExtractor(backbone, backbone.out_channels, WIDTH)
+    return randomised(HODOR(extractor, built.encoder.to_empty(device="cpu"), built.decoder.to_empty(device="cpu")), seed).eval()
 
 
-def build_means(model: HODOR) -> HODOR:
-    """Fills the buffers that `to_empty` left without values."""
-    model.mean.copy_(torch.tensor([123.675, 116.28, 103.53]).view(1, 3, 1, 1))
-    model.std.copy_(torch.tensor([58.395, 57.12, 57.375]).view(1, 3, 1, 1))
-    return model
-
-
-def randomised(module: nn.Module, seed: int = 0) -> nn.Module:
+def randomised(module: Module, seed: int = 0) -> Module:
     """Gives every parameter random values of ordinary size, norms and biases too; attention stays soft."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():

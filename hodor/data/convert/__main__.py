@@ -3,23 +3,36 @@
 import argparse
 from collections.abc import Sequence
 
-from hodor.data.convert import davis, folder, youtube_vos
+from hodor.data.convert import coco, davis, davis_training, folder, images, youtube_vos, youtube_vos_training
 from hodor.program import ArgumentParser, run
 
-_CONVERTERS = {"davis": davis, "youtube_vos": youtube_vos, "folder": folder}
+_CONVERTERS = {
+    "davis": davis,
+    "youtube_vos": youtube_vos,
+    "folder": folder,
+    "coco": coco,
+    "images": images,
+    "davis_training": davis_training,
+    "youtube_vos_training": youtube_vos_training,
+}
 
 _DESCRIPTION = """\
-Makes a data set of videos known to HODOR. Each converter checks the frames and masks of a folder as it was
-downloaded, then writes
-    $HODOR_WORKSPACE_DIR/dataset_json_annotations/NAME.json    which frames there are, and the masks that are given
-    $HODOR_WORKSPACE_DIR/dataset_images/NAME/<sequence>/       links to the frames (or copies)
-Nothing is written before everything has been checked, and running a command again is safe."""
+Makes a data set known to HODOR: videos to segment (davis, youtube_vos, folder), photographs to learn from (coco,
+images), or videos to learn from (davis_training, youtube_vos_training). Each converter checks the images and masks of
+a folder as it was downloaded, and writes
+    $HODOR_WORKSPACE_DIR/dataset_json_annotations/NAME.json    which images there are, and their masks
+    $HODOR_WORKSPACE_DIR/dataset_images/NAME/                  links to the images (or copies)
+If anything is wrong with the data nothing is written, and running a command again is safe."""
 
 _EPILOG = """\
 examples:
   python -m hodor.data.convert davis ~/DAVIS --split val
   python -m hodor.data.convert youtube_vos ~/youtube_vos_2019/valid
   python -m hodor.data.convert folder my_frames my_masks --name my_clip
+  python -m hodor.data.convert coco ~/coco/train2017 ~/coco/annotations/instances_train2017.json
+  python -m hodor.data.convert images my_photos my_masks --name my_photos
+  python -m hodor.data.convert davis_training ~/DAVIS
+  python -m hodor.data.convert youtube_vos_training ~/youtube_vos_2019/train
 
 `python -m hodor.data.convert KIND --help` explains each."""
 

@@ -29,6 +29,10 @@ class Clip:
     height: int
     width: int
 
+    def names(self) -> list[str]:
+        """The frames' file names."""
+        return [frame.name for frame in self.frames]
+
 
 def check_name(name: str, what: str) -> None:
     """Makes sure that a name can be a folder's.
@@ -85,12 +89,12 @@ def read_clip(sequence_id: str, folder: Path) -> Clip:
     frames = tuple(images_by_stem(existing_folder(folder, f"the frames of sequence {sequence_id!r}")).values())
     if not frames:
         raise HodorError(f"{folder}: no frames in it (looked for {', '.join(sorted(IMAGE_SUFFIXES))})")
-    first = _checked_size(frames[0])
+    first = checked_size(frames[0])
     for frame in frames[1:]:
-        size = _checked_size(frame)
+        size = checked_size(frame)
         if size != first:
             raise HodorError(
-                f"{frame}: the frame is {_width_x_height(size)}, but {frames[0].name} is {_width_x_height(first)}; "
+                f"{frame}: the frame is {width_x_height(size)}, but {frames[0].name} is {width_x_height(first)}; "
                 "all frames of a sequence must have one size"
             )
     return Clip(sequence_id, folder, frames, *first)
@@ -120,12 +124,12 @@ def check_mask_size(clip: Clip, frame_index: int, mask: Path, size: tuple[int, i
     """
     if size != (clip.height, clip.width):
         raise HodorError(
-            f"{mask}: the mask is {_width_x_height(size)}, its frame {clip.frames[frame_index]} "
-            f"is {_width_x_height((clip.height, clip.width))}; save it at the frame's size"
+            f"{mask}: the mask is {width_x_height(size)}, its frame {clip.frames[frame_index]} "
+            f"is {width_x_height((clip.height, clip.width))}; save it at the frame's size"
         )
 
 
-def _checked_size(path: Path) -> tuple[int, int]:
+def checked_size(path: Path) -> tuple[int, int]:
     """(height, width) of a frame that is complete: decoded only if its last bytes don't say so."""
     size = image_size(path)
     end = _LAST_BYTES.get(path.suffix.lower(), b"")
@@ -137,7 +141,7 @@ def _checked_size(path: Path) -> tuple[int, int]:
     return size
 
 
-def _width_x_height(size: tuple[int, int]) -> str:
+def width_x_height(size: tuple[int, int]) -> str:
     return f"{size[1]}x{size[0]}"
 
 

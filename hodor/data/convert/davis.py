@@ -33,10 +33,7 @@ _log = logging.getLogger(__name__)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what `convert` reads."""
-    parser.add_argument("folder", type=Path, metavar="DAVIS_DIR", help="the folder with JPEGImages and Annotations")
-    parser.add_argument("--split", default="val", help="val (default), train, trainval, test-dev, ...")
-    parser.add_argument("--year", choices=("2017", "2016"), default="2017", help="default: 2017")
-    parser.add_argument("--resolution", default="480p", help="the folder below JPEGImages and Annotations (default: 480p)")
+    add_split_arguments(parser, "val")
     add_output_arguments(parser, name_help="name of the data set (default: see below)")
 
 
@@ -46,17 +43,37 @@ def convert(arguments: argparse.Namespace) -> None:
     Raises:
         HodorError: a folder, split, sequence or file is missing or bad.
     """
-    root, year, split = existing_folder(arguments.folder, "DAVIS"), arguments.year, arguments.split
-    check_name(split, "--split")
+    year, split = arguments.year, arguments.split
+    images, annotations, sequences = find_split(arguments)
+    name = arguments.name or _BENCHMARKS.get((year, split), f"davis_{year}_{split}")
+    publish(_clips(images, annotations, sequences, binary=year == "2016"), len(sequences), name, arguments)
+
+
+def add_split_arguments(parser: argparse.ArgumentParser, default_split: str) -> None:
+    """Adds what `find_split` reads."""
+    parser.add_argument("folder", type=Path, metavar="DAVIS_DIR", help="the folder with JPEGImages and Annotations")
+    parser.add_argument(
+        "--split", default=default_split, help=f"train, val, trainval, test-dev, ... (default: {default_split})"
+    )
+    parser.add_argument("--year", choices=("2017", "2016"), default="2017", help="default: 2017")
+    parser.add_argument("--resolution", default="480p", help="the folder below JPEGImages and Annotations (default: 480p)")
+
+
+def find_split(arguments: argparse.Namespace) -> tuple[Path, Path, list[str]]:
+    """The folder of frames, the folder of masks, and the names of a split's sequences in them.
+
+    Raises:
+        HodorError: a folder or the split is missing.
+    """
+    root = existing_folder(arguments.folder, "DAVIS")
+    check_name(arguments.split, "--split")
     check_name(arguments.resolution, "--resolution")
     images = root / "JPEGImages" / arguments.resolution
     if not images.is_dir():
         found = ", ".join(subfolders(root / "JPEGImages")) if (root / "JPEGImages").is_dir() else "no JPEGImages"
         raise HodorError(f"{images}: no such folder; --resolution can be one of: {found}")
-    sequences = _sequences(root, split, year, arguments.resolution)
-    name = arguments.name or _BENCHMARKS.get((year, split), f"davis_{year}_{split}")
-    annotations = root / "Annotations" / arguments.resolution
-    publish(_clips(images, annotations, sequences, binary=year == "2016"), len(sequences), name, arguments)
+    sequences = _sequences(root, arguments.split, arguments.year, arguments.resolution)
+    return images, root / "Annotations" / arguments.resolution, sequences
 
 
 def _clips(images: Path, annotations: Path, sequences: list[str], *, binary: bool) -> Iterator[ConvertedClip]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hodor.data.convert.clips import Clip, check_name, existing_folder, find_masks, images_by_stem, read_clip, subfolders
-from hodor.data.convert.masks import encode_objects, id_list, is_coloured, object_ids, read_labels
+from hodor.data.convert.masks import WHITE, encode_objects, id_list, is_coloured, object_ids, read_labels
 from hodor.data.convert.output import ConvertedClip, add_output_arguments, publish
 from hodor.errors import HodorError
 from hodor.media.label_maps import VOID
@@ -36,7 +36,6 @@ examples:
 
 _log = logging.getLogger(__name__)
 _PLACE = "{clip}"
-_WHITE = 9  # what white is in YouTube-VOS' palette
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -113,8 +112,8 @@ def _interpret(given: dict[int, dict[int, str]], a_mask: Path) -> tuple[dict[int
     values = sorted({value for masks in given.values() for value in masks})
     if values == [VOID]:
         return _only(given, {VOID: 1}), "masks of 0 and 255 only, 255 taken as object 1"
-    if values == [_WHITE] and is_coloured(a_mask):
-        return _only(given, {_WHITE: 1}), "masks of black and white only, white taken as object 1"
+    if values == [WHITE] and is_coloured(a_mask):
+        return _only(given, {WHITE: 1}), "masks of black and white only, white taken as object 1"
     ids = [value for value in values if value != VOID]
     note = ", 255 taken as background" if VOID in values else ""
     return _only(given, {object_id: object_id for object_id in ids}), f"{id_list(ids) if ids else 'all masks are empty'}{note}"

@@ -11,6 +11,8 @@ from hodor.errors import HodorError
 from hodor.media.images import open_picture
 from hodor.media.label_maps import VOID, read_label_map
 
+WHITE = 9  # what white is in YouTube-VOS' palette
+
 
 def read_labels(clip: Clip, frame_index: int, path: Path, *, binary: bool) -> np.ndarray:
     """Reads the mask of one frame as a label map `[H, W]` uint8.
@@ -43,6 +45,17 @@ def encode_objects(labels: np.ndarray, ids: list[int]) -> dict[int, str]:
 def is_coloured(path: Path) -> bool:
     """Whether a mask file stores colours, from which ids have to be guessed, and not ids."""
     return open_picture(path).mode in {"RGB", "RGBA"}
+
+
+def is_black_and_white(labels: np.ndarray, path: Path) -> bool:
+    """Whether a mask file shows one object in white, and not ids: it has one bit per pixel, or nothing but 0 and 255.
+
+    Args:
+        labels: `[H, W]` uint8, what `read_labels` gave for it.
+        path: the mask file.
+    """
+    ids = object_ids(labels)
+    return ids == [VOID] or (ids == [1] and open_picture(path).mode == "1") or (ids == [WHITE] and is_coloured(path))
 
 
 def id_list(ids: list[int]) -> str:

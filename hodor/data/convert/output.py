@@ -2,7 +2,6 @@
 
 import argparse
 import logging
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +10,12 @@ from typing import TypeVar
 from tqdm import tqdm
 
 from hodor.data.convert.clips import Clip, check_name
+from hodor.data.convert.kinds import INFERENCE, refuse_other_kind
+from hodor.data.convert.placing import COPY, LINK, is_placed, put
 from hodor.data.formats import InferenceSequence, write_inference_json
 from hodor.errors import HodorError
-from hodor.files import folder_written_aside
-from hodor.workspace import VARIABLE, DatasetName, Workspace, inference_dataset
+from hodor.workspace import TRAINING_DATASETS, VARIABLE, DatasetName, Workspace, inference_dataset
 
-LINK, COPY = "link", "copy"
-_TRAINING_FILES = ("coco_2017_train", "davis_train", "youtube_vos_2019_train")
 _SHOWN_NAMES = 3
 Item = TypeVar("Item")
 _log = logging.getLogger(__name__)
@@ -75,7 +73,7 @@ def chosen_dataset(name: str) -> DatasetName:
         HodorError: the name can't be a folder's, or belongs to a training set.
     """
     check_name(name, "--name")
-    if name in _TRAINING_FILES:
+    if name in TRAINING_DATASETS:
         raise HodorError(f"--name: {name!r} is the name of a training set, which has another format; choose another name")
     return inference_dataset(name)
 
@@ -94,12 +92,14 @@ def publish(clips: Iterable[ConvertedClip], count: int, name: str, arguments: ar
     """
     workspace = chosen_workspace(arguments.workspace)
     dataset = chosen_dataset(name)
+    path = workspace.annotations(dataset)
+    refuse_other_kind(path, INFERENCE)
     converted = list(_with_progress(clips, count, "reading"))
     places = [(clip.clip, workspace.images(dataset) / clip.clip.id) for clip in converted]
-    missing = [(clip, place) for clip, place in places if not _is_placed(clip, place, arguments.frames)]
+    how = arguments.frames
+    missing = [(clip, place) for clip, place in places if not is_placed(clip.folder, clip.names, place, how)]
     for clip, place in _with_progress(missing, len(missing), "placing frames"):
-        _place(clip, place, arguments.frames)
-    path = workspace.annotations(dataset)
+        put(clip.folder, clip.names, place, how)
     write_inference_json(path, [clip.sequence() for clip in converted])
     _summarise(converted)
     _log.info("wrote %s (frames: %s)", path, workspace.images(dataset))
@@ -109,39 +109,6 @@ def publish(clips: Iterable[ConvertedClip], count: int, name: str, arguments: ar
 def _with_progress(items: Iterable[Item], count: int, what: str) -> Iterator[Item]:
     """The items with a bar on stderr, if that is a terminal."""
     yield from tqdm(items, total=count, desc=what, unit="clip", disable=None)
-
-
-def _is_placed(clip: Clip, place: Path, how: str) -> bool:
-    """Whether the frames are where they should be already; an error if something else is there."""
-    if not place.exists() and not place.is_symlink():
-        return False
-    same_folder = place.resolve() == clip.folder.resolve()
-    if same_folder and not (place.is_symlink() and how == COPY):
-        return True
-    if same_folder:
-        raise HodorError(f"{place}: is a link to the frames, not a copy; remove it (rm '{place}') and run the command again")
-    if place.is_dir() and not place.is_symlink() and _holds_copies(clip, place):
-        return True
-    found = f"is a link to {place.readlink()}" if place.is_symlink() else "exists already with other files"
-    raise HodorError(
-        f"{place}: {found}, but the frames are in {clip.folder.resolve()}; "
-        "remove it, or choose another data set name with --name"
-    )
-
-
-def _holds_copies(clip: Clip, place: Path) -> bool:
-    sizes = {path.name: path.stat().st_size for path in place.iterdir()}
-    return sizes == {frame.name: frame.stat().st_size for frame in clip.frames}
-
-
-def _place(clip: Clip, place: Path, how: str) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    if how == LINK:
-        place.symlink_to(clip.folder.resolve(), target_is_directory=True)
-        return
-    with folder_written_aside(place) as aside:
-        for frame in clip.frames:
-            shutil.copyfile(frame, aside / frame.name)
 
 
 def _summarise(converted: list[ConvertedClip]) -> None:

@@ -4,6 +4,7 @@ import argparse
 import json
 import logging
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,14 @@ example:
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class ListedObject:
+    """What meta.json says of an object: the names of its frames, none where it lists none, and what it is."""
+
+    frames: tuple[str, ...]
+    category: str
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what `convert` reads."""
     parser.add_argument("folder", type=Path, metavar="DIR", help="the folder with meta.json, JPEGImages and Annotations")
@@ -40,20 +49,20 @@ def convert(arguments: argparse.Namespace) -> None:
         HodorError: meta.json, a folder or a file is missing or bad.
     """
     root = existing_folder(arguments.folder, "YouTube-VOS")
-    videos = _read_meta(root / "meta.json")
+    videos = read_meta(root / "meta.json")
     publish(_clips(root, videos), len(videos), arguments.name or "youtube_vos_val", arguments)
 
 
-def _clips(root: Path, videos: Mapping[str, Mapping[int, list[str]]]) -> Iterator[ConvertedClip]:
+def _clips(root: Path, videos: Mapping[str, Mapping[int, ListedObject]]) -> Iterator[ConvertedClip]:
     for sequence, objects in videos.items():
         clip = read_clip(sequence, root / "JPEGImages" / sequence)
         indices = {frame.stem: index for index, frame in enumerate(clip.frames)}
-        for stem in (stem for frames in objects.values() for stem in frames):
+        for stem in (stem for listed in objects.values() for stem in listed.frames):
             if stem not in indices:
                 raise HodorError(f"{root / 'meta.json'}: frame {stem!r} of sequence {sequence!r} is not in {clip.folder}")
-        starts = {object_id: min((indices[stem] for stem in frames), default=0) for object_id, frames in objects.items()}
+        starts = {object_id: min((indices[stem] for stem in listed.frames), default=0) for object_id, listed in objects.items()}
         given = _first_masks(clip, root / "Annotations" / sequence, starts)
-        listed = sorted({indices[stem] for frames in objects.values() for stem in frames})
+        listed = sorted({indices[stem] for item in objects.values() for stem in item.frames})
         eval_files = tuple(clip.frames[index].name for index in listed) or None
         ids = sorted(object_id for masks in given.values() for object_id in masks)
         yield ConvertedClip(clip, given, id_list(ids), eval_files)
@@ -80,12 +89,16 @@ def _first_masks(clip: Clip, annotations: Path, starts: Mapping[int, int]) -> di
     return given
 
 
-def _read_meta(path: Path) -> dict[str, dict[int, list[str]]]:
-    """{sequence: {object id: names of its frames, [] where meta.json lists none}}."""
+def read_meta(path: Path) -> dict[str, dict[int, ListedObject]]:
+    """Reads meta.json: {sequence: {object id: what is said of it}}.
+
+    Raises:
+        HodorError: the file is missing, is no JSON, or lacks something.
+    """
     try:
         content = json.loads(path.read_bytes())
     except FileNotFoundError:
-        raise HodorError(f"{path}: no such file; it comes with YouTube-VOS' validation split") from None
+        raise HodorError(f"{path}: no such file; it comes with YouTube-VOS") from None
     except (ValueError, RecursionError) as error:
         raise HodorError(f"{path}: not valid JSON ({error}); download it again") from None
     videos = _entries(content, "videos", str(path))
@@ -94,17 +107,17 @@ def _read_meta(path: Path) -> dict[str, dict[int, list[str]]]:
     return {sequence: _objects(sequence, video, path) for sequence, video in videos.items()}
 
 
-def _objects(sequence: str, video: Any, path: Path) -> dict[int, list[str]]:
+def _objects(sequence: str, video: Any, path: Path) -> dict[int, ListedObject]:
     check_name(sequence, str(path))
     where = f"{path}: sequence {sequence!r}"
-    objects: dict[int, list[str]] = {}
+    objects: dict[int, ListedObject] = {}
     for key, value in _entries(video, "objects", where).items():
         if not (key.isascii() and key.isdigit() and 1 <= int(key) <= MAX_OBJECT_ID):
             raise HodorError(f"{where}: {key!r} is not an object id (1..{MAX_OBJECT_ID})")
         frames = value.get("frames", []) if isinstance(value, dict) else None
         if not isinstance(frames, list) or not all(isinstance(frame, str) for frame in frames):
             raise HodorError(f"{where}, object {key}: 'frames' must be a list of frame names")
-        objects[int(key)] = frames
+        objects[int(key)] = ListedObject(tuple(frames), str(value.get("category", "object")))
     if not objects:
         raise HodorError(f"{where}: lists no object")
     return objects

@@ -1,0 +1,1 @@
+"""Augmentation of training clips: colours, crops and warps. All chance comes from a generator that is given."""

@@ -1,0 +1,78 @@
+"""Random windows and warps, and the rule that accepts those that leave enough of every object."""
+
+import numpy as np
+
+from hodor.data.augmentation.geometry import Window, affine_matrix, perspective_matrix
+from hodor.data.augmentation.strengths import CropStrengths
+
+
+def draw_window(height: int, width: int, factor: float, random: np.random.Generator) -> Window:
+    """Draws a window anywhere in a frame whose sides are `factor` of the frame's."""
+    size = _scaled(height, width, factor)
+    top, left = (int(random.integers(side - part + 1)) for side, part in zip((height, width), size, strict=True))
+    return Window(top, left, *size)
+
+
+def draw_reference_window(
+    labels: np.ndarray, strengths: CropStrengths, min_area: float, random: np.random.Generator
+) -> Window | None:
+    """Draws the crop of a reference frame.
+
+    Args:
+        labels: `[H, W]` uint8 of the reference frame.
+        strengths: the factors; the first ones are tried in turn, then those for crops that hold all objects.
+        min_area: pixels that every object must keep, before the crop is enlarged.
+        random: where the choices come from.
+
+    Returns:
+        The window; None where no crop is good.
+    """
+    height, width = labels.shape
+    for factor in strengths.crop_factors:
+        window = draw_window(height, width, factor, random)
+        if keeps_enough(labels, window.of(labels), strengths.kept_area, min_area):
+            return window
+    rows, columns = np.flatnonzero(labels.any(axis=1)), np.flatnonzero(labels.any(axis=0))
+    if not len(rows):
+        return None
+    for factor in strengths.whole_crop_factors:
+        size = _scaled(height, width, factor)
+        lowest = [max(int(box[-1]) + 1 - part, 0) for box, part in zip((rows, columns), size, strict=True)]
+        highest = [min(int(box[0]), side - part) for box, part, side in zip((rows, columns), size, labels.shape, strict=True)]
+        if lowest[0] <= highest[0] and lowest[1] <= highest[1]:
+            top, left = (int(random.integers(low, high + 1)) for low, high in zip(lowest, highest, strict=True))
+            return Window(top, left, *size)
+    return None
+
+
+def keeps_enough(before: np.ndarray, after: np.ndarray, kept_area: float, min_area: float) -> bool:
+    """Whether every object of some labels (uint8, any shapes) keeps that part of its area and that many pixels."""
+    areas = np.bincount(before.ravel(), minlength=256)[1:]
+    kept = np.bincount(after.ravel(), minlength=256)[1:][areas > 0]
+    return bool((kept >= kept_area * areas[areas > 0]).all() and (kept >= min_area).all())
+
+
+def draw_affine(
+    height: int, width: int, random: np.random.Generator, *, rotation: float, shear: float, shift: float = 0.0
+) -> np.ndarray:
+    """Draws an affine map `[2, 3]`; angles in degrees, the shift in parts of the sides, each the largest of its range."""
+    return affine_matrix(
+        height,
+        width,
+        rotation=random.uniform(-rotation, rotation),
+        shear=random.uniform(-shear, shear),
+        shift=(random.uniform(-shift, shift), random.uniform(-shift, shift)),
+    )
+
+
+def draw_perspective(height: int, width: int, scale: tuple[float, ...], random: np.random.Generator) -> np.ndarray:
+    """Draws a map `[3, 3]` that zooms in: corners lie inwards by |N(0, s)| of the sides, s from the range `scale`."""
+    deviation = random.uniform(scale[0], scale[1])
+    while True:
+        inwards = np.abs(random.normal(0, deviation, (4, 2)))
+        if inwards.max() < 0.49:  # else the quadrilateral could turn over
+            return perspective_matrix(height, width, inwards)
+
+
+def _scaled(height: int, width: int, factor: float) -> tuple[int, int]:
+    return max(round(height * factor), 1), max(round(width * factor), 1)

@@ -1,0 +1,140 @@
+"""From the configuration to the samples of training and the order in which they are used."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hodor.config import Config
+from hodor.data.annotated_images import read_annotated_images
+from hodor.data.annotated_videos import read_annotated_videos
+from hodor.data.batching import BatchStream, ItemGroup, group_of_all, groups_by_count
+from hodor.data.training_checks import DENSE_VIDEO, SPARSE_VIDEO, STATIC_IMAGE, check_training_data_config
+from hodor.data.training_samples import (
+    DenseVideoSamples,
+    JoinedSamples,
+    SparseVideoSamples,
+    StaticImageSamples,
+    TrainingSamples,
+)
+from hodor.data.training_samples.videos import VideoSettings
+from hodor.errors import HodorError
+from hodor.files import inside
+from hodor.workspace import Workspace, training_dataset
+
+CLIP_DELTA_FACTORS = {"davis_train": 2.0}
+"""What TRAINING.MAX_CLIP_DELTA is multiplied by: DAVIS has 24 frames per second, YouTube-VOS 6 annotated ones."""
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Everything to train on.
+
+    Attributes:
+        dataset: makes samples from requests.
+        stream: the batches, as lists of requests.
+    """
+
+    dataset: TrainingSamples
+    stream: BatchStream
+
+
+def build_training_data(config: Config, workspace: Workspace, *, samples_per_batch: int, seed: int = 0) -> TrainingData:
+    """Reads the data sets that a configuration names.
+
+    Args:
+        config: sections INPUT, TRAINING and DATA matter.
+        workspace: where the data sets lie.
+        samples_per_batch: what one process loads at once.
+        seed: of orders and samples.
+
+    Raises:
+        HodorError: a value can't be, the shares don't sum to 1, or a data set is missing, broken or has nothing to learn from.
+    """
+    check_training_data_config(config)
+    shares = {name: share for name, share in _shares(config).items() if share}
+    parts = {name: _samples(config, workspace, name) for name in shares}
+    dataset = JoinedSamples(list(parts.values()))
+    groups: list[ItemGroup] = []
+    for first_item, name in zip(dataset.starts.tolist(), shares, strict=False):
+        num_objects, aspect_ratios = parts[name].num_objects, parts[name].aspect_ratios
+        limit, share = config.training.num_instances, shares[name]
+        if config.training.mode == SPARSE_VIDEO:
+            groups.append(group_of_all(num_objects, aspect_ratios, limit, share=share, first_item=first_item))
+        else:
+            groups += groups_by_count(num_objects, aspect_ratios, limit, share=share, first_item=first_item)
+    return TrainingData(dataset, BatchStream(groups, samples_per_batch, seed))
+
+
+def _shares(config: Config) -> Mapping[str, float]:
+    """{name of a data set: its share of the batches}."""
+    dense, sparse = config.data.dense_video_split, config.data.sparse_video_split
+    key, shares = {
+        STATIC_IMAGE: ("DATA.DATASETS", {"coco_2017_train": 1.0}),
+        DENSE_VIDEO: ("DATA.DENSE_VIDEO_SPLIT", {"youtube_vos_2019_train": dense.ytvos, "davis_train": dense.davis}),
+        SPARSE_VIDEO: ("DATA.SPARSE_VIDEO_SPLIT", {"youtube_vos_2019_train": sparse.youtube_vos, "davis_train": sparse.davis}),
+    }[config.training.mode]
+    if config.data.datasets:
+        key, shares = "DATA.DATASETS", dict(config.data.datasets)
+    if min(shares.values()) < 0 or abs(sum(shares.values()) - 1) > 1e-6:
+        raise HodorError(
+            f"{key}: the shares {list(shares.values())} must be at least 0 and sum to 1, not {sum(shares.values()):g}"
+        )
+    return shares
+
+
+def _samples(config: Config, workspace: Workspace, name: str) -> TrainingSamples:
+    inside(Path(), name, "DATA.DATASETS")
+    place = training_dataset(name)
+    annotations, folder = workspace.annotations(place), workspace.images(place)
+    if not folder.is_dir() and annotations.exists():
+        raise HodorError(f"{folder}: no such folder of images, which {annotations} needs; convert the data set again")
+    training = config.training
+    only_reference = not training.intermediate_frame_gt_available
+    if training.mode == STATIC_IMAGE:
+        return StaticImageSamples(
+            read_annotated_images(annotations, folder),
+            num_other_frames=training.num_other_frames,
+            area=config.input.max_image_area,
+            min_area=training.min_ref_mask_area,
+            min_side=training.min_ref_mask_dim,
+            strengths=training.augmentations.static,
+            colour=training.augmentations.color,
+            cropping=training.augmentations.cropping,
+            only_reference=only_reference,
+        )
+    videos, settings = read_annotated_videos(annotations, folder), _video_settings(config, name)
+    if training.mode == SPARSE_VIDEO:
+        return SparseVideoSamples(videos, settings, last_annotated=training.sparse_reference == "last")
+    return DenseVideoSamples(
+        videos,
+        settings,
+        filter_every_frame=training.filter_every_frame,
+        only_reference=only_reference,
+        all_present=not training.apply_loss_on_intermediate_frames,
+    )
+
+
+def _video_settings(config: Config, name: str) -> VideoSettings:
+    training, augmentations = config.training, config.training.augmentations
+    factor = {**CLIP_DELTA_FACTORS, **dict(config.data.clip_delta_factors)}.get(name, 1.0)
+    max_delta = round(factor * training.max_clip_delta)
+    others, min_delta = training.num_other_frames, training.min_clip_delta
+    choice = max_delta if training.mode == SPARSE_VIDEO else max_delta - min_delta
+    if choice < others:
+        raise HodorError(
+            f"TRAINING.MAX_CLIP_DELTA: {training.max_clip_delta} (times {factor:g} for {name}) leaves {max(choice, 0)} "
+            f"frames to choose {others} from; raise it"
+        )
+    return VideoSettings(
+        num_other_frames=others,
+        min_delta=min_delta,
+        max_delta=max_delta,
+        min_area=training.min_ref_mask_area,
+        min_side=training.min_ref_mask_dim,
+        min_dim=config.input.min_dim,
+        max_dim=config.input.max_dim,
+        strengths=augmentations.video,
+        colour=augmentations.color,
+        cropping=augmentations.cropping,
+        geometric=augmentations.video_geometric,
+    )

@@ -1,0 +1,99 @@
+"""Batches made ahead of their use by other processes, in an order that doesn't depend on how many there are."""
+
+import signal
+from collections.abc import Iterator, Sequence
+
+import cv2
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from hodor.data.collate import TrainingBatch, collate
+from hodor.data.training_data import TrainingData
+from hodor.data.training_samples import SampleRequest, TrainingSample, TrainingSamples
+from hodor.errors import HodorError
+from hodor.program import describe_os_error
+
+
+def training_loader(
+    data: TrainingData, *, first: int = 0, step: int = 1, num_workers: int = 0, pin_memory: bool = False
+) -> Iterator[TrainingBatch]:
+    """Loads the batches first, first + step, ... of the stream, without end.
+
+    Args:
+        data: samples and their order.
+        first: the number of the first batch; process r of P that goes on after n batches of its own says r + n * P.
+        step: P.
+        num_workers: processes that make batches ahead; 0 = this process makes them when they are needed. They end when the
+            iterator is closed or deleted, and are deaf to SIGINT and SIGTERM, so that this process decides what happens then.
+        pin_memory: put batches into page-locked memory.
+
+    Raises:
+        HodorError: (while iterating) a file is missing or broken, or a process ended.
+    """
+    loader = DataLoader(
+        _Requested(data.dataset),
+        batch_sampler=_Batches(data, first, step),
+        num_workers=num_workers,
+        collate_fn=_collate,
+        pin_memory=pin_memory,
+        worker_init_fn=_prepare_worker,
+        persistent_workers=num_workers > 0,
+    )
+    return _batches(loader)
+
+
+def _batches(loader: "DataLoader[TrainingSample]") -> Iterator[TrainingBatch]:
+    try:
+        for batch in loader:
+            if isinstance(batch, _Failure):
+                raise HodorError(batch)
+            yield batch
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise HodorError(
+            "a process that loads data ended unexpectedly, probably for lack of memory or of shared memory (/dev/shm); "
+            "use fewer with --num_cpu_workers"
+        ) from error
+
+
+class _Failure(str):
+    """A complaint on its way from another process, where an exception would arrive with its traceback as text."""
+
+    __slots__ = ()
+
+
+class _Requested(Dataset[TrainingSample]):
+    """Samples, or what is wrong with them."""
+
+    def __init__(self, samples: TrainingSamples) -> None:
+        self._samples = samples
+
+    def __getitems__(self, requests: Sequence[SampleRequest]) -> list[TrainingSample] | _Failure:
+        try:
+            return [self._samples[request] for request in requests]
+        except HodorError as error:
+            return _Failure(error)
+        except OSError as error:
+            return _Failure(describe_os_error(error))
+
+
+class _Batches:
+    """What torch calls a batch sampler."""
+
+    def __init__(self, data: TrainingData, first: int, step: int) -> None:
+        self._data, self._first, self._step = data, first, step
+
+    def __iter__(self) -> Iterator[list[SampleRequest]]:
+        return self._data.stream.batches(self._first, self._step)
+
+
+def _collate(samples: list[TrainingSample] | _Failure) -> TrainingBatch | _Failure:
+    return samples if isinstance(samples, _Failure) else collate(samples)
+
+
+def _prepare_worker(_: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)

@@ -1,0 +1,1 @@
+"""Learning: cycles through frames, losses, schedules, the trainer and its program. Never imported by inference."""

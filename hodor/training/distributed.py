@@ -1,0 +1,78 @@
+"""Several processes on one or more machines, as `torchrun` starts them."""
+
+import datetime
+import os
+from collections.abc import Iterable
+
+import torch
+from torch import distributed
+
+from hodor.errors import HodorError
+from hodor.inference.devices import choose_device
+
+_TIMEOUT = datetime.timedelta(hours=1)  # a checkpoint or a validation may keep the others waiting
+
+
+class Processes:
+    """The processes that train together; one alone needs no set-up.
+
+    Gradients are summed in one go after all micro-batches of an iteration, so a process may skip a micro-batch, no parameter
+    needs to be used, and nothing waits in between.
+
+    Attributes:
+        rank: number of this process.
+        count: how many there are.
+        device: of this process.
+    """
+
+    def __init__(self, device: str = "auto") -> None:
+        """Joins the others if `torchrun` started this process.
+
+        Raises:
+            HodorError: the device isn't there.
+        """
+        self.rank = int(os.environ.get("RANK", "0"))
+        self.count = int(os.environ.get("WORLD_SIZE", "1"))
+        self.device = choose_device(device)
+        if self.count == 1:
+            return
+        if self.device.type == "cuda":
+            local = int(os.environ.get("LOCAL_RANK", "0"))
+            if local >= torch.cuda.device_count():
+                raise HodorError(f"process {local} of this machine has no GPU: there are {torch.cuda.device_count()}")
+            self.device = torch.device("cuda", local)
+            torch.cuda.set_device(self.device)
+        distributed.init_process_group("nccl" if self.device.type == "cuda" else "gloo", timeout=_TIMEOUT)
+
+    @property
+    def is_first(self) -> bool:
+        return self.rank == 0
+
+    def sum_gradients(self, parameters: Iterable[torch.nn.Parameter]) -> None:
+        """Replaces every gradient by the sum over all processes; a missing one counts as zero."""
+        if self.count == 1:
+            return
+        own = list(parameters)
+        for parameter in own:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        flat = torch.cat([parameter.grad.flatten() for parameter in own if parameter.grad is not None])
+        distributed.all_reduce(flat)
+        for parameter, part in zip(own, flat.split([parameter.numel() for parameter in own]), strict=True):
+            parameter.grad = part.view_as(parameter)
+
+    def sum(self, values: torch.Tensor) -> torch.Tensor:
+        """The sum of a tensor over all processes."""
+        if self.count > 1:
+            distributed.all_reduce(values)
+        return values
+
+    def wait(self) -> None:
+        """Returns when all processes have come here."""
+        if self.count > 1:
+            distributed.barrier()
+
+    def leave(self) -> None:
+        """Says goodbye to the others."""
+        if self.count > 1 and distributed.is_initialized():
+            distributed.destroy_process_group()

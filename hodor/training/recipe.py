@@ -1,0 +1,101 @@
+"""From a configuration to what the trainer works with. The only place of this folder, besides the program, that reads it."""
+
+from typing import get_args
+
+from hodor.config import Config
+from hodor.errors import HodorError
+from hodor.training.cycles import DEFAULT_CYCLES, parse_cycle, plan_cycles
+from hodor.training.losses import DiceKind
+from hodor.training.objective import Objective
+from hodor.training.schedule import learning_rate
+
+
+def build_objective(config: Config) -> Objective:
+    """Cycles and loss of a configuration.
+
+    Raises:
+        HodorError: a value is out of range; the message names the key.
+    """
+    training = config.training
+    if training.apply_loss_on_intermediate_frames and not training.intermediate_frame_gt_available:
+        raise HodorError(
+            "TRAINING.APPLY_LOSS_ON_INTERMEDIATE_FRAMES needs TRAINING.INTERMEDIATE_FRAME_GT_AVAILABLE; set the first to false"
+        )
+    if training.dice not in get_args(DiceKind):
+        raise HodorError(f"TRAINING.DICE must be one of {', '.join(get_args(DiceKind))}, not {training.dice!r}")
+    cycles = training.cycles or DEFAULT_CYCLES.get(training.num_other_frames)
+    if cycles is None:
+        raise HodorError(
+            f"TRAINING.NUM_OTHER_FRAMES = {training.num_other_frames} needs TRAINING.CYCLES; only 0..2 have defaults"
+        )
+    try:
+        plans = [plan_cycles([parse_cycle(text, 1 + training.num_other_frames) for text in texts]) for texts in cycles]
+    except ValueError as error:
+        raise HodorError(f"TRAINING.CYCLES: {error}") from None
+    if not all(plans):
+        raise HodorError("TRAINING.CYCLES: a list of cycles is empty")
+    return Objective(
+        plans,
+        detach_masks=training.detach_intermediate_masks,
+        judge_others=training.apply_loss_on_intermediate_frames,
+        dice_weight=training.loss_weights.dice,
+        cross_entropy_weight=training.loss_weights.cross_entropy,
+        dice_kind=training.dice,  # type: ignore[arg-type]
+    )
+
+
+def scheduled_rate(config: Config, iteration: int) -> float:
+    """The learning rate of an iteration.
+
+    Raises:
+        HodorError: the schedule is unknown, or its lists don't fit.
+    """
+    training = config.training
+    warmup, step = training.lr_schedulers.warmup, training.lr_schedulers.step
+    if training.lr_scheduler == "none":
+        return training.base_lr
+    if training.lr_scheduler == "warmup":
+        return learning_rate(
+            iteration, training.base_lr, warmup_iterations=warmup.warmup_iters, warmup_initial=warmup.warmup_lr_init
+        )
+    if training.lr_scheduler != "step":
+        raise HodorError(f"TRAINING.LR_SCHEDULER must be none, warmup or step, not {training.lr_scheduler!r}")
+    if len(step.steps) != len(step.decay_rates):
+        raise HodorError("TRAINING.LR_SCHEDULERS.STEP: STEPS and DECAY_RATES must be equally long")
+    return learning_rate(
+        iteration,
+        training.base_lr,
+        warmup_iterations=step.warmup_iters,
+        warmup_initial=step.warmup_lr_init,
+        steps=step.steps,
+        decay_rates=step.decay_rates,
+    )
+
+
+def micro_batches(config: Config, num_processes: int, max_samples: int) -> tuple[int, int]:
+    """How the samples of an iteration are shared out.
+
+    Args:
+        config: its `TRAINING.BATCH_SIZE` and `TRAINING.ACCUMULATE_GRADIENTS`.
+        num_processes: P.
+        max_samples: the most samples that a process takes at once.
+
+    Returns:
+        Samples per micro-batch, and micro-batches per process and iteration.
+
+    Raises:
+        HodorError: the batch can't be shared out equally, or would need accumulation that is switched off.
+    """
+    batch = config.training.batch_size
+    if batch < 1 or max_samples < 1:
+        raise HodorError(f"TRAINING.BATCH_SIZE and --max_samples_per_gpu must be at least 1, not {batch} and {max_samples}")
+    if batch % num_processes:
+        raise HodorError(f"TRAINING.BATCH_SIZE = {batch} can't be shared equally by {num_processes} processes")
+    share = batch // num_processes
+    samples = max(count for count in range(1, min(share, max_samples) + 1) if share % count == 0)
+    if samples < share and not config.training.accumulate_gradients:
+        raise HodorError(
+            f"TRAINING.BATCH_SIZE = {batch} is more than {num_processes} processes x --max_samples_per_gpu {max_samples}; "
+            "allow TRAINING.ACCUMULATE_GRADIENTS"
+        )
+    return samples, share // samples

@@ -1,0 +1,80 @@
+"""A training on disk: checkpoints that are complete or absent, and going on from them."""
+
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hodor.errors import HodorError
+from hodor.files import written_aside
+from hodor.modelling.checkpoint import load_strictly, read_weights
+from hodor.modelling.model import HODOR
+
+
+@dataclass
+class Progress:
+    """Where a training stands, apart from weights and optimizer.
+
+    Attributes:
+        iteration: optimizer steps made.
+        samples_per_batch: of a micro-batch; the order of samples depends on it.
+        skipped: micro-batches without an object to learn from, or that didn't fit into memory, so far.
+        best_score: the best J&F of the validations so far, below 0 before the first.
+    """
+
+    iteration: int = 0
+    samples_per_batch: int = 1
+    skipped: int = 0
+    best_score: float = -1.0
+
+
+def checkpoint_name(iteration: int) -> str:
+    """File name of the checkpoint after so many iterations: 5000 -> "005000.pth"."""
+    return f"{iteration:06d}.pth"
+
+
+def save_session(path: Path, model: HODOR, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
+    """Writes everything that the rest of the training depends on; complete or absent.
+
+    Random numbers need no state: each is drawn from the seed and the place in the training where it is used.
+    """
+    content = {
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "iterations": progress.iteration,
+        "progress": vars(progress),
+    }
+    with written_aside(path) as aside:
+        torch.save(content, aside)
+
+
+def restore_weights(path: Path, model: HODOR) -> None:
+    """Takes over the weights of a checkpoint, of this project or of the original.
+
+    Raises:
+        HodorError: the file is broken or of another model.
+    """
+    weights = read_weights(path)
+    load_strictly(model, weights.state, str(path), weights.name_in_file)
+
+
+def restore_session(path: Path, model: HODOR, optimizer: torch.optim.Optimizer) -> Progress:
+    """Takes over everything that `save_session` wrote.
+
+    Raises:
+        HodorError: the file is broken, of another model, or holds weights only.
+    """
+    restore_weights(path, model)
+    try:
+        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError) as error:
+        raise HodorError(f"{path}: can't be read ({error}); use an earlier checkpoint") from None
+    if "progress" not in content or "optimizer" not in content:
+        raise HodorError(f"{path}: holds no training to go on with; start a new one from its weights with --restore_path")
+    try:
+        optimizer.load_state_dict(content["optimizer"])
+        return Progress(**content["progress"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise HodorError(f"{path}: the optimizer's state doesn't fit the model ({error})") from None

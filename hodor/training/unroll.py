@@ -1,0 +1,76 @@
+"""Carrying out cycles with the network: features once, then decode and describe step by step (HODOR section 3.5)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from hodor.modelling.encoder import Descriptors
+from hodor.modelling.features import Features
+from hodor.modelling.model import HODOR
+from hodor.training.cycles import PlannedStep
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a step found.
+
+    Attributes:
+        target: the frame.
+        logits: [B, K + I, H/4, W/4].
+        trackable: [B, I] bool; objects that the step could know of. The others' truth is empty here.
+    """
+
+    target: int
+    logits: torch.Tensor
+    trackable: torch.Tensor
+
+
+def unroll(
+    model: HODOR,
+    images: torch.Tensor,
+    reference_masks: torch.Tensor,
+    presence: torch.Tensor,
+    steps: Sequence[PlannedStep],
+    *,
+    detach_masks: bool = True,
+) -> list[Prediction]:
+    """Segments frames from each other.
+
+    Args:
+        model: the network.
+        images: prepared clips [B, F, 3, H, W], the reference first.
+        reference_masks: true masks of the reference, [B, I, H, W] of 0 and 1.
+        presence: [B, F, I] bool, which object is to be seen in which frame.
+        steps: what to do, see `plan_cycles`.
+        detach_masks: keep gradients out of predicted masks that are described again.
+
+    Returns:
+        One prediction per step, in order.
+    """
+    frames = features_by_frame(model, images)
+    descriptors: dict[int, Descriptors] = {0: model.describe_given(frames[0], reference_masks)}
+    predictions = []
+    for step in steps:
+        sources = [descriptors[number] for number in step.sources]
+        logits = model.segment(
+            frames[step.target],
+            torch.stack([source.objects for source in sources], dim=2),
+            torch.stack([source.background for source in sources], dim=2),
+        )
+        if step.descriptors is not None:
+            descriptors[step.descriptors] = model.describe_predicted(frames[step.target], logits, detach=detach_masks)
+        predictions.append(Prediction(step.target, logits, trackable(presence, step.source_frames)))
+    return predictions
+
+
+def features_by_frame(model: HODOR, images: torch.Tensor) -> list[Features]:
+    """Clips [B, F, 3, H, W] -> the features of each frame, computed in one go."""
+    features = model.extract_features(images.flatten(0, 1))
+    fine, coarse = (maps.unflatten(0, images.shape[:2]) for maps in features)
+    return [Features(fine[:, frame], coarse[:, frame]) for frame in range(images.shape[1])]
+
+
+def trackable(presence: torch.Tensor, source_frames: Sequence[Sequence[int]]) -> torch.Tensor:
+    """Objects that are present in at least one source of every step so far: [B, F, I] bool -> [B, I] bool."""
+    return torch.stack([presence[:, list(frames)].any(dim=1) for frames in source_frames]).all(dim=0)
