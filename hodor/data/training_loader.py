@@ -48,8 +48,8 @@ def _batches(loader: "DataLoader[TrainingSample]") -> Iterator[TrainingBatch]:
             if isinstance(batch, _Failure):
                 raise HodorError(batch)
             yield batch
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
+    except (RuntimeError, EOFError, ConnectionError) as error:
+        if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
             raise
         raise HodorError(
             "a process that loads data ended unexpectedly, probably for lack of memory or of shared memory (/dev/shm); "

@@ -4,18 +4,12 @@ Our files are safetensors with the configuration (YAML) in their header. The ori
 weights under "model", next to a `config.yaml`.
 """
 
-import collections
 import contextlib
-import errno
 import hashlib
-import pickle
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import safetensors
 import safetensors.torch
 import torch
@@ -27,20 +21,10 @@ from hodor.files import written_aside
 from hodor.modelling import original_names
 from hodor.modelling.build import build_model
 from hodor.modelling.model import HODOR
+from hodor.modelling.safe_loading import read_tensors
 
 _UNUSED_PREFIX = "unused_in_original/"
 _NAMES_SHOWN = 5
-_NUMPY_MAKERS: list[Any] = [np.float64(0).__reduce__()[0], np.zeros(0).__reduce__()[0]]  # multiarray's scalar, _reconstruct
-_HARMLESS: list[Any] = [
-    *((maker, f"numpy.{core}.multiarray.{maker.__name__}") for maker in _NUMPY_MAKERS for core in ("core", "_core")),
-    collections.Counter,
-    collections.OrderedDict,
-    collections.defaultdict,
-    collections.deque,
-    np.dtype,
-    np.ndarray,
-    *{type(np.dtype(kind)) for kind in ("f4", "f8", "i4", "i8", "u1", "?")},
-]
 _ORIGINAL_VARIANT = {
     "attention_masking": "soft_learnable",
     "descriptor_interaction": True,
@@ -112,7 +96,7 @@ def read_weights(path: Path) -> Weights:
         state, config = _read_safetensors(path)
         unused = {name.removeprefix(_UNUSED_PREFIX): state.pop(name) for name in list(state) if name.startswith(_UNUSED_PREFIX)}
         return Weights(state, unused, config)
-    state = _read_pickle(path)
+    state = read_tensors(path, "model")
     if not original_names.is_original(state):
         return Weights(state)
     state, unused = original_names.split_original(state)
@@ -218,25 +202,3 @@ def _read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], Config]:
     if "config" not in metadata:
         raise HodorError(f"{path}: the file holds no configuration; it was not written by this program")
     return state, from_yaml(metadata["config"], f"{path} (configuration)")
-
-
-def _read_pickle(path: Path) -> dict[str, torch.Tensor]:
-    """The state dict under "model" of a `torch.save`d file, read without executing anything."""
-    try:
-        with torch.serialization.safe_globals(_HARMLESS):
-            content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        refused = re.search(r"GLOBAL ([\w.]+)", str(error))
-        if refused:
-            reason = f"the file wants to run {refused[1]} and was not loaded; get it from a source you trust"
-        else:
-            reason = "truncated or not a checkpoint; get it again"
-        raise HodorError(f"{path}: {reason}") from None
-    except Exception as error:  # whatever a broken file makes the reader stumble over
-        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # torch's EINVAL: a zip file without its end
-            raise
-        raise HodorError(f"{path}: truncated or not a checkpoint ({type(error).__name__}); get it again") from None
-    state = content.get("model") if isinstance(content, dict) else None
-    if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in state.items()):
-        raise HodorError(f'{path}: the file has no weights under "model"; it is no checkpoint of HODOR')
-    return state

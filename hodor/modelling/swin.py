@@ -30,6 +30,7 @@ class SwinSize:
 
 
 SWIN_SIZES = {
+    "swin_compact": SwinSize(48, (2, 2, 4, 2), (2, 4, 8, 16), 0.1),
     "swin_tiny": SwinSize(96, (2, 2, 6, 2), (3, 6, 12, 24), 0.2),
     "swin_small": SwinSize(96, (2, 2, 18, 2), (3, 6, 12, 24), 0.2),
     "swin_base": SwinSize(128, (2, 2, 18, 2), (4, 8, 16, 32), 0.3),

@@ -24,6 +24,7 @@ class Objective:
         dice_weight: of Dice in the loss.
         cross_entropy_weight: of cross-entropy in the loss.
         dice_kind: see `segmentation_loss`.
+        recompute: compute activations again for the backward pass instead of keeping them.
     """
 
     plans: Sequence[Sequence[PlannedStep]]
@@ -32,6 +33,7 @@ class Objective:
     dice_weight: float = 1.0
     cross_entropy_weight: float = 1.0
     dice_kind: DiceKind = "pooled"
+    recompute: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ def judge(model: HODOR, batch: TrainingBatch, objective: Objective, turn: int) -
         presence,
         objective.plans[turn % len(objective.plans)],
         detach_masks=objective.detach_masks,
+        recompute=objective.recompute,
     )
     judged = [prediction for prediction in predictions if objective.judge_others or prediction.target == REFERENCE]
     merged = [merge_background(prediction.logits, model.num_background_channels) for prediction in judged]

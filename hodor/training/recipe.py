@@ -41,6 +41,7 @@ def build_objective(config: Config) -> Objective:
         dice_weight=training.loss_weights.dice,
         cross_entropy_weight=training.loss_weights.cross_entropy,
         dice_kind=training.dice,  # type: ignore[arg-type]
+        recompute=training.activation_checkpointing,
     )
 
 

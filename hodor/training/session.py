@@ -1,9 +1,7 @@
 """A training on disk: checkpoints that are complete or absent, and going on from them."""
 
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -11,6 +9,7 @@ from hodor.errors import HodorError
 from hodor.files import written_aside
 from hodor.modelling.checkpoint import load_strictly, read_weights
 from hodor.modelling.model import HODOR
+from hodor.modelling.safe_loading import read_content
 
 
 @dataclass
@@ -67,10 +66,7 @@ def restore_session(path: Path, model: HODOR, optimizer: torch.optim.Optimizer) 
         HodorError: the file is broken, of another model, or holds weights only.
     """
     restore_weights(path, model)
-    try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError) as error:
-        raise HodorError(f"{path}: can't be read ({error}); use an earlier checkpoint") from None
+    content = read_content(path)
     if "progress" not in content or "optimizer" not in content:
         raise HodorError(f"{path}: holds no training to go on with; start a new one from its weights with --restore_path")
     try:

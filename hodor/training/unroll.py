@@ -1,9 +1,12 @@
 """Carrying out cycles with the network: features once, then decode and describe step by step (HODOR section 3.5)."""
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from torch.utils.checkpoint import checkpoint
 
 from hodor.modelling.encoder import Descriptors
 from hodor.modelling.features import Features
@@ -34,6 +37,7 @@ def unroll(
     steps: Sequence[PlannedStep],
     *,
     detach_masks: bool = True,
+    recompute: bool = False,
 ) -> list[Prediction]:
     """Segments frames from each other.
 
@@ -44,16 +48,20 @@ def unroll(
         presence: [B, F, I] bool, which object is to be seen in which frame.
         steps: what to do, see `plan_cycles`.
         detach_masks: keep gradients out of predicted masks that are described again.
+        recompute: compute activations again for the backward pass instead of keeping them (less memory, more time).
 
     Returns:
         One prediction per step, in order.
     """
-    frames = features_by_frame(model, images)
+    call = functools.partial(checkpoint, use_reentrant=False) if recompute else _call
+    features = call(model.extract_features, images.flatten(0, 1))
+    frames = features_by_frame(features, images.shape[1])
     descriptors: dict[int, Descriptors] = {0: model.describe_given(frames[0], reference_masks)}
     predictions = []
     for step in steps:
         sources = [descriptors[number] for number in step.sources]
-        logits = model.segment(
+        logits = call(
+            model.segment,
             frames[step.target],
             torch.stack([source.objects for source in sources], dim=2),
             torch.stack([source.background for source in sources], dim=2),
@@ -64,11 +72,14 @@ def unroll(
     return predictions
 
 
-def features_by_frame(model: HODOR, images: torch.Tensor) -> list[Features]:
-    """Clips [B, F, 3, H, W] -> the features of each frame, computed in one go."""
-    features = model.extract_features(images.flatten(0, 1))
-    fine, coarse = (maps.unflatten(0, images.shape[:2]) for maps in features)
-    return [Features(fine[:, frame], coarse[:, frame]) for frame in range(images.shape[1])]
+def features_by_frame(features: Features, num_frames: int) -> list[Features]:
+    """Features of B * F images, clip by clip -> those of the B images of each of the F frames."""
+    fine, coarse = (maps.unflatten(0, (-1, num_frames)) for maps in features)
+    return [Features(fine[:, frame], coarse[:, frame]) for frame in range(num_frames)]
+
+
+def _call(function: Callable[..., Any], *arguments: Any) -> Any:
+    return function(*arguments)
 
 
 def trackable(presence: torch.Tensor, source_frames: Sequence[Sequence[int]]) -> torch.Tensor:

@@ -91,7 +91,7 @@ def test_the_affine_map_turns_about_the_centre_then_shifts(rotation, shear, shif
     height, width = 48, 80
     matrix = affine_matrix(height, width, rotation=rotation, shear=shear, shift=shift)
     centre = np.array([(width - 1) / 2, (height - 1) / 2])
-    np.testing.assert_allclose(matrix @ [*centre, 1], centre + [shift[0] * width, shift[1] * height])
+    np.testing.assert_allclose(matrix @ [*centre, 1], centre + np.multiply(shift, (width, height)))
     t, c, s = math.tan(math.radians(shear)), math.cos(math.radians(rotation)), math.sin(math.radians(rotation))
     rows = [[c * (1 - t * t) - s * t, -c * t - s], [s * (1 - t * t) + c * t, -s * t + c]]
     np.testing.assert_allclose(matrix[:, :2], rows)
@@ -99,7 +99,9 @@ def test_the_affine_map_turns_about_the_centre_then_shifts(rotation, shear, shif
 
 
 def test_shear_is_mostly_more_rotation():
-    rotation_of = [math.degrees(math.atan2(m[1, 0], m[0, 0])) for m in (affine_matrix(9, 9, rotation=5, shear=s) for s in (0, 10))]
+    rotation_of = [
+        math.degrees(math.atan2(m[1, 0], m[0, 0])) for m in (affine_matrix(9, 9, rotation=5, shear=s) for s in (0, 10))
+    ]
     assert rotation_of == pytest.approx([5, 15], abs=0.4)
 
 
@@ -203,7 +205,12 @@ def test_crops_and_flips_keep_knowing_what_comes_from_outside():
 
 @pytest.mark.parametrize(
     ("height", "width", "area", "expected"),
-    [(480, 640, 300000, (474, 632)), (640, 480, 300000, (632, 474)), (100, 100, 114688, (338, 339)), (1, 5000, 1024, (1, 1024))],
+    [
+        (480, 640, 300000, (474, 632)),
+        (640, 480, 300000, (632, 474)),
+        (100, 100, 114688, (338, 339)),
+        (1, 5000, 1024, (1, 1024)),
+    ],
 )
 def test_sizes_of_an_area(height, width, area, expected):
     assert area_size(height, width, area) == expected

@@ -1,0 +1,205 @@
+"""Trains a network by a recipe.
+
+python hodor/training/main.py --cfg configs/static.yaml
+torchrun --nproc_per_node=8 hodor/training/main.py --cfg configs/static.yaml --allow_multigpu
+"""
+
+import argparse
+import contextlib
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from hodor.config import Config, load_config, to_yaml
+from hodor.data.training_data import build_training_data
+from hodor.data.training_loader import training_loader
+from hodor.errors import HodorError
+from hodor.files import written_aside
+from hodor.modelling.build import build_model
+from hodor.program import ArgumentParser, run
+from hodor.training.distributed import Processes
+from hodor.training.pretrained import load_pretrained
+from hodor.training.recipe import build_objective, micro_batches, scheduled_rate
+from hodor.training.session import Progress, restore_session, restore_weights
+from hodor.training.trainer import Settings, Trainer
+from hodor.training.validation import build_validation
+from hodor.workspace import Workspace
+
+_CONFIGS = Path(__file__).parent.parent.parent / "configs"
+_OTHER_NAMES = {
+    "static_image.yaml": "static.yaml",
+    "sparse_video.yaml": "video_sparse.yaml",
+    "dense_video.yaml": "video_dense.yaml",
+}
+_LOGGER = logging.getLogger(__name__)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the program; see `--help`."""
+    options, overrides = _parse(arguments)
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not options.allow_multigpu:
+        raise HodorError("several processes were started; add --allow_multigpu if that is meant")
+    workspace = Workspace.from_environment()
+    config_path = _config_path(options)
+    config = load_config(config_path, overrides)
+    folder = _folder(options, config_path, workspace)
+    processes = Processes(options.device)
+    try:
+        _log_to(folder, options.log_level, processes)
+        _train(config, options, workspace, folder, processes)
+    finally:
+        processes.leave()
+    return 0
+
+
+def _parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[tuple[str, str]]]:
+    parser = ArgumentParser(
+        prog="python hodor/training/main.py",
+        description="Trains a network. Any key of the configuration can be set by --cfg.SECTION.KEY VALUE.",
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("--cfg", metavar="FILE", help="a YAML file, by path or by its name inside configs/")
+    add("--model_dir", metavar="DIR", help="where to write; relative = under checkpoints/ (default: the YAML's name)")
+    restore = parser.add_mutually_exclusive_group()
+    restore.add_argument("--restore_session", type=Path, metavar="CKPT", help="go on exactly where this checkpoint was written")
+    restore.add_argument("--restore_path", type=Path, metavar="CKPT", help="start from the weights of this checkpoint")
+    add("--max_samples_per_gpu", type=int, default=2, metavar="N", help="samples that a process takes at once (default: 2)")
+    add("--num_cpu_workers", type=int, default=-1, metavar="N", help="processes that load data (default: up to 8 of the cores)")
+    add("--display_interval", type=int, default=5, metavar="N", help="iterations between lines (default: 5)")
+    add("--summary_interval", type=int, default=10, metavar="N", help="iterations between points of curves (default: 10)")
+    add("--save_interval", type=int, default=10000, metavar="N", help="iterations between checkpoints (default: 10000)")
+    add("--save_ckpts_after", type=int, default=0, metavar="N", help="no checkpoint before this iteration (default: 0)")
+    add("--precision", choices=["float32", "bf16"], default="float32", help="(default: float32)")
+    add("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+    add("--allow_multigpu", action="store_true", help="needed when torchrun starts several processes")
+    add("--pin_memory", action="store_true", help="copy batches to the GPU from page-locked memory")
+    add("--detect_anomaly", action="store_true", help="let PyTorch say which operation made a gradient NaN (slow)")
+    add("--raise_oom_errors", action="store_true", help="end when memory is short instead of skipping the iteration")
+    add("--log_level", choices=["debug", "info", "warning", "error"], default="info", help="(default: info)")
+    options, rest = parser.parse_known_args(arguments)
+    overrides = []
+    while rest:
+        key = rest.pop(0)
+        if not key.startswith("--cfg.") or not rest:
+            parser.error(f"unrecognised argument {key!r}")
+        overrides.append((key.removeprefix("--cfg."), rest.pop(0)))
+    if options.cfg is None and options.restore_session is None:
+        parser.error("--cfg is needed, or --restore_session")
+    return options, overrides
+
+
+def _config_path(options: argparse.Namespace) -> Path:
+    if options.cfg is None:
+        path: Path = options.restore_session.parent / "config.yaml"
+        if not path.is_file():
+            raise HodorError(f"{path}: no such file; give the configuration of {options.restore_session.name} with --cfg")
+        return path
+    given = Path(options.cfg)
+    candidates = [given, _CONFIGS / given, _CONFIGS / _OTHER_NAMES.get(given.name, given.name)]
+    for path in candidates:
+        if path.is_file():
+            return path
+    known = ", ".join(sorted(path.name for path in _CONFIGS.glob("*.yaml")))
+    raise HodorError(f"--cfg: {given}: no such file, neither here nor in configs/ (which has {known})")
+
+
+def _folder(options: argparse.Namespace, config_path: Path, workspace: Workspace) -> Path:
+    if options.model_dir is not None:
+        return workspace.checkpoints / options.model_dir
+    if options.restore_session is not None:
+        folder: Path = options.restore_session.parent
+        return folder
+    return workspace.checkpoints / config_path.stem
+
+
+def _log_to(folder: Path, level: str, processes: Processes) -> None:
+    """Sends the first process's log lines also to logs/out.log, after what earlier runs wrote there."""
+    root = logging.getLogger()
+    root.setLevel(level.upper() if processes.is_first else logging.WARNING)
+    if processes.is_first:
+        (folder / "logs").mkdir(parents=True, exist_ok=True)
+        handler = logging.FileHandler(folder / "logs" / "out.log", encoding="utf-8")
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        root.addHandler(handler)
+
+
+def _train(config: Config, options: argparse.Namespace, workspace: Workspace, folder: Path, processes: Processes) -> None:
+    training = config.training
+    objective = build_objective(config)
+    scheduled_rate(config, 0)
+    samples, count = micro_batches(config, processes.count, options.max_samples_per_gpu)
+    data = build_training_data(config, workspace, samples_per_batch=samples, seed=training.seed)
+    validate = build_validation(config, workspace)
+    torch.manual_seed(training.seed)
+    model = build_model(config)
+    if options.restore_session is None and options.restore_path is None:
+        load_pretrained(model, config.model.pretrained_backbone, config.model.backbone, workspace)
+    if options.restore_path is not None:
+        restore_weights(options.restore_path, model)
+    model.to(processes.device)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=training.base_lr, weight_decay=training.weight_decay)
+    progress = Progress(samples_per_batch=samples)
+    if options.restore_session is not None:
+        progress = restore_session(options.restore_session, model, optimizer)
+        if progress.samples_per_batch != samples:
+            raise HodorError(
+                f"{options.restore_session}: was trained with {progress.samples_per_batch} samples at once, not {samples}; "
+                f"go on with --max_samples_per_gpu {progress.samples_per_batch}"
+            )
+    if processes.is_first:
+        with written_aside(folder / "config.yaml") as aside:
+            aside.write_text(to_yaml(config))
+        _LOGGER.info(
+            "%d iterations of %d samples (%d processes x %d micro-batches x %d) on %s, from iteration %d; writing to %s",
+            *(training.total_iterations, training.batch_size, processes.count, count, samples),
+            *(processes.device, progress.iteration, folder),
+        )
+    batches = training_loader(
+        data,
+        first=progress.iteration * count * processes.count + processes.rank,
+        step=processes.count,
+        num_workers=_workers(options.num_cpu_workers, processes.count),
+        pin_memory=options.pin_memory,
+    )
+    trainer = Trainer(
+        model,
+        optimizer,
+        objective,
+        rate=lambda iteration: scheduled_rate(config, iteration),
+        batches=batches,
+        processes=processes,
+        folder=folder,
+        settings=_settings(config, options, count),
+        progress=progress,
+        validate=validate,
+    )
+    with torch.autograd.set_detect_anomaly(True) if options.detect_anomaly else contextlib.nullcontext():
+        trainer.run()
+
+
+def _settings(config: Config, options: argparse.Namespace, count: int) -> Settings:
+    return Settings(
+        total_iterations=config.training.total_iterations,
+        micro_batches=count,
+        turns_within_batches=config.training.cycles_alternate_within_batches,
+        seed=config.training.seed,
+        precision=options.precision,
+        display_interval=options.display_interval,
+        summary_interval=options.summary_interval,
+        save_interval=options.save_interval,
+        save_after=options.save_ckpts_after,
+        raise_out_of_memory=options.raise_oom_errors,
+        validation_interval=config.training.validation.interval,
+    )
+
+
+def _workers(wanted: int, processes: int) -> int:
+    return wanted if wanted >= 0 else min(8, (os.cpu_count() or 1) // processes)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,249 @@
+"""The training loop: micro-batches, gradients of all processes, optimizer, records, checkpoints."""
+
+import hashlib
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from hodor.data.collate import TrainingBatch
+from hodor.errors import HodorError
+from hodor.inference.devices import Precision, precision_context
+from hodor.modelling.model import HODOR
+from hodor.training.distributed import Processes
+from hodor.training.meter import Meter, Reading
+from hodor.training.objective import Objective, Outcome, judge
+from hodor.training.session import Progress, checkpoint_name, save_session
+from hodor.training.signals import StopRequest
+from hodor.training.summaries import Summaries
+
+_LOGGER = logging.getLogger(__name__)
+_SUMMARIES_PER_PICTURE = 50
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a training runs; intervals are in iterations.
+
+    Attributes:
+        total_iterations: where it ends.
+        micro_batches: per process and iteration.
+        turns_within_batches: a micro-batch's number counts towards whose turn it is.
+        seed: of dropout.
+        precision: of the network.
+        display_interval: between lines on the console.
+        summary_interval: between points of the curves; pictures are 50 times rarer.
+        save_interval: between checkpoints.
+        save_after: no checkpoint before this iteration, but for stops.
+        raise_out_of_memory: end, instead of skipping an iteration that doesn't fit.
+        validation_interval: between validations; 0 = none.
+    """
+
+    total_iterations: int
+    micro_batches: int
+    turns_within_batches: bool = False
+    seed: int = 0
+    precision: Precision = "float32"
+    display_interval: int = 5
+    summary_interval: int = 10
+    save_interval: int = 10000
+    save_after: int = 0
+    raise_out_of_memory: bool = False
+    validation_interval: int = 0
+
+
+class Trainer:
+    """Trains a network until its last iteration or until somebody asks to stop."""
+
+    def __init__(
+        self,
+        model: HODOR,
+        optimizer: torch.optim.Optimizer,
+        objective: Objective,
+        *,
+        rate: Callable[[int], float],
+        batches: Iterator[TrainingBatch],
+        processes: Processes,
+        folder: Path,
+        settings: Settings,
+        progress: Progress,
+        validate: Callable[[HODOR], float] | None = None,
+    ) -> None:
+        """Puts together what is needed.
+
+        Args:
+            model: on the processes' device.
+            optimizer: of its parameters.
+            objective: cycles and loss.
+            rate: iteration -> learning rate.
+            batches: this process's micro-batches, from where `progress` stands.
+            processes: that train together.
+            folder: for checkpoints and `logs/`.
+            settings: how to run.
+            progress: where to go on.
+            validate: model -> J&F; called on the first process.
+        """
+        self._model, self._optimizer, self._objective = model, optimizer, objective
+        self._rate, self._batches, self._processes, self._validate = rate, batches, processes, validate
+        self._folder, self._settings, self.progress = folder, settings, progress
+        self._meters = {"display": Meter(processes), "summary": Meter(processes)}
+        self._summaries = Summaries(folder / "logs") if processes.is_first else None
+        self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+
+    def run(self) -> None:
+        """Trains.
+
+        Raises:
+            HodorError: a loss or gradient is not finite; memory is short and may not be; a file can't be read or written.
+        """
+        self._model.train()
+        with StopRequest() as stop:
+            while self.progress.iteration < self._settings.total_iterations:
+                last = self._iterate()
+                self._record(last)
+                stopping = self._agree(stop.wanted)
+                self._save_if_due(stopping)
+                self._validate_if_due()
+                if stopping:
+                    _LOGGER.info("stopped after iteration %d; --restore_session goes on", self.progress.iteration)
+                    break
+        if self._summaries is not None:
+            self._summaries.close()
+
+    def _iterate(self) -> tuple[TrainingBatch, Outcome] | None:
+        """One optimizer step; gives the last micro-batch that taught something."""
+        rate = self._rate(self.progress.iteration)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        self._optimizer.zero_grad(set_to_none=True)
+        try:
+            last, losses, names = self._gather_gradients()
+        except (torch.OutOfMemoryError, RuntimeError) as error:
+            self._skip_if_out_of_memory(error)
+            last, losses, names = None, [], []
+        taught = self._processes.sum(torch.tensor([float(len(losses))], device=self._processes.device)).item()
+        if taught:
+            self._processes.sum_gradients(self._parameters)
+            self._require_finite(losses, names)
+            self._optimizer.step()
+        self.progress.iteration += 1
+        for meter in self._meters.values():
+            meter.add_iteration()
+        return last
+
+    def _gather_gradients(self) -> tuple[tuple[TrainingBatch, Outcome] | None, list[torch.Tensor], list[str]]:
+        """Adds up the gradients of this process's micro-batches."""
+        last, losses, names = None, [], list[str]()
+        count = self._settings.micro_batches * self._processes.count
+        for position in range(self._settings.micro_batches):
+            batch = self._next_batch()
+            self._seed(position)
+            turn = self.progress.iteration + (position if self._settings.turns_within_batches else 0)
+            with precision_context(self._processes.device, self._settings.precision):
+                outcome = judge(self._model, batch, self._objective, turn)
+            if outcome is None:
+                self.progress.skipped += 1
+                continue
+            self._names = batch.names
+            (outcome.loss.total / count).backward()
+            for meter in self._meters.values():
+                meter.add(outcome.loss)
+            losses.append(outcome.loss.total.detach())
+            names += batch.names
+            last = (batch, outcome)
+        return last, losses, names
+
+    def _next_batch(self) -> TrainingBatch:
+        asked = time.perf_counter()
+        batch = next(self._batches)
+        waited = time.perf_counter() - asked
+        for meter in self._meters.values():
+            meter.add_wait(waited)
+        self._names = batch.names
+        return batch.to(self._processes.device)
+
+    def _seed(self, position: int) -> None:
+        """Draws dropout from the place in the training: the same after a restart and with any number of processes."""
+        number = position * self._processes.count + self._processes.rank
+        digest = hashlib.sha256(f"{self._settings.seed} {self.progress.iteration} {number}".encode()).digest()
+        torch.manual_seed(int.from_bytes(digest[:8], "little"))
+
+    def _skip_if_out_of_memory(self, error: RuntimeError) -> None:
+        short = isinstance(error, torch.OutOfMemoryError) or "memory" in str(error).lower()
+        if not short:
+            raise error
+        where = f"iteration {self.progress.iteration}: not enough memory for {', '.join(self._names)}"
+        if self._settings.raise_out_of_memory or self._processes.count > 1:
+            raise HodorError(f"{where}; try --max_samples_per_gpu 1 or TRAINING.ACTIVATION_CHECKPOINTING") from error
+        _LOGGER.warning("%s; the iteration is skipped", where)
+        self.progress.skipped += self._settings.micro_batches
+        self._optimizer.zero_grad(set_to_none=True)
+        if self._processes.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _require_finite(self, losses: list[torch.Tensor], names: list[str]) -> None:
+        """Stops all processes where a loss of one of them or the summed gradient is not finite."""
+        norms = [parameter.grad.norm() for parameter in self._parameters if parameter.grad is not None]
+        finite = torch.stack([*losses, torch.stack(norms).norm()]).isfinite().all()
+        if self._agree(not finite.item()):
+            values = ", ".join(f"{value.item():.4g}" for value in losses)
+            raise HodorError(
+                f"iteration {self.progress.iteration}: loss ({values}) or gradient is not finite with the samples "
+                f"{', '.join(names)}; nothing of it was saved"
+            )
+
+    def _agree(self, wish: bool) -> bool:
+        """Whether any process wishes so."""
+        return self._processes.sum(torch.tensor([float(wish)], device=self._processes.device)).item() > 0
+
+    def _due(self, interval: int) -> bool:
+        iteration = self.progress.iteration
+        return interval > 0 and (iteration % interval == 0 or iteration == self._settings.total_iterations)
+
+    def _record(self, last: tuple[TrainingBatch, Outcome] | None) -> None:
+        rate = self._rate(self.progress.iteration - 1)
+        if self._due(self._settings.display_interval):
+            reading = self._meters["display"].read()
+            if self._processes.is_first:
+                _LOGGER.info("%s", self._line(reading, rate))
+        if self._due(self._settings.summary_interval):
+            reading = self._meters["summary"].read()
+            if self._summaries is not None:
+                self._summaries.scalars(self.progress.iteration, reading, rate, self._processes.device)
+        pictures_due = self._due(_SUMMARIES_PER_PICTURE * self._settings.summary_interval)
+        if pictures_due and self._summaries is not None and last is not None:
+            self._summaries.pictures(self.progress.iteration, *last)
+
+    def _line(self, reading: Reading, rate: float) -> str:
+        left = (self._settings.total_iterations - self.progress.iteration) * reading.seconds
+        hours, minutes = divmod(round(left / 60), 60)
+        return (
+            f"{self.progress.iteration}/{self._settings.total_iterations}  loss {reading.loss:.4f} (Dice {reading.dice:.4f}, "
+            f"cross-entropy {reading.cross_entropy:.4f})  IoU {reading.iou:.3f}  lr {rate:.2e}  {reading.seconds:.2f} s/it, "
+            f"{100 * reading.waiting:.0f} % waiting for data  {self.progress.skipped} skipped  {hours}:{minutes:02d} h left"
+        )
+
+    def _save_if_due(self, stopping: bool) -> None:
+        due = self._due(self._settings.save_interval) and self.progress.iteration >= self._settings.save_after
+        if (due or stopping or self.progress.iteration == self._settings.total_iterations) and self._processes.is_first:
+            path = self._folder / checkpoint_name(self.progress.iteration)
+            save_session(path, self._model, self._optimizer, self.progress)
+            _LOGGER.info("saved %s", path)
+        self._processes.wait()
+
+    def _validate_if_due(self) -> None:
+        if self._validate is None or not self._due(self._settings.validation_interval):
+            return
+        if self._processes.is_first:
+            score = self._validate(self._model)
+            self._model.train()
+            _LOGGER.info("validation after iteration %d: J&F %.3f", self.progress.iteration, score)
+            if self._summaries is not None:
+                self._summaries.score(self.progress.iteration, score)
+            if score > self.progress.best_score:
+                self.progress.best_score = score
+                save_session(self._folder / "best.pth", self._model, self._optimizer, self.progress)
+        self._processes.wait()

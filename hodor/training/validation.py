@@ -1,0 +1,51 @@
+"""Judging a network on videos while it is trained."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from hodor.config import Config
+from hodor.data.formats import read_inference_json
+from hodor.errors import HodorError
+from hodor.evaluation.masks import folder_sequences
+from hodor.evaluation.protocols import SequencePair, davis
+from hodor.evaluation.summary import summarise
+from hodor.inference.results import ResultsFolder
+from hodor.inference.segmenter import Segmenter
+from hodor.inference.sequences import segment_sequence
+from hodor.modelling.model import HODOR
+from hodor.workspace import Workspace, inference_dataset
+
+
+def build_validation(config: Config, workspace: Workspace) -> Callable[[HODOR], float] | None:
+    """A function that gives the J&F (0..1, DAVIS protocol) of a network on the configured videos; None where there are none.
+
+    Raises:
+        HodorError: the videos or their true masks are missing.
+    """
+    validation = config.training.validation
+    if not validation.dataset:
+        return None
+    dataset = inference_dataset(validation.dataset)
+    sequences = read_inference_json(workspace.annotations(dataset))
+    truth = folder_sequences(workspace.root / validation.ground_truth)
+    missing = [sequence.id for sequence in sequences if sequence.id not in truth]
+    if missing:
+        raise HodorError(f"TRAINING.VALIDATION.GROUND_TRUTH: {workspace.root / validation.ground_truth} lacks {missing[0]!r}")
+    min_dim = validation.min_dim or config.input.min_dim
+    max_dim = round(min_dim * config.input.max_dim / config.input.min_dim)
+
+    def validate(model: HODOR) -> float:
+        segmenter = Segmenter(model, min_dim=min_dim, max_dim=max_dim, device=model.device)
+        with tempfile.TemporaryDirectory() as folder:
+            results = ResultsFolder(Path(folder), youtube_vos=False, with_overlays=False)
+            for sequence in sequences:
+                with results.writing(sequence, {}) as writer:
+                    segment_sequence(segmenter, sequence, workspace.images(dataset), writer, lambda: None)
+            found = folder_sequences(results.masks)
+            objects = [
+                scores for sequence in sequences for scores in davis(SequencePair.of(found[sequence.id], truth[sequence.id]))
+            ]
+        return summarise(objects).score.overall
+
+    return validate
