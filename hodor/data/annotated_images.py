@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hodor.data.convert.json_stream import walk
+from hodor.data.json_stream import walk
 from hodor.data.json_values import JsonValue
 from hodor.data.mask_table import MaskTable, MaskTableBuilder
 from hodor.data.text_table import TextTable

@@ -10,6 +10,7 @@ Further keys are ignored. Masks stay text until a frame is reached: a run-length
 """
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -66,13 +67,10 @@ def read_inference_json(path: Path) -> list[InferenceSequence]:
     Raises:
         HodorError: the file is missing, is no JSON, or has a value of the wrong type; the message names sequence and key.
     """
-    sequences = read_json(path).get("sequences").items()
-    result = [_sequence(value) for value in sequences]
-    seen: set[str] = set()
-    for sequence in result:
-        if sequence.id in seen:
-            raise HodorError(f"{path}: sequence {sequence.id!r} stands in it twice")
-        seen.add(sequence.id)
+    result = [_sequence(value) for value in read_json(path).get("sequences").items()]
+    if not result:
+        raise HodorError(f"{path}: key 'sequences': the list is empty, so there is nothing to segment")
+    _refuse_shared_folders(path, [sequence.id for sequence in result])
     return result
 
 
@@ -97,15 +95,38 @@ def _as_json(sequence: InferenceSequence) -> dict[str, Any]:
     return value
 
 
+def _refuse_shared_folders(path: Path, ids: list[str]) -> None:
+    """Makes sure that no sequence's output folder is another's or lies in it: the one would be replaced with the other."""
+    folders: dict[PurePosixPath, str] = {}
+    for sequence_id in ids:
+        folder = PurePosixPath(sequence_id)
+        if folder in folders:
+            raise HodorError(f"{path}: sequence {sequence_id!r} stands in it twice")
+        folders[folder] = sequence_id
+    for folder, sequence_id in folders.items():
+        outer = next((folders[parent] for parent in folder.parents if parent in folders), None)
+        if outer is not None:
+            raise HodorError(f"{path}: sequence {sequence_id!r} would lie in the folder of sequence {outer!r}; rename one")
+
+
+def _check_path(relative: str, what: str) -> None:
+    """Makes sure that a path stays in its folder and can be a file's name."""
+    inside(Path(), relative, what)
+    try:
+        os.fsencode(relative)
+    except UnicodeEncodeError:
+        raise HodorError(f"{what}: {relative!r} holds half a character and can't be the name of a file; rename it") from None
+
+
 def _sequence(value: JsonValue) -> InferenceSequence:
     sequence_id = value.get("id").text()
     value = JsonValue(value.content, f"{value.where.rsplit(':', 1)[0]}: sequence {sequence_id!r}")
-    inside(Path(), sequence_id, f"{value.where}, key 'id'")
+    _check_path(sequence_id, f"{value.where}, key 'id'")
     image_paths = tuple(path.text() for path in value.get("image_paths").items())
     if not image_paths:
         raise HodorError(f"{value.where}, key 'image_paths': the sequence has no frames")
     for image_path in image_paths:
-        inside(Path(), image_path, f"{value.where}, key 'image_paths'")
+        _check_path(image_path, f"{value.where}, key 'image_paths'")
     names = [PurePosixPath(image_path).stem for image_path in image_paths]
     if len(set(names)) != len(names):
         raise HodorError(

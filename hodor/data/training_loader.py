@@ -1,7 +1,10 @@
 """Batches made ahead of their use by other processes, in an order that doesn't depend on how many there are."""
 
+import multiprocessing
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import suppress
+from typing import Any
 
 import cv2
 import torch
@@ -16,15 +19,16 @@ from hodor.program import describe_os_error
 
 def training_loader(
     data: TrainingData, *, first: int = 0, step: int = 1, num_workers: int = 0, pin_memory: bool = False
-) -> Iterator[TrainingBatch]:
+) -> Generator[TrainingBatch, None, None]:
     """Loads the batches first, first + step, ... of the stream, without end.
 
     Args:
         data: samples and their order.
         first: the number of the first batch; process r of P that goes on after n batches of its own says r + n * P.
         step: P.
-        num_workers: processes that make batches ahead; 0 = this process makes them when they are needed. They end when the
-            iterator is closed or deleted, and are deaf to SIGINT and SIGTERM, so that this process decides what happens then.
+        num_workers: processes that make batches ahead; 0 = this process makes them when they are needed. They start with the
+            first batch, end when the iterator is closed or deleted, and are deaf to SIGINT and SIGTERM, so that this process
+            decides what happens then. OpenCV gets one thread in them, and in this process too.
         pin_memory: put batches into page-locked memory.
 
     Raises:
@@ -37,14 +41,18 @@ def training_loader(
         collate_fn=_collate,
         pin_memory=pin_memory,
         worker_init_fn=_prepare_worker,
-        persistent_workers=num_workers > 0,
     )
     return _batches(loader)
 
 
-def _batches(loader: "DataLoader[TrainingSample]") -> Iterator[TrainingBatch]:
+def _batches(loader: "DataLoader[TrainingSample]") -> Generator[TrainingBatch, None, None]:
+    if loader.num_workers:
+        cv2.setNumThreads(1)  # a process forked from one with OpenCV's threads waits for them forever
+    others = set(multiprocessing.active_children())
+    iterator: Any = iter(loader)
+    workers = set(multiprocessing.active_children()) - others
     try:
-        for batch in loader:
+        for batch in iterator:
             if isinstance(batch, _Failure):
                 raise HodorError(batch)
             yield batch
@@ -55,6 +63,13 @@ def _batches(loader: "DataLoader[TrainingSample]") -> Iterator[TrainingBatch]:
             "a process that loads data ended unexpectedly, probably for lack of memory or of shared memory (/dev/shm); "
             "use fewer with --num_cpu_workers"
         ) from error
+    finally:
+        with suppress(RuntimeError):  # of a process that ended unexpectedly, once more
+            if workers:
+                iterator._shutdown_workers()
+        for worker in workers:
+            if worker.is_alive():
+                worker.kill()
 
 
 class _Failure(str):

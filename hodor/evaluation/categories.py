@@ -8,8 +8,13 @@ from hodor.evaluation.masks import RunLengthMasks, SequenceMasks
 from hodor.evaluation.run_length_file import member, read_json
 
 
-def read_seen_categories(path: Path) -> frozenset[str]:
-    """Reads a text file with one category a line.
+def read_names(path: Path, option: str, what: str) -> list[str]:
+    """Reads a text file with one name a line, without repetitions.
+
+    Args:
+        path: the file.
+        option: the option that names it, for messages.
+        what: what the names are of, for messages.
 
     Raises:
         HodorError: the file is missing, no text, or empty.
@@ -17,13 +22,13 @@ def read_seen_categories(path: Path) -> frozenset[str]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
-        raise HodorError(f"{path}: no such file; --seen_categories is a text with one category a line") from None
+        raise HodorError(f"{path}: no such file; {option} is a text with one {what} a line") from None
     except UnicodeDecodeError:
-        raise HodorError(f"{path}: not a text file; --seen_categories is a text with one category a line") from None
-    categories = frozenset(line.strip() for line in lines if line.strip())
-    if not categories:
-        raise HodorError(f"{path}: the file names no category; write one a line")
-    return categories
+        raise HodorError(f"{path}: not a text file; {option} is a text with one {what} a line") from None
+    names = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
+    if not names:
+        raise HodorError(f"{path}: the file names no {what}; write one a line")
+    return names
 
 
 def read_categories(

@@ -18,7 +18,7 @@ _STYLE = """
 }
 body { margin: 0 auto; padding: 2rem 1.5rem 4rem; max-width: 76rem; background: var(--ground); color: var(--ink);
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
-h1 { font-size: 1.6rem; margin: 0 0 .2rem; } h2 { font-size: 1.15rem; margin: 0; overflow-wrap: anywhere; }
+h1 { font-size: 1.6rem; margin: 0 0 .2rem; } h2 { font-size: 1.15rem; margin: 0; } h1, h2 { overflow-wrap: anywhere; }
 p { margin: .2rem 0; } .faint { color: var(--faint); } a { color: inherit; }
 .totals { display: flex; flex-wrap: wrap; gap: .75rem; margin: 1.2rem 0; }
 .total { background: var(--panel); border-radius: .6rem; padding: .6rem 1rem; min-width: 6rem; }

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from hodor.errors import HodorError
 from hodor.evaluation import report
-from hodor.evaluation.categories import read_categories, read_seen_categories
+from hodor.evaluation.categories import read_categories, read_names
 from hodor.evaluation.html_report import as_html
 from hodor.evaluation.masks import SequenceMasks, folder_sequence, folder_sequences
 from hodor.evaluation.parallel import available_cores, in_processes
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     _check_options(options)
-    truth = _read_truth(options.ground_truth)
+    truth = _read_truth(options.ground_truth, options.sequences)
     predictions = _pair_predictions(options.results, truth)
     categories, seen = _read_categories(options, truth)
     jobs = [
@@ -51,7 +51,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     summary = summarise(objects, categories, seen)
     _warn_of_gaps(summary, bool(seen))
     folder = options.output_dir or _default_output_dir(options.results)
-    _write(folder, options, summary, results)
+    try:
+        _write(folder, options, summary, results)
+    except OSError as error:
+        error.filename = error.filename or str(folder)  # where the disk is full
+        raise
     print(report.as_text(summary))
     print(f"\nWritten: {folder / 'report.html'} and CSV and JSON files beside it")
     return 0
@@ -59,12 +63,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(
-        description="Evaluates masks: J and F of every object, as DAVIS or YouTube-VOS count them.", allow_abbrev=False
+        prog="python hodor/evaluation/main.py",
+        description="Evaluates masks: J and F of every object, as DAVIS or YouTube-VOS count them.",
+        allow_abbrev=False,
     )
     add = parser.add_argument
     add("results", metavar="RESULTS", type=Path, help="folder <sequence>/<frame>.png, or run-length JSON of annotated videos")
     add("--ground_truth", metavar="DIR|JSON", type=Path, required=True, help="the true masks, as one or the other")
     add("--protocol", choices=PROTOCOLS, default="davis", help="which frames and objects count (default: %(default)s)")
+    add(
+        "--sequences",
+        metavar="FILE",
+        type=Path,
+        help="only these, one a line, such as DAVIS' ImageSets/2017/val.txt (default: all that have ground truth)",
+    )
     add("--output_dir", metavar="DIR", type=Path, help="where the report goes (default: RESULTS with _evaluation appended)")
     add("--json", metavar="FILE", type=Path, help="another place for the scores as JSON")
     add("--images", metavar="DIR", type=Path, help="folder <sequence>/<frame>.jpg to draw the masks on in the HTML report")
@@ -114,14 +126,21 @@ def _default_output_dir(results: Path) -> Path:
     return results.with_name(f"{results.stem if results.is_file() else results.name}_evaluation")
 
 
-def _read_truth(path: Path) -> Mapping[str, SequenceMasks]:
+def _read_truth(path: Path, chosen: Path | None) -> Mapping[str, SequenceMasks]:
+    """The ground truth by sequence; `chosen` is a list of those that count, None = all."""
     if path.is_file():
         truth: Mapping[str, SequenceMasks] = read_run_length_file(path)
     else:
         truth = folder_sequences(path)
     if not truth:
         raise HodorError(f"{path}: the ground truth is empty; it must hold <sequence>/<frame>.png or be a JSON with sequences")
-    return truth
+    if chosen is None:
+        return truth
+    names = read_names(chosen, "--sequences", "sequence")
+    unknown = next((name for name in names if name not in truth), None)
+    if unknown is not None:
+        raise HodorError(f"{chosen}: sequence {unknown!r} is not in the ground truth {path}")
+    return {name: truth[name] for name in names}
 
 
 def _pair_predictions(results: Path, truth: Mapping[str, SequenceMasks]) -> dict[str, SequenceMasks]:
@@ -140,7 +159,8 @@ def _pair_predictions(results: Path, truth: Mapping[str, SequenceMasks]) -> dict
     if missing:
         others = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
         raise HodorError(
-            f"{results}: no masks for sequence {missing[0]!r}{others}; the ground truth has {len(truth)} sequences"
+            f"{results}: no masks for sequence {missing[0]!r}{others}; the ground truth has {len(truth)} sequences; "
+            "if not all of them are wanted, list those that are with --sequences"
         )
     return {name: prediction for name, prediction in predictions.items() if prediction is not None}
 
@@ -151,7 +171,7 @@ def _read_categories(
     """({(sequence, object id): category}, categories seen in training), both empty where nobody asks for them."""
     if not options.seen_categories:
         return {}, frozenset()
-    seen = read_seen_categories(options.seen_categories)
+    seen = frozenset(read_names(options.seen_categories, "--seen_categories", "category"))
     return read_categories(options.ground_truth, truth, options.categories), seen
 
 

@@ -16,6 +16,8 @@ from hodor.evaluation.masks import RunLengthMasks
 from hodor.files import inside
 
 _MAX_OBJECT_ID = 254  # 255 is void in label maps
+_MAX_DIGITS = 9
+_MAX_PIXELS = 2**30
 _NAMES = {dict: "an object", list: "a list", str: "a string", int: "a whole number"}
 
 
@@ -76,7 +78,7 @@ def _sequence(value: Any, path: Path, index: int, labels: dict[str, str]) -> Run
     place = f"{path}: sequence {name!r}"
     inside(Path(), name, f"{place}, key 'id'")
     height, width = (member(value, key, int, place) for key in ("height", "width"))
-    if height < 1 or width < 1:
+    if height < 1 or width < 1 or height * width > _MAX_PIXELS:
         raise HodorError(f"{place}: key 'height' or 'width': {height} x {width} is no size of a frame")
     frames = _frames(member(value, "image_paths", list, place), place)
     tracks = member(value, "tracks", list, place)
@@ -109,6 +111,6 @@ def _track(track: Any, place: str) -> dict[int, str]:
 
 
 def _object_id(key: str, place: str) -> int:
-    if not (key.isascii() and key.isdigit() and 1 <= int(key) <= _MAX_OBJECT_ID):
-        raise HodorError(f"{place}: {key!r} is no object id (1..{_MAX_OBJECT_ID})")
+    if not (key.isascii() and key.isdigit() and len(key) <= _MAX_DIGITS and 1 <= int(key) <= _MAX_OBJECT_ID):
+        raise HodorError(f"{place}: {key[:_MAX_DIGITS]!r} is no object id (1..{_MAX_OBJECT_ID})")
     return int(key)

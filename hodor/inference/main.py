@@ -19,6 +19,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from hodor.data.formats import InferenceSequence, read_inference_json
 from hodor.errors import HodorError
+from hodor.files import inside
 from hodor.inference.results import ResultsFolder
 from hodor.inference.segmenter import Segmenter
 from hodor.inference.sequences import Timing, segment_sequence
@@ -33,26 +34,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the program; see `--help`. Returns the exit code: 1 if a sequence failed."""
     options = _parser().parse_args(arguments)
     workspace = Workspace.from_environment()
+    inside(workspace.root, options.dataset, "--dataset")
     dataset = inference_dataset(options.dataset)
     sequences = _select(read_inference_json(workspace.annotations(dataset)), options.seqs, workspace.annotations(dataset))
     images = workspace.images(dataset)
     if not images.is_dir():
         raise HodorError(f"{images}: no such folder; put the frames there, or see python -m hodor.data.convert --help")
+    folder = _output_folder(options)
     checkpoint = load(options.checkpoint)
     segmenter = _segmenter(checkpoint, options)
-    results = ResultsFolder(
-        options.checkpoint.parent / (options.output_dir or f"{options.dataset}_inference"),
-        youtube_vos=options.dataset == "youtube_vos_val",
-        with_overlays=options.save_vis,
-    )
+    results = ResultsFolder(folder, youtube_vos=options.dataset == "youtube_vos_val", with_overlays=options.save_vis)
     run_settings = _run_settings(checkpoint, options)
-    failures = _segment_all(segmenter, sequences, images, results, run_settings)
+    try:
+        failures = _segment_all(segmenter, sequences, images, results, run_settings)
+        if not failures:
+            results.write_archive(sequences)
+    except OSError as error:
+        error.filename = error.filename or str(folder)  # libraries that write images don't say where the disk was full
+        raise
     if failures:
         for failure in failures:
             print(f"error: {failure}", file=sys.stderr)
         print(f"error: {len(failures)} of {len(sequences)} sequences failed; run the command again for these", file=sys.stderr)
         return 1
-    results.write_archive(sequences)
     print(f"masks: {results.masks}" + (f"  archive: {results.archive}" if results.archive else ""))
     return 0
 
@@ -111,6 +115,14 @@ def _select(sequences: list[InferenceSequence], wanted: list[str] | None, source
     return [by_id[sequence_id] for sequence_id in dict.fromkeys(wanted)]
 
 
+def _output_folder(options: argparse.Namespace) -> Path:
+    folder: Path = options.checkpoint.parent / (options.output_dir or f"{options.dataset}_inference")
+    existing = next((path for path in (folder, *folder.parents) if path.exists()), folder)
+    if existing.is_file():
+        raise HodorError(f"{folder}: {existing} is a file, so no folder can be made there; choose another --output_dir")
+    return folder
+
+
 def _segmenter(checkpoint: Checkpoint, options: argparse.Namespace) -> Segmenter:
     if options.precision == "float32":
         torch.backends.cudnn.allow_tf32 = False
@@ -128,6 +140,11 @@ def _segmenter(checkpoint: Checkpoint, options: argparse.Namespace) -> Segmenter
 
 def _size_limits(checkpoint: Checkpoint, options: argparse.Namespace) -> tuple[int, int]:
     configured = checkpoint.config.input
+    if not 1 <= configured.min_dim <= configured.max_dim:
+        limits = f"{configured.min_dim} and {configured.max_dim}"
+        raise HodorError(
+            f"{options.checkpoint}: its configuration's INPUT.MIN_DIM must be at least 1 and at most MAX_DIM, not {limits}"
+        )
     if options.min_image_dim is None:
         return configured.min_dim, configured.max_dim
     if options.min_image_dim < 1:
@@ -189,10 +206,19 @@ def _segment_all(
                 if error.errno == errno.ENOSPC:
                     raise
                 failures.append(f"sequence {sequence.id!r}: {describe_os_error(error)}")
+            except (MemoryError, RuntimeError) as error:
+                if not _is_out_of_memory(error):
+                    raise
+                failures.append(f"sequence {sequence.id!r}: not enough memory; use a smaller --min_image_dim or fewer objects")
             progress.update(before + len(sequence.image_paths) - progress.n)
     if timing.frames:
         print(_speed(timing, segmenter.device))
     return failures
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether memory ran out, on the GPU or, of which torch makes a plain RuntimeError, on the CPU."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error)
 
 
 def _speed(timing: Timing, device: torch.device) -> str:

@@ -149,7 +149,7 @@ class Segmenter:
             raise HodorError(f"a frame must be an array [H, W, 3] or a tensor [3, H, W], not {list(np.shape(frame))}")
         size = (tensor.shape[1], tensor.shape[2])
         if self._video_size not in (None, size):
-            raise HodorError(f"the frame is {_text(size)}, but the video began with {_text(self._video_size)}")
+            raise HodorError(f"the frame is {_text(size)}, but the video began with {_text(self._video_size)} (height x width)")
         self._video_size = size
         return tensor[None].to(self.device, non_blocking=True).float()
 
@@ -166,7 +166,9 @@ class Segmenter:
             if not 1 <= object_id <= MAX_OBJECT_ID:
                 raise HodorError(f"object ids are 1..{MAX_OBJECT_ID}, not {object_id}")
             if tuple(tensor.shape) != size:
-                raise HodorError(f"object {object_id}: its mask is {_text(tensor.shape)}, but the frame is {_text(size)}")
+                raise HodorError(
+                    f"object {object_id}: its mask is {_text(tensor.shape)}, but the frame is {_text(size)} (height x width)"
+                )
             masks[object_id] = tensor > 0
             if not masks[object_id].any():
                 raise HodorError(f"object {object_id}: its mask is empty")

@@ -22,6 +22,7 @@ class Processes:
     Attributes:
         rank: number of this process.
         count: how many there are.
+        count_here: how many of them run on this machine.
         device: of this process.
     """
 
@@ -29,10 +30,11 @@ class Processes:
         """Joins the others if `torchrun` started this process.
 
         Raises:
-            HodorError: the device isn't there.
+            HodorError: the device isn't there, or the others can't be reached.
         """
         self.rank = int(os.environ.get("RANK", "0"))
         self.count = int(os.environ.get("WORLD_SIZE", "1"))
+        self.count_here = int(os.environ.get("LOCAL_WORLD_SIZE", str(self.count)))
         self.device = choose_device(device)
         if self.count == 1:
             return
@@ -42,7 +44,10 @@ class Processes:
                 raise HodorError(f"process {local} of this machine has no GPU: there are {torch.cuda.device_count()}")
             self.device = torch.device("cuda", local)
             torch.cuda.set_device(self.device)
-        distributed.init_process_group("nccl" if self.device.type == "cuda" else "gloo", timeout=_TIMEOUT)
+        try:
+            distributed.init_process_group("nccl" if self.device.type == "cuda" else "gloo", timeout=_TIMEOUT)
+        except (ValueError, RuntimeError) as error:
+            raise HodorError(f"process {self.rank} can't join the others; start them with torchrun ({error})") from None
 
     @property
     def is_first(self) -> bool:

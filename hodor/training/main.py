@@ -8,7 +8,7 @@ import argparse
 import contextlib
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -19,10 +19,11 @@ from hodor.data.training_loader import training_loader
 from hodor.errors import HodorError
 from hodor.files import written_aside
 from hodor.modelling.build import build_model
+from hodor.modelling.model import HODOR
 from hodor.program import ArgumentParser, run
 from hodor.training.distributed import Processes
 from hodor.training.pretrained import load_pretrained
-from hodor.training.recipe import build_objective, micro_batches, scheduled_rate
+from hodor.training.recipe import build_objective, check_optimisation, micro_batches, scheduled_rate
 from hodor.training.session import Progress, restore_session, restore_weights
 from hodor.training.trainer import Settings, Trainer
 from hodor.training.validation import build_validation
@@ -48,8 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder = _folder(options, config_path, workspace)
     processes = Processes(options.device)
     try:
-        _log_to(folder, options.log_level, processes)
-        _train(config, options, workspace, folder, processes)
+        with _logged(folder, options.log_level, processes):
+            _train(config, options, workspace, folder, processes)
     finally:
         processes.leave()
     return 0
@@ -83,7 +84,8 @@ def _parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[tu
     options, rest = parser.parse_known_args(arguments)
     overrides = []
     while rest:
-        key = rest.pop(0)
+        key, *value = rest.pop(0).split("=", 1)
+        rest[:0] = value
         if not key.startswith("--cfg.") or not rest:
             parser.error(f"unrecognised argument {key!r}")
         overrides.append((key.removeprefix("--cfg."), rest.pop(0)))
@@ -116,53 +118,50 @@ def _folder(options: argparse.Namespace, config_path: Path, workspace: Workspace
     return workspace.checkpoints / config_path.stem
 
 
-def _log_to(folder: Path, level: str, processes: Processes) -> None:
-    """Sends the first process's log lines also to logs/out.log, after what earlier runs wrote there."""
+@contextlib.contextmanager
+def _logged(folder: Path, level: str, processes: Processes) -> Iterator[None]:
+    """Sends the first process's log lines, and why it ended, also to logs/out.log, after what earlier runs wrote there."""
     root = logging.getLogger()
     root.setLevel(level.upper() if processes.is_first else logging.WARNING)
-    if processes.is_first:
-        (folder / "logs").mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(folder / "logs" / "out.log", encoding="utf-8")
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-        root.addHandler(handler)
+    if not processes.is_first:
+        yield
+        return
+    (folder / "logs").mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(folder / "logs" / "out.log", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    root.addHandler(handler)
+    try:
+        yield
+    except BaseException as error:
+        handler.handle(logging.makeLogRecord({"levelname": "ERROR", "msg": str(error) or type(error).__name__}))
+        raise
+    finally:
+        root.removeHandler(handler)
+        handler.close()
 
 
 def _train(config: Config, options: argparse.Namespace, workspace: Workspace, folder: Path, processes: Processes) -> None:
+    """Puts everything together and trains; whatever the configuration asks for is checked before anything takes long."""
     training = config.training
+    check_optimisation(config)
     objective = build_objective(config)
-    scheduled_rate(config, 0)
     samples, count = micro_batches(config, processes.count, options.max_samples_per_gpu)
     data = build_training_data(config, workspace, samples_per_batch=samples, seed=training.seed)
     validate = build_validation(config, workspace)
-    torch.manual_seed(training.seed)
-    model = build_model(config)
-    if options.restore_session is None and options.restore_path is None:
-        load_pretrained(model, config.model.pretrained_backbone, config.model.backbone, workspace)
-    if options.restore_path is not None:
-        restore_weights(options.restore_path, model)
-    model.to(processes.device)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=training.base_lr, weight_decay=training.weight_decay)
-    progress = Progress(samples_per_batch=samples)
-    if options.restore_session is not None:
-        progress = restore_session(options.restore_session, model, optimizer)
-        if progress.samples_per_batch != samples:
-            raise HodorError(
-                f"{options.restore_session}: was trained with {progress.samples_per_batch} samples at once, not {samples}; "
-                f"go on with --max_samples_per_gpu {progress.samples_per_batch}"
-            )
+    model, optimizer, progress = _start(config, options, workspace, processes.device, samples)
     if processes.is_first:
         with written_aside(folder / "config.yaml") as aside:
             aside.write_text(to_yaml(config))
-        _LOGGER.info(
-            "%d iterations of %d samples (%d processes x %d micro-batches x %d) on %s, from iteration %d; writing to %s",
-            *(training.total_iterations, training.batch_size, processes.count, count, samples),
-            *(processes.device, progress.iteration, folder),
-        )
+    _LOGGER.info(
+        "%d iterations of %d samples (%d processes x %d micro-batches x %d) on %s, from iteration %d; writing to %s",
+        *(training.total_iterations, training.batch_size, processes.count, count, samples),
+        *(processes.device, progress.iteration, folder),
+    )
     batches = training_loader(
         data,
         first=progress.iteration * count * processes.count + processes.rank,
         step=processes.count,
-        num_workers=_workers(options.num_cpu_workers, processes.count),
+        num_workers=_workers(options.num_cpu_workers, processes),
         pin_memory=options.pin_memory,
     )
     trainer = Trainer(
@@ -181,6 +180,29 @@ def _train(config: Config, options: argparse.Namespace, workspace: Workspace, fo
         trainer.run()
 
 
+def _start(
+    config: Config, options: argparse.Namespace, workspace: Workspace, device: torch.device, samples: int
+) -> tuple[HODOR, torch.optim.Optimizer, Progress]:
+    """The network and the optimizer where the training begins or goes on; `samples` are in a micro-batch."""
+    torch.manual_seed(config.training.seed)
+    model = build_model(config)
+    if options.restore_path is not None:
+        restore_weights(options.restore_path, model)
+    elif options.restore_session is None:
+        load_pretrained(model, config.model.pretrained_backbone, config.model.backbone, workspace)
+    model.to(device)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=config.training.base_lr, weight_decay=config.training.weight_decay)
+    if options.restore_session is None:
+        return model, optimizer, Progress(samples_per_batch=samples)
+    progress = restore_session(options.restore_session, model, optimizer)
+    if progress.samples_per_batch != samples:
+        raise HodorError(
+            f"{options.restore_session}: was trained with {progress.samples_per_batch} samples at once, not {samples}; "
+            f"go on with --max_samples_per_gpu {progress.samples_per_batch}"
+        )
+    return model, optimizer, progress
+
+
 def _settings(config: Config, options: argparse.Namespace, count: int) -> Settings:
     return Settings(
         total_iterations=config.training.total_iterations,
@@ -197,8 +219,8 @@ def _settings(config: Config, options: argparse.Namespace, count: int) -> Settin
     )
 
 
-def _workers(wanted: int, processes: int) -> int:
-    return wanted if wanted >= 0 else min(8, (os.cpu_count() or 1) // processes)
+def _workers(wanted: int, processes: Processes) -> int:
+    return wanted if wanted >= 0 else min(8, len(os.sched_getaffinity(0)) // processes.count_here)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from typing import get_args
 
 from hodor.config import Config
 from hodor.errors import HodorError
-from hodor.training.cycles import DEFAULT_CYCLES, parse_cycle, plan_cycles
+from hodor.training.cycles import DEFAULT_CYCLES, REFERENCE, parse_cycle, plan_cycles
 from hodor.training.losses import DiceKind
 from hodor.training.objective import Objective
 from hodor.training.schedule import learning_rate
@@ -34,15 +34,52 @@ def build_objective(config: Config) -> Objective:
         raise HodorError(f"TRAINING.CYCLES: {error}") from None
     if not all(plans):
         raise HodorError("TRAINING.CYCLES: a list of cycles is empty")
+    judge_others = training.apply_loss_on_intermediate_frames
+    if not judge_others and not all(any(step.target == REFERENCE for step in plan) for plan in plans):
+        raise HodorError(
+            "TRAINING.CYCLES: a list of cycles never comes back to frame 0, so there is nothing to compare with the truth "
+            "unless TRAINING.APPLY_LOSS_ON_INTERMEDIATE_FRAMES is true"
+        )
     return Objective(
         plans,
         detach_masks=training.detach_intermediate_masks,
-        judge_others=training.apply_loss_on_intermediate_frames,
+        judge_others=judge_others,
         dice_weight=training.loss_weights.dice,
         cross_entropy_weight=training.loss_weights.cross_entropy,
         dice_kind=training.dice,  # type: ignore[arg-type]
         recompute=training.activation_checkpointing,
     )
+
+
+def check_optimisation(config: Config) -> None:
+    """Checks the schedule and the numbers of the trainer.
+
+    Raises:
+        HodorError: a value can't be; the message names the key.
+    """
+    scheduled_rate(config, 0)
+    training = config.training
+    warmup, step, weights = training.lr_schedulers.warmup, training.lr_schedulers.step, training.loss_weights
+    least: dict[str, tuple[float, float]] = {
+        "TOTAL_ITERATIONS": (training.total_iterations, 1),
+        "BASE_LR": (training.base_lr, 0),
+        "WEIGHT_DECAY": (training.weight_decay, 0),
+        "SEED": (training.seed, 0),
+        "LOSS_WEIGHTS.DICE": (weights.dice, 0),
+        "LOSS_WEIGHTS.CROSS_ENTROPY": (weights.cross_entropy, 0),
+        "LR_SCHEDULERS.WARMUP.WARMUP_ITERS": (warmup.warmup_iters, 0),
+        "LR_SCHEDULERS.WARMUP.WARMUP_LR_INIT": (warmup.warmup_lr_init, 0),
+        "LR_SCHEDULERS.STEP.WARMUP_ITERS": (step.warmup_iters, 0),
+        "LR_SCHEDULERS.STEP.WARMUP_LR_INIT": (step.warmup_lr_init, 0),
+        "LR_SCHEDULERS.STEP.DECAY_RATES": (min(step.decay_rates, default=0), 0),
+        "VALIDATION.INTERVAL": (training.validation.interval, 0),
+        "VALIDATION.MIN_DIM": (training.validation.min_dim, 0),
+    }
+    for key, (value, low) in least.items():
+        if value < low:
+            raise HodorError(f"TRAINING.{key} must be at least {low}, not {value}")
+    if weights.dice == weights.cross_entropy == 0:
+        raise HodorError("TRAINING.LOSS_WEIGHTS: DICE and CROSS_ENTROPY can't both be 0, there would be nothing to learn")
 
 
 def scheduled_rate(config: Config, iteration: int) -> float:

@@ -38,6 +38,9 @@ def save_session(path: Path, model: HODOR, optimizer: torch.optim.Optimizer, pro
     """Writes everything that the rest of the training depends on; complete or absent.
 
     Random numbers need no state: each is drawn from the seed and the place in the training where it is used.
+
+    Raises:
+        HodorError: the disk takes no more.
     """
     content = {
         "model": model.state_dict(),
@@ -45,8 +48,11 @@ def save_session(path: Path, model: HODOR, optimizer: torch.optim.Optimizer, pro
         "iterations": progress.iteration,
         "progress": vars(progress),
     }
-    with written_aside(path) as aside:
-        torch.save(content, aside)
+    try:
+        with written_aside(path) as aside:
+            torch.save(content, aside)
+    except RuntimeError:  # torch's for a failing disk
+        raise HodorError(f"{path}: could not be written; is there space left on the disk?") from None
 
 
 def restore_weights(path: Path, model: HODOR) -> None:
@@ -60,17 +66,20 @@ def restore_weights(path: Path, model: HODOR) -> None:
 
 
 def restore_session(path: Path, model: HODOR, optimizer: torch.optim.Optimizer) -> Progress:
-    """Takes over everything that `save_session` wrote.
+    """Takes over everything that `save_session` wrote. Rate and weight decay stay those of the configuration.
 
     Raises:
         HodorError: the file is broken, of another model, or holds weights only.
     """
     restore_weights(path, model)
-    content = read_content(path)
+    content = {} if path.suffix == ".safetensors" else read_content(path)
     if "progress" not in content or "optimizer" not in content:
         raise HodorError(f"{path}: holds no training to go on with; start a new one from its weights with --restore_path")
     try:
+        settings = [{key: group[key] for key in ("lr", "weight_decay")} for group in optimizer.param_groups]
         optimizer.load_state_dict(content["optimizer"])
+        for group, configured in zip(optimizer.param_groups, settings, strict=True):
+            group.update(configured)
         return Progress(**content["progress"])
     except (ValueError, KeyError, TypeError) as error:
         raise HodorError(f"{path}: the optimizer's state doesn't fit the model ({error})") from None

@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import time
 from types import FrameType
 
 _LOGGER = logging.getLogger(__name__)
@@ -17,8 +18,15 @@ class StopRequest:
         wanted: whether somebody asked to stop.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, burst: float = 0.0) -> None:
+        """
+        Args:
+            burst: seconds in which signals after the first one count as the same: a cluster signals a process both itself and
+                through `torchrun`.
+        """
         self.wanted = False
+        self._burst = burst
+        self._asked = 0.0
 
     def __enter__(self) -> "StopRequest":
         self._before = {number: signal.signal(number, self._receive) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -30,6 +38,8 @@ class StopRequest:
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         if self.wanted:
-            os._exit(128 + number)
-        self.wanted = True
+            if time.monotonic() >= self._asked + self._burst:
+                os._exit(128 + number)
+            return
+        self.wanted, self._asked = True, time.monotonic()
         _LOGGER.warning("%s: finishing this iteration, then saving; once more to stop at once", signal.Signals(number).name)

@@ -17,8 +17,13 @@ from hodor.training.objective import Outcome
 class Summaries:
     """Writes scalars and pictures into a folder that TensorBoard reads; another run goes on with the same curves."""
 
-    def __init__(self, folder: Path) -> None:
-        self._writer = SummaryWriter(str(folder))
+    def __init__(self, folder: Path, begin: int = 0) -> None:
+        """
+        Args:
+            folder: to write to.
+            begin: the iteration that this run goes on from; what a run that was killed wrote of later ones isn't shown.
+        """
+        self._writer = SummaryWriter(str(folder), purge_step=begin + 1)
 
     def scalars(self, iteration: int, reading: Reading, rate: float, device: torch.device) -> None:
         """Adds a point to every curve."""

@@ -22,6 +22,8 @@ from hodor.training.summaries import Summaries
 
 _LOGGER = logging.getLogger(__name__)
 _SUMMARIES_PER_PICTURE = 50
+_SHORT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "ALLOC_FAILED")
+_SIGNAL_BURST = 2.0  # seconds; processes that torchrun started may get a signal from it and from elsewhere
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,10 @@ class Trainer:
         self._rate, self._batches, self._processes, self._validate = rate, batches, processes, validate
         self._folder, self._settings, self.progress = folder, settings, progress
         self._meters = {"display": Meter(processes), "summary": Meter(processes)}
-        self._summaries = Summaries(folder / "logs") if processes.is_first else None
+        self._summaries = Summaries(folder / "logs", progress.iteration) if processes.is_first else None
         self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self._taken = 0  # micro-batches of this iteration that were asked for
+        self._names: tuple[str, ...] = ()  # of the samples in the latest
 
     def run(self) -> None:
         """Trains.
@@ -100,18 +104,19 @@ class Trainer:
             HodorError: a loss or gradient is not finite; memory is short and may not be; a file can't be read or written.
         """
         self._model.train()
-        with StopRequest() as stop:
-            while self.progress.iteration < self._settings.total_iterations:
-                last = self._iterate()
-                self._record(last)
-                stopping = self._agree(stop.wanted)
-                self._save_if_due(stopping)
-                self._validate_if_due()
-                if stopping:
-                    _LOGGER.info("stopped after iteration %d; --restore_session goes on", self.progress.iteration)
-                    break
-        if self._summaries is not None:
-            self._summaries.close()
+        try:
+            with StopRequest(_SIGNAL_BURST if self._processes.count > 1 else 0) as stop:
+                while self.progress.iteration < self._settings.total_iterations:
+                    self._record(self._iterate())
+                    if self._agree(stop.wanted):
+                        path = self._save()
+                        _LOGGER.info("stopped after iteration %d; --restore_session %s goes on", self.progress.iteration, path)
+                        break
+                    self._validate_if_due()
+                    self._save_if_due()
+        finally:
+            if self._summaries is not None:
+                self._summaries.close()
 
     def _iterate(self) -> tuple[TrainingBatch, Outcome] | None:
         """One optimizer step; gives the last micro-batch that taught something."""
@@ -119,11 +124,16 @@ class Trainer:
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         self._optimizer.zero_grad(set_to_none=True)
+        self._taken = 0
+        last, losses, names = None, list[torch.Tensor](), list[str]()
+        short = False
         try:
             last, losses, names = self._gather_gradients()
-        except (torch.OutOfMemoryError, RuntimeError) as error:
-            self._skip_if_out_of_memory(error)
-            last, losses, names = None, [], []
+        except RuntimeError as error:
+            self._require_short_memory(error)
+            short = True
+        if short:  # not before: the exception kept everything of the attempt in memory
+            self._abandon()
         taught = self._processes.sum(torch.tensor([float(len(losses))], device=self._processes.device)).item()
         if taught:
             self._processes.sum_gradients(self._parameters)
@@ -147,7 +157,6 @@ class Trainer:
             if outcome is None:
                 self.progress.skipped += 1
                 continue
-            self._names = batch.names
             (outcome.loss.total / count).backward()
             for meter in self._meters.values():
                 meter.add(outcome.loss)
@@ -159,6 +168,7 @@ class Trainer:
     def _next_batch(self) -> TrainingBatch:
         asked = time.perf_counter()
         batch = next(self._batches)
+        self._taken += 1
         waited = time.perf_counter() - asked
         for meter in self._meters.values():
             meter.add_wait(waited)
@@ -171,18 +181,23 @@ class Trainer:
         digest = hashlib.sha256(f"{self._settings.seed} {self.progress.iteration} {number}".encode()).digest()
         torch.manual_seed(int.from_bytes(digest[:8], "little"))
 
-    def _skip_if_out_of_memory(self, error: RuntimeError) -> None:
-        short = isinstance(error, torch.OutOfMemoryError) or "memory" in str(error).lower()
-        if not short:
+    def _require_short_memory(self, error: RuntimeError) -> None:
+        """Passes on any other error, and this one where an iteration may not be skipped."""
+        if not isinstance(error, torch.OutOfMemoryError) and not any(text in str(error) for text in _SHORT_OF_MEMORY):
             raise error
         where = f"iteration {self.progress.iteration}: not enough memory for {', '.join(self._names)}"
         if self._settings.raise_out_of_memory or self._processes.count > 1:
             raise HodorError(f"{where}; try --max_samples_per_gpu 1 or TRAINING.ACTIVATION_CHECKPOINTING") from error
         _LOGGER.warning("%s; the iteration is skipped", where)
+
+    def _abandon(self) -> None:
+        """Forgets what the iteration has gathered, and passes over its other micro-batches: the next iteration has its own."""
         self.progress.skipped += self._settings.micro_batches
         self._optimizer.zero_grad(set_to_none=True)
         if self._processes.device.type == "cuda":
             torch.cuda.empty_cache()
+        while self._taken < self._settings.micro_batches:
+            self._next_batch()
 
     def _require_finite(self, losses: list[torch.Tensor], names: list[str]) -> None:
         """Stops all processes where a loss of one of them or the summed gradient is not finite."""
@@ -226,13 +241,18 @@ class Trainer:
             f"{100 * reading.waiting:.0f} % waiting for data  {self.progress.skipped} skipped  {hours}:{minutes:02d} h left"
         )
 
-    def _save_if_due(self, stopping: bool) -> None:
+    def _save_if_due(self) -> None:
         due = self._due(self._settings.save_interval) and self.progress.iteration >= self._settings.save_after
-        if (due or stopping or self.progress.iteration == self._settings.total_iterations) and self._processes.is_first:
-            path = self._folder / checkpoint_name(self.progress.iteration)
+        if due or self.progress.iteration == self._settings.total_iterations:
+            self._save()
+
+    def _save(self) -> Path:
+        path = self._folder / checkpoint_name(self.progress.iteration)
+        if self._processes.is_first:
             save_session(path, self._model, self._optimizer, self.progress)
             _LOGGER.info("saved %s", path)
         self._processes.wait()
+        return path
 
     def _validate_if_due(self) -> None:
         if self._validate is None or not self._due(self._settings.validation_interval):

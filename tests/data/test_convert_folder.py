@@ -79,6 +79,7 @@ def test_places_of_clips_are_checked(tmp_path, fails, frames, masks) -> None:
     assert "whole name" in fails("folder", tmp_path / "a{clip}" / "b", tmp_path / "a{clip}", "--name", "x")
     assert "no frames and no clips" in fails("folder", tmp_path / "{clip}" / "b", tmp_path / "{clip}" / "c", "--name", "x")
     assert "no frames and no clips" in fails("folder", masks, frames, "--name", "x")
+    assert "{clip}" not in fails("folder", masks, frames, "--name", "x")
 
 
 def test_numbers_in_names_count(tmp_path, masks, convert, sequences) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hodor.data.convert.json_stream import read_entry, walk
+from hodor.data.json_stream import read_entry, walk
 from hodor.errors import HodorError
 
 CHUNK_SIZES = (1, 2, 3, 7, 64, 1 << 20)

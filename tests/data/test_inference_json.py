@@ -73,10 +73,10 @@ def test_bad_masks_name_sequence_frame_and_object(text: str, height: int, reason
 
 
 WRONG_VALUES = {
-    "id": [None, 7, ["bear"], "", "..", "../bear", "/bear", "a\\b", "a\x00b"],
+    "id": [None, 7, ["bear"], "", "..", "../bear", "/bear", "a\\b", "a\x00b", "a\ud800"],
     "image_paths": [
         None, "bear/0.jpg", {"0": "bear/0.jpg"}, [], [3, 4], ["../x.jpg"], ["bear/../../x.jpg"], ["/etc/x.jpg"], [""],
-        ["bear/0.jpg", "bear/0.jpg"], ["bear/0.jpg", "bear/0.png"], ["a\\b.jpg"],
+        ["bear/0.jpg", "bear/0.jpg"], ["bear/0.jpg", "bear/0.png"], ["a\\b.jpg"], ["a\ud800.jpg"],
     ],
     "segmentations": [
         None, [], "x", {"0": None}, {"0": ["x"]}, {"0": {"1": None}}, {"0": {"1": {"counts": "x"}}}, {"2": {}}, {"-1": {}},
@@ -111,6 +111,32 @@ def test_missing_keys_are_named(tmp_path: Path, key: str) -> None:
 def test_wrong_top_levels(tmp_path: Path, content: Any) -> None:
     with pytest.raises(HodorError, match=r"annotations\.json"):
         read_inference_json(written(tmp_path, content))
+
+
+def test_an_empty_list_of_sequences(tmp_path: Path) -> None:
+    with pytest.raises(HodorError, match=r"annotations\.json: key 'sequences'.*empty"):
+        read_inference_json(written(tmp_path, {"sequences": []}))
+
+
+@pytest.mark.parametrize("other", ["bear/", "./bear", "bear/left", "bear//left/x"])
+def test_sequences_whose_output_would_be_overwritten_by_another(tmp_path: Path, other: str) -> None:
+    content = example()
+    content["sequences"].append(copy.deepcopy(content["sequences"][0]) | {"id": other})
+    with pytest.raises(HodorError, match=r"twice|would lie in the folder of sequence 'bear'"):
+        read_inference_json(written(tmp_path, content))
+
+
+def test_sequences_in_folders_beside_each_other(tmp_path: Path) -> None:
+    content = example()
+    for other in ("zoo/bear", "zoo/swan", "bears"):
+        content["sequences"].append(copy.deepcopy(content["sequences"][0]) | {"id": other})
+    assert len(read_inference_json(written(tmp_path, content))) == len(content["sequences"])
+
+
+def test_a_file_name_that_is_not_utf_8_is_read(tmp_path: Path) -> None:
+    content = example()
+    content["sequences"][0]["image_paths"][0] = "bear/\udcfc.jpg"  # how Python sees the byte fc in a name
+    assert read_inference_json(written(tmp_path, content))[0].image_paths[0] == "bear/\udcfc.jpg"
 
 
 def test_two_sequences_of_one_name(tmp_path: Path) -> None:

@@ -99,6 +99,8 @@ def broken_json(change: Callable[[dict], object]) -> Callable[[dict], object]:
         (broken_json(lambda two: two.pop("tracks")), "sequence 'two': key 'tracks' is missing"),
         (broken_json(lambda two: two.update(height="100")), "sequence 'two': key 'height': expected a whole number, found str"),
         (broken_json(lambda two: two.update(width=0)), "sequence 'two': key 'height' or 'width'"),
+        (broken_json(lambda two: two.update(width=10**9)), "sequence 'two': key 'height' or 'width'"),
+        (broken_json(lambda two: two["tracks"][1].update({"9" * 5000: {}})), "'999999999' is no object id"),
         (broken_json(lambda two: two["tracks"].pop()), "sequence 'two': key 'tracks' has 5 frames, but 'image_paths' has 6"),
         (
             broken_json(lambda two: two["tracks"][1]["2"].pop("seg")),

@@ -5,6 +5,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -137,6 +138,28 @@ def test_run_length_json_as_truth_and_as_results(data: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     for name in ("scores.json", "per_frame.csv"):
         assert (data / "found_evaluation" / name).read_bytes() == (data / "results_evaluation" / name).read_bytes()
+
+
+def test_only_listed_sequences_count(data: Path) -> None:
+    shutil.rmtree(data / "results/two")
+    (data / "val.txt").write_text("bear\n\nbear\n")
+    arguments = [data / "results", "--ground_truth", data / "truth", "--json", data / "own.json"]
+    done = run_program(*arguments, "--sequences", data / "val.txt")
+    assert done.returncode == 0, done.stderr
+    assert {each["sequence"] for each in json.loads((data / "own.json").read_text())["objects"]} == {"bear"}
+    (data / "val.txt").write_text("bear\nswan\n")
+    done = run_program(*arguments, "--sequences", data / "val.txt")
+    assert done.returncode == 1
+    assert re.fullmatch(r"error: .*val.txt: sequence 'swan' is not in the ground truth .*truth\n", done.stderr)
+
+
+def test_a_sequence_whose_name_is_no_text(data: Path) -> None:
+    content = run_length_json(data / "truth.json", data / "truth")
+    content["sequences"] = [content["sequences"][0] | {"id": "a\ud800"}]
+    (data / "truth.json").write_text(json.dumps(content))
+    done = run_program(data / "truth.json", "--ground_truth", data / "truth.json", "--output_dir", data / "report")
+    assert done.returncode == 0, done.stderr
+    assert "a\\ud800,1," in (data / "report/per_object.csv").read_text()
 
 
 def test_seen_and_unseen_categories(data: Path) -> None:

@@ -1,5 +1,6 @@
 """The program as a user runs it: real processes, real files."""
 
+import errno
 import json
 import os
 import resource
@@ -19,8 +20,11 @@ from support.small import make_workspace, write_small_checkpoint
 
 import hodor
 from hodor.data.formats import read_inference_json
+from hodor.inference.main import main as inference_main
+from hodor.inference.results import SequenceWriter
 from hodor.media.label_maps import read_label_map
 from hodor.media.palettes import davis_palette, youtube_vos_palette
+from hodor.program import describe_os_error
 
 ROOT = Path(__file__).parent.parent.parent
 MAIN = ROOT / "hodor" / "inference" / "main.py"
@@ -155,6 +159,17 @@ def test_a_disk_that_takes_no_more_is_one_line_and_leaves_nothing_half_written(w
     assert not [path for path in output.rglob("*") if path.is_file()]
 
 
+def test_a_full_disk_names_the_output_folder(workspace, checkpoint, monkeypatch):
+    def write(self, image_path, image, labels):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(SequenceWriter, "write", write)
+    monkeypatch.setenv("HODOR_WORKSPACE_DIR", str(workspace))
+    with pytest.raises(OSError) as caught:
+        inference_main([str(checkpoint), "-d", "davis_val", "--device", "cpu"])
+    assert describe_os_error(caught.value).startswith(f"{checkpoint.parent / 'davis_val_inference'}: No space left")
+
+
 def test_ctrl_c_stops_at_once_with_one_line(tmp_path, checkpoint):
     workspace = make_workspace(tmp_path / "w", {"a": 400})
     environment = os.environ | {"HODOR_WORKSPACE_DIR": str(workspace)}
@@ -216,6 +231,36 @@ def test_bad_checkpoints_are_one_line(workspace, tmp_path, kind, message):
     assert not (path.parent / "davis_val_inference").exists()
 
 
+@pytest.mark.parametrize("option", [[], ["--min_image_dim", "64"]])
+def test_a_configuration_without_a_size_names_the_key(workspace, checkpoint, option):
+    config = checkpoint.parent / "config.yaml"
+    config.write_text(config.read_text().replace("MIN_DIM: 64", "MIN_DIM: 0"))
+    expect_one_line(run_program(workspace, checkpoint, "-d", "davis_val", *option), str(checkpoint), "INPUT.MIN_DIM")
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), torch.OutOfMemoryError("CUDA"), RuntimeError("DefaultCPUAllocator: can't allocate memory")]
+)
+def test_a_sequence_too_large_for_the_memory_does_not_stop_the_others(tmp_path, checkpoint, monkeypatch, capsys, error):
+    def step(self, frame, new_masks=None, *, last=False):
+        if frame.shape[1] > 80:
+            raise error
+        return real_step(self, frame, new_masks, last=last)
+
+    real_step = hodor.Segmenter.step
+    monkeypatch.setattr(hodor.Segmenter, "step", step)
+    workspace = make_workspace(tmp_path / "w", {"a": 2})
+    make_workspace(tmp_path / "large", {"b": 2}, size=(48, 96))
+    shutil.copytree(tmp_path / "large/dataset_images", workspace / "dataset_images", dirs_exist_ok=True)
+    path = workspace / "dataset_json_annotations/davis_val.json"
+    other = json.loads((tmp_path / "large/dataset_json_annotations/davis_val.json").read_text())
+    path.write_text(json.dumps({"sequences": other["sequences"] + json.loads(path.read_text())["sequences"]}))
+    monkeypatch.setenv("HODOR_WORKSPACE_DIR", str(workspace))
+    assert inference_main([str(checkpoint), "-d", "davis_val", "--device", "cpu"]) == 1
+    assert "sequence 'b': not enough memory" in capsys.readouterr().err
+    assert len(list((checkpoint.parent / "davis_val_inference/results").rglob("*.png"))) == 2
+
+
 def expect_one_line(result, *parts):
     assert result.returncode == 1 and result.stdout == ""
     lines = result.stderr.splitlines()
@@ -250,6 +295,8 @@ def test_bad_arguments_and_workspaces_are_one_line(workspace, tmp_path, checkpoi
     expect_one_line(run_program(workspace, checkpoint, "-d", "davis_val", "--seqs", "baer"), "'baer'", "did you mean 'bear'")
     expect_one_line(run_program(workspace, checkpoint, "-d", "davis_val", "-t", "0"), "temporal window")
     expect_one_line(run_program(workspace, checkpoint, "-d", "davis_val", "--min_image_dim", "0"), "--min_image_dim")
+    expect_one_line(run_program(workspace, checkpoint, "-d", "../x"), "--dataset", "'../x'")
+    expect_one_line(run_program(workspace, checkpoint, "-d", "davis_val", "-o", checkpoint / "x"), "is a file", "--output_dir")
     without_images = tmp_path / "without"
     shutil.copytree(workspace / "dataset_json_annotations", without_images / "dataset_json_annotations")
     expect_one_line(run_program(without_images, checkpoint, "-d", "davis_val"), "davis_trainval: no such folder")

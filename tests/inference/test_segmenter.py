@@ -184,6 +184,7 @@ def test_settings_out_of_range(model):
         ({"min_dim": 0}, "min_dim"),
         ({"min_dim": 65, "max_dim": 64}, "min_dim"),
         ({"device": "nonsense"}, "device 'nonsense' is not available"),
+        ({"device": "meta"}, "device 'meta' is not available"),
     ]:
         with pytest.raises(HodorError, match=message):
             segmenter_of(model, **options)

@@ -5,6 +5,7 @@ import signal
 import time
 from itertools import islice
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -96,6 +97,23 @@ def test_batches_dont_depend_on_the_number_of_processes(tmp_path):
     assert all(equal(a, b) for a, b in zip(here, there, strict=True))
     for k, batch in enumerate(here):
         assert equal(batch, collate([data.dataset[request] for request in data.stream[k]]))
+
+
+def test_processes_start_although_opencv_has_threads_here(tmp_path):
+    def too_late(*_):
+        raise TimeoutError
+
+    data = small_data(tmp_path)
+    old = signal.signal(signal.SIGALRM, too_late)
+    try:
+        for _ in range(3):
+            cv2.setNumThreads(4)
+            cv2.GaussianBlur(np.zeros((2000, 2000), np.float32), (31, 31), 0)
+            signal.alarm(60)
+            loaded(data, 3, num_workers=2)
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, old)
 
 
 def test_loading_continues_anywhere_and_is_shared_by_processes(tmp_path):

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from hodor.data.convert.json_stream import Entry, read_entry, walk
+from hodor.data.json_stream import Entry, read_entry, walk
 from hodor.errors import HodorError
 from hodor.files import inside
 

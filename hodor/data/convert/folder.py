@@ -67,6 +67,8 @@ def _clip_folders(frames: str, masks: str, name: str) -> list[tuple[str, Path, P
         existing_folder(Path(masks), "the masks")
         if images_by_stem(folder):
             return [(name, folder, Path(masks))]
+        if not subfolders(folder):
+            raise HodorError(f"{folder}: no frames and no clips in it")
         frames, masks = f"{frames}/{_PLACE}", f"{masks}/{_PLACE}"
     before, after = frames.split(_PLACE, 1)
     if Path(before + "x").name != "x" or (after and not after.startswith("/")):

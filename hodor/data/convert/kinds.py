@@ -3,7 +3,7 @@
 from contextlib import suppress
 from pathlib import Path
 
-from hodor.data.convert.json_stream import walk
+from hodor.data.json_stream import walk
 from hodor.errors import HodorError
 
 IMAGES, SEQUENCES, INFERENCE = "images", "sequences", "inference"

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from hodor.data.convert.clips import check_name
-from hodor.data.convert.json_stream import Entry, walk
 from hodor.data.convert.kinds import IMAGES, KINDS, SEQUENCES, refuse_other_kind
 from hodor.data.convert.output import chosen_workspace
 from hodor.data.convert.placing import is_placed, put, refuse_other_link
+from hodor.data.json_stream import Entry, walk
 from hodor.errors import HodorError
 from hodor.files import written_aside
 from hodor.workspace import INFERENCE_DATASETS, TRAINING_DATASETS, training_dataset

@@ -1,0 +1,146 @@
+"""Does it learn? A compact network is trained on static synthetic images only and judged on synthetic videos it has never seen.
+
+    python benchmarks/learning.py --folder learning --iterations 1500
+
+Beside it stand copying the first mask and warping it by optical flow. Writes learning.json and learning.png into the folder.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from baselines import copied_mask, flow_warped_mask
+from matplotlib import pyplot as plt
+from PIL import Image
+
+from hodor.data.synthetic import SyntheticClip, write_davis_folder
+from hodor.media.images import read_image
+from hodor.media.label_maps import read_label_map, write_label_map
+from hodor.media.palettes import davis_palette
+from hodor.program import ArgumentParser, run
+
+ROOT = Path(__file__).parent.parent
+HEIGHT, WIDTH, OBJECTS = 96, 160, 3
+FIRST_TRAINING_SEED = 100_000  # the videos have seeds from 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the benchmark; see `--help`."""
+    parser = ArgumentParser(description="Trains a compact network on synthetic images and judges it on synthetic videos.")
+    parser.add_argument("--folder", type=Path, required=True, help="where everything goes")
+    parser.add_argument("--images", type=int, default=2000, help="training images (default: 2000)")
+    parser.add_argument("--videos", type=int, default=12, help="held-out videos of 24 frames (default: 12)")
+    parser.add_argument("--iterations", type=int, default=1500, help="optimizer steps of 4 samples (default: 1500)")
+    parser.add_argument("--processes", type=int, default=2, help="processes that train together (default: 2)")
+    options = parser.parse_args(arguments)
+    folder = options.folder.resolve()
+    os.environ["HODOR_WORKSPACE_DIR"] = str(folder / "workspace")
+    (folder / "workspace").mkdir(parents=True, exist_ok=True)
+    make_data(folder, options.images, options.videos)
+    started = time.perf_counter()
+    train(options.iterations, options.processes)
+    minutes = (time.perf_counter() - started) / 60
+    truth = folder / "videos/Annotations/480p"
+    scores = {
+        "copying the first mask": score(baseline(folder, "copy", copied_mask), truth),
+        "warping it by optical flow": score(baseline(folder, "flow", flow_warped_mask), truth),
+        "HODOR, static images only": score(segment(folder, options.iterations), truth),
+    }
+    curve = loss_curve(folder)
+    (folder / "learning.json").write_text(json.dumps({"J&F": scores, "minutes": minutes, "loss": curve}, indent=1))
+    draw(folder / "learning.png", curve, scores)
+    print(f"trained {options.iterations} iterations in {minutes:.1f} minutes with {options.processes} processes")
+    for name, value in scores.items():
+        print(f"J&F {100 * value:5.1f}  {name}")
+    return 0
+
+
+def make_data(folder: Path, images: int, videos: int) -> None:
+    """Writes images with instance masks and videos with true masks, and converts both."""
+    for name in ("images", "masks"):
+        (folder / "static" / name).mkdir(parents=True, exist_ok=True)
+    for index in range(images):
+        clip = SyntheticClip(FIRST_TRAINING_SEED + index, frames=1, height=HEIGHT, width=WIDTH, objects=OBJECTS)
+        image, labels = clip.frame(0)
+        Image.fromarray(image).save(folder / f"static/images/{index:05d}.jpg", quality=95)
+        write_label_map(folder / f"static/masks/{index:05d}.png", labels, davis_palette())
+    clips = [SyntheticClip(seed, frames=24, height=HEIGHT, width=WIDTH, objects=OBJECTS) for seed in range(videos)]
+    write_davis_folder(folder / "videos", [(f"video{seed:02d}", clip) for seed, clip in enumerate(clips)])
+    program("-m", "hodor.data.convert", "images", folder / "static/images", folder / "static/masks", "--name", "static")
+    program("-m", "hodor.data.convert", "davis", folder / "videos", "--name", "videos")
+
+
+def program(*arguments: object) -> None:
+    """Runs a program of the project; its failure ends the benchmark."""
+    subprocess.run([sys.executable, *map(str, arguments)], cwd=ROOT, check=True)
+
+
+def train(iterations: int, processes: int) -> None:
+    """Trains `configs/compact.yaml` on the images, one thread per process."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
+    settings = {
+        "DATA.DATASETS": "{static: 1.0}",
+        "INPUT.MAX_IMAGE_AREA": HEIGHT * WIDTH,
+        "TRAINING.TOTAL_ITERATIONS": iterations,
+        "TRAINING.LR_SCHEDULERS.STEP.STEPS": f"[{iterations * 4 // 5}]",
+        "TRAINING.MIN_REF_MASK_AREA": 100,
+    }
+    overrides = [part for key, value in settings.items() for part in (f"--cfg.{key}", value)]
+    options = ["--allow_multigpu", "--device", "cpu", "--num_cpu_workers", "0", "--display_interval", "10"]
+    program(*launcher, ROOT / "hodor/training/main.py", "--cfg", "compact.yaml", *options, *overrides)
+    del os.environ["OMP_NUM_THREADS"]
+
+
+def segment(folder: Path, iterations: int) -> Path:
+    """Masks of the videos by the trained network."""
+    checkpoint = folder / f"workspace/checkpoints/compact/{iterations:06d}.pth"
+    program(ROOT / "hodor/inference/main.py", checkpoint, "--dataset", "videos", "--min_image_dim", HEIGHT, "--device", "cpu")
+    return checkpoint.parent / "videos_inference/results"
+
+
+def baseline(folder: Path, name: str, method: Callable[[Sequence[np.ndarray], np.ndarray], Iterator[np.ndarray]]) -> Path:
+    """Masks of the videos by a baseline."""
+    for sequence in sorted((folder / "videos/JPEGImages/480p").iterdir()):
+        paths = sorted(sequence.iterdir())
+        first = read_label_map(folder / "videos/Annotations/480p" / sequence.name / f"{paths[0].stem}.png")
+        for path, labels in zip(paths, method([read_image(path) for path in paths], first), strict=True):
+            write_label_map(folder / name / sequence.name / f"{path.stem}.png", labels, davis_palette())
+    return folder / name
+
+
+def score(results: Path, truth: Path) -> float:
+    """J&F of a folder of masks, 0..1."""
+    scores = results.parent / f"{results.name}.json"
+    program(ROOT / "hodor/evaluation/main.py", results, "--ground_truth", truth, "--json", scores)
+    value: float = json.loads(scores.read_text())["J&F"]
+    return value
+
+
+def loss_curve(folder: Path) -> list[tuple[int, float]]:
+    """(iteration, mean loss of the ten iterations before) from the log."""
+    log = (folder / "workspace/checkpoints/compact/logs/out.log").read_text()
+    return [(int(match[1]), float(match[2])) for match in re.finditer(r" (\d+)/\d+ +loss ([\d.]+)", log)]
+
+
+def draw(path: Path, curve: list[tuple[int, float]], scores: dict[str, float]) -> None:
+    """The loss over the iterations, and the scores as bars."""
+    mpl.use("Agg")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.5), layout="constrained")
+    left.plot(*zip(*curve, strict=True), color="#3b6fb5")
+    left.set(xlabel="iteration (4 samples each)", ylabel="loss", title="training on static images")
+    bars = right.barh(list(scores), [100 * value for value in scores.values()], color=["#b0b4bb", "#8a8f98", "#3b6fb5"])
+    right.bar_label(bars, fmt="%.1f", padding=3)
+    right.set(xlabel="J&F", xlim=(0, 100), title="held-out videos")
+    figure.savefig(path, dpi=110)
+
+
+if __name__ == "__main__":
+    run(main)

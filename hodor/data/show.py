@@ -1,0 +1,85 @@
+"""Contact sheets of training samples: what the network will see, before hours are spent.
+
+python -m hodor.data.show --cfg configs/static.yaml --output samples --samples 24
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from hodor.config import load_config
+from hodor.data.training_data import build_training_data
+from hodor.data.training_samples import TrainingSample
+from hodor.errors import HodorError
+from hodor.files import written_aside
+from hodor.media.overlay import overlay
+from hodor.media.palettes import davis_palette
+from hodor.program import ArgumentParser, run
+from hodor.workspace import Workspace
+
+_ROWS = 6
+_CAPTION = 16
+_GAP = 4
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the program; see `--help`.
+
+    Raises:
+        HodorError: the configuration or a data set is missing or broken.
+    """
+    parser = ArgumentParser(prog="python -m hodor.data.show", description="Draws training samples with their masks.")
+    parser.add_argument(
+        "--cfg", type=Path, required=True, metavar="FILE", help="the configuration, such as configs/static.yaml"
+    )
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for the pictures")
+    parser.add_argument("--samples", type=int, default=24, metavar="N", help="how many samples to draw (default: 24)")
+    parser.add_argument("--first", type=int, default=0, metavar="N", help="number of the first sample (default: 0)")
+    options, rest = parser.parse_known_args(arguments)
+    if len(rest) % 2 or not all(key.startswith("--cfg.") for key in rest[::2]):
+        parser.error(f"unrecognised arguments {' '.join(rest)}")
+    if options.samples < 1 or options.first < 0:
+        raise HodorError("--samples must be at least 1 and --first at least 0")
+    overrides = [(key.removeprefix("--cfg."), value) for key, value in zip(rest[::2], rest[1::2], strict=True)]
+    config = load_config(options.cfg, overrides)
+    data = build_training_data(config, Workspace.from_environment(), samples_per_batch=1, seed=config.training.seed)
+    numbers = range(options.first, options.first + options.samples)
+    for start in numbers[::_ROWS]:
+        shown = [number for number in range(start, start + _ROWS) if number in numbers]
+        sheet = contact_sheet([data.dataset[data.stream[number][0]] for number in shown])
+        path = options.output / f"samples_{start:06d}.png"
+        with written_aside(path) as aside:
+            Image.fromarray(sheet).save(aside, format="PNG")
+        print(f"wrote {path}")
+    return 0
+
+
+def contact_sheet(samples: Sequence[TrainingSample]) -> np.ndarray:
+    """One row per sample, its frames side by side with objects tinted and what is not of the image striped.
+
+    Returns:
+        [H, W, 3] uint8.
+    """
+    rows = [_row(sample) for sample in samples]
+    width = max(row.shape[1] for row in rows)
+    return np.concatenate([np.pad(row, ((0, _GAP), (0, width - row.shape[1]), (0, 0)), constant_values=255) for row in rows])
+
+
+def _row(sample: TrainingSample) -> np.ndarray:
+    frames = []
+    for image, valid, labels in zip(sample.images, sample.valid.numpy(), sample.labels.numpy(), strict=True):
+        pixels = image.permute(1, 2, 0).clamp(0, 255).byte().numpy()
+        stripes = np.add.outer(np.arange(valid.shape[0]), np.arange(valid.shape[1])) % 8 < 2
+        pixels = np.where((~valid & stripes)[..., None], np.uint8(160), pixels)
+        frames.append(np.pad(overlay(pixels, labels, davis_palette()), ((0, 0), (0, _GAP), (0, 0)), constant_values=255))
+    picture = np.concatenate(frames, axis=1)
+    caption = Image.new("RGB", (picture.shape[1], _CAPTION), "white")
+    present = ["".join(str(index + 1) if there else "-" for index, there in enumerate(row)) for row in sample.presence.tolist()]
+    ImageDraw.Draw(caption).text((2, 2), f"{sample.name}   objects present: {' | '.join(present)}", fill="black")
+    return np.concatenate([np.asarray(caption), picture])
+
+
+if __name__ == "__main__":
+    run(main)
