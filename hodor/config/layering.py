@@ -27,27 +27,41 @@ def load_config(path: Path, overrides: Sequence[tuple[str, str]] = (), *, warn_a
     """Reads a configuration.
 
     Args:
-        path: a YAML file with any of the keys; what it leaves out has its default.
+        path: a YAML file with any of the keys; what it leaves out has its default. `BASE: other.yaml`, relative to the file,
+            makes it a layer on top of another file.
         overrides: (dotted key such as "TRAINING.BASE_LR", value as YAML text), applied last.
         warn_about_unknown: unknown keys of the file are only warned of, as befits files that others made.
 
     Raises:
         HodorError: the file is missing or broken, a key is unknown, or a value has the wrong type.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise HodorError(f"{path}: no such file") from None
-    except UnicodeDecodeError as error:
-        raise HodorError(f"{path}: not a text file in UTF-8 ({error})") from None
-    content = _parse(text, str(path))
-    config = _update(Config(), {} if content is None else content, str(path), "", warn_about_unknown)
+    config = _read_layers(path, warn_about_unknown, ())
     for key, override in overrides:
         value = _parse(override, f"--cfg.{key}")
         for part in reversed(key.split(".")):
             value = {part: value}
         config = _update(config, value, f"--cfg.{key}", "", False)
     return config
+
+
+def _read_layers(path: Path, warn: bool, above: tuple[Path, ...]) -> Config:
+    """A file on top of its base, and that on top of its own."""
+    if path in above:
+        raise HodorError(f"{above[0]}: BASE leads back to {path}")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise HodorError(f"{path}: no such file" + (f", which {above[-1]} names as its BASE" if above else "")) from None
+    except UnicodeDecodeError as error:
+        raise HodorError(f"{path}: not a text file in UTF-8 ({error})") from None
+    content = _parse(text, str(path))
+    config = Config()
+    if isinstance(content, dict) and "BASE" in content:
+        base = content.pop("BASE")
+        if not isinstance(base, str):
+            raise HodorError(f"{path}: BASE must be the name of a file, not {base!r}")
+        config = _read_layers(path.parent / base, warn, (*above, path))
+    return _update(config, {} if content is None else content, str(path), "", warn)
 
 
 def from_yaml(text: str, source: str) -> Config:

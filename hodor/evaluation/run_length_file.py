@@ -77,6 +77,8 @@ def _sequence(value: Any, path: Path, index: int, labels: dict[str, str]) -> Run
     name = member(value, "id", str, f"{path}: sequence number {index + 1}")
     place = f"{path}: sequence {name!r}"
     inside(Path(), name, f"{place}, key 'id'")
+    if not name.isprintable():
+        raise HodorError(f"{place}, key 'id': {name!r} holds characters that can't be printed; rename it")
     height, width = (member(value, key, int, place) for key in ("height", "width"))
     if height < 1 or width < 1 or height * width > _MAX_PIXELS:
         raise HodorError(f"{place}: key 'height' or 'width': {height} x {width} is no size of a frame")

@@ -11,6 +11,7 @@ from hodor.modelling.model import HODOR
 from hodor.modelling.soft_masked_attention import Masking
 from hodor.modelling.soft_masks import BACKGROUND_GRIDS
 from hodor.modelling.swin import SWIN_SIZES, SwinTransformer
+from hodor.modelling.timm_backbone import TimmBackbone
 
 _CHANNELS = 3
 
@@ -23,8 +24,7 @@ def build_model(config: Config) -> HODOR:
     """
     check_model_config(config)
     model = config.model
-    size = SWIN_SIZES[model.backbone]
-    backbone = SwinTransformer(size.embed_dim, size.depths, size.num_heads, size.drop_path)
+    backbone = _build_backbone(model.backbone)
     encoder = Encoder(
         model.width,
         model.num_attn_heads,
@@ -59,6 +59,16 @@ def build_model(config: Config) -> HODOR:
     )
 
 
+def _build_backbone(name: str) -> SwinTransformer | TimmBackbone:
+    if name in SWIN_SIZES:
+        size = SWIN_SIZES[name]
+        return SwinTransformer(size.embed_dim, size.depths, size.num_heads, size.drop_path)
+    try:
+        return TimmBackbone(name)
+    except ValueError as error:
+        raise HodorError(f"MODEL.BACKBONE must be one of {', '.join(SWIN_SIZES)}, or a model of timm: {error}") from None
+
+
 def check_model_config(config: Config) -> None:
     """Checks the ranges of what `build_model` reads.
 
@@ -66,7 +76,6 @@ def check_model_config(config: Config) -> None:
         HodorError: naming the key, its value and what it may be.
     """
     model = config.model
-    _require(model.backbone in SWIN_SIZES, "BACKBONE", model.backbone, f"one of {', '.join(SWIN_SIZES)}")
     _require(model.width > 0 and model.width % 32 == 0, "WIDTH", model.width, "a multiple of 32")
     _require(
         model.num_attn_heads > 0 and model.width % max(model.num_attn_heads, 1) == 0,

@@ -1,8 +1,9 @@
 """Several processes on one or more machines, as `torchrun` starts them."""
 
+import contextlib
 import datetime
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import distributed
@@ -11,6 +12,14 @@ from hodor.errors import HodorError
 from hodor.inference.devices import choose_device
 
 _TIMEOUT = datetime.timedelta(hours=1)  # a checkpoint or a validation may keep the others waiting
+
+
+@contextlib.contextmanager
+def _together() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        raise HodorError(f"another process ended or can't be reached; what it said tells why ({str(error)[:200]})") from None
 
 
 class Processes:
@@ -54,7 +63,11 @@ class Processes:
         return self.rank == 0
 
     def sum_gradients(self, parameters: Iterable[torch.nn.Parameter]) -> None:
-        """Replaces every gradient by the sum over all processes; a missing one counts as zero."""
+        """Replaces every gradient by the sum over all processes; a missing one counts as zero.
+
+        Raises:
+            HodorError: another process ended, as in `sum` and `wait`.
+        """
         if self.count == 1:
             return
         own = list(parameters)
@@ -62,20 +75,23 @@ class Processes:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
         flat = torch.cat([parameter.grad.flatten() for parameter in own if parameter.grad is not None])
-        distributed.all_reduce(flat)
+        with _together():
+            distributed.all_reduce(flat)
         for parameter, part in zip(own, flat.split([parameter.numel() for parameter in own]), strict=True):
             parameter.grad = part.view_as(parameter)
 
     def sum(self, values: torch.Tensor) -> torch.Tensor:
         """The sum of a tensor over all processes."""
         if self.count > 1:
-            distributed.all_reduce(values)
+            with _together():
+                distributed.all_reduce(values)
         return values
 
     def wait(self) -> None:
         """Returns when all processes have come here."""
         if self.count > 1:
-            distributed.barrier()
+            with _together():
+                distributed.barrier()
 
     def leave(self) -> None:
         """Says goodbye to the others."""

@@ -10,6 +10,8 @@ from hodor.modelling.checkpoint import load_strictly
 from hodor.modelling.model import HODOR
 from hodor.modelling.original_names import split_original
 from hodor.modelling.safe_loading import read_tensors
+from hodor.modelling.swin import SwinTransformer
+from hodor.modelling.timm_backbone import TimmBackbone
 from hodor.workspace import Workspace
 
 _TIMM = {
@@ -39,7 +41,7 @@ def load_pretrained(model: HODOR, choice: str, backbone: str, workspace: Workspa
         return
     extractor = model.feature_extractor
     if choice == "timm":
-        load_strictly(extractor.backbone, _from_timm(backbone, extractor.backbone.state_dict()), f"timm {backbone}")
+        load_strictly(extractor.backbone, _from_timm(extractor.backbone, backbone), f"timm's {backbone}")
         return
     path = Path(choice) if workspace is None else workspace.pretrained_backbones / choice
     if not path.is_file():
@@ -65,18 +67,22 @@ def _from_detector(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return split_original(renamed)[0]
 
 
-def _from_timm(backbone: str, own: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """ImageNet weights of timm's Swin under our names; the output norms, which it lacks, keep their values."""
+def _from_timm(backbone: torch.nn.Module, name: str) -> dict[str, torch.Tensor]:
+    """ImageNet weights for a backbone under its names. Swin's output norms, which timm's lacks, keep their values."""
     import timm  # noqa: PLC0415 (seconds to import, rarely needed)
 
-    if backbone not in _TIMM:
-        raise HodorError(f"MODEL.PRETRAINED_BACKBONE timm: there are no such weights for MODEL.BACKBONE {backbone!r}; use none")
+    own_swin = isinstance(backbone, SwinTransformer)
+    if own_swin and name not in _TIMM:
+        raise HodorError(f"MODEL.PRETRAINED_BACKBONE timm: there are no such weights for MODEL.BACKBONE {name!r}; use none")
     try:
-        model = timm.create_model(_TIMM[backbone], pretrained=True, num_classes=0)
+        if not own_swin:
+            return TimmBackbone(name, pretrained=True).state_dict()
+        state = timm.create_model(_TIMM[name], pretrained=True, num_classes=0).state_dict()
     except Exception as error:  # whatever stands between here and the weights: no network, a full disk, a proxy
         reason = " ".join(str(error).split())[:200]
         raise HodorError(f"MODEL.PRETRAINED_BACKBONE timm: the weights can't be downloaded ({reason}); use none") from None
-    return rename_timm(model.state_dict()) | {name: value for name, value in own.items() if name.startswith("norms.")}
+    norms = {key: value for key, value in backbone.state_dict().items() if key.startswith("norms.")}
+    return rename_timm(state) | norms
 
 
 def rename_timm(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -1,5 +1,6 @@
 """What TensorBoard shows of a training: curves, and pictures of clips with truth and prediction."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -39,11 +40,13 @@ class Summaries:
         if device.type == "cuda":
             values["memory/peak_gib"] = torch.cuda.max_memory_allocated(device) / 2**30
         for name, value in values.items():
+            if math.isnan(value):  # no micro-batch had an object, or fitted into memory
+                continue
             self._writer.add_scalar(name, value, iteration)
 
     def score(self, iteration: int, score: float) -> None:
         """Adds the J&F of a validation."""
-        self._writer.add_scalar("validation/J&F", score, iteration)
+        self._writer.add_scalar("validation/J_and_F", score, iteration)
 
     def pictures(self, iteration: int, batch: TrainingBatch, outcome: Outcome) -> None:
         """Shows the first clip of a micro-batch: one column per prediction, truth above, prediction below."""

@@ -1,0 +1,50 @@
+"""Any feature extractor of timm as backbone: whatever has maps at strides 4, 8, 16 and 32."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+_STRIDES = (4, 8, 16, 32)
+
+
+class TimmBackbone(nn.Module):
+    """Images -> four maps at strides 4, 8, 16 and 32, by a model of timm.
+
+    Attributes:
+        out_channels: widths of the four maps.
+    """
+
+    def __init__(self, name: str, *, pretrained: bool = False) -> None:
+        """Builds the model.
+
+        Args:
+            name: as timm has it, such as "resnet50".
+            pretrained: with timm's weights, which it downloads.
+
+        Raises:
+            ValueError: timm has no such model, or it lacks one of the strides.
+        """
+        super().__init__()
+        import timm  # noqa: PLC0415 (takes seconds, and the usual backbones don't need it)
+
+        if not timm.is_model(name):
+            raise ValueError(f"timm has no model {name!r}")
+        try:
+            probe: Any = timm.create_model(name, features_only=True)
+        except (RuntimeError, AttributeError, TypeError) as error:
+            raise ValueError(f"timm's model {name!r} gives no features ({error})") from None
+        strides = probe.feature_info.reduction()
+        if not set(_STRIDES) <= set(strides):
+            raise ValueError(f"timm's model {name!r} has features at strides {strides}, but {list(_STRIDES)} are needed")
+        levels = tuple(strides.index(stride) for stride in _STRIDES)
+        chosen: Any = timm.create_model(name, features_only=True, out_indices=levels, pretrained=pretrained)
+        self.model: nn.Module = chosen
+        self.out_channels: tuple[int, ...] = tuple(chosen.feature_info.channels())
+
+    def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
+        """[B, 3, H, W] -> `[B, out_channels[k], H / 2^(k + 2), W / 2^(k + 2)]` for k = 0..3."""
+        maps = self.model(images)
+        return [
+            x if x.shape[1] == channels else x.permute(0, 3, 1, 2) for x, channels in zip(maps, self.out_channels, strict=True)
+        ]
