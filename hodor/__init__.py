@@ -1,7 +1,7 @@
 """HODOR: high-level object descriptors for object re-segmentation in video, learned from static images (CVPR 2022).
 
     import hodor
-    segmenter = hodor.Segmenter(hodor.load("checkpoint.pth").model)
+    segmenter = hodor.Segmenter.of(hodor.load("checkpoint.pth"))
     labels = segmenter.step(frame, {1: mask})
 
 The names below are imported when they are first used, so that programs which need no network start at once.

@@ -43,9 +43,19 @@ def _aside(path: Path) -> Path:
     prefix = f".{path.name}.{platform.node()}-"
     for abandoned in path.parent.glob(f"{glob.escape(prefix)}*.partial"):
         process = abandoned.name.removeprefix(prefix).split("-")[0].removesuffix(".partial")
-        if process.isdigit() and not Path(f"/proc/{process}").exists():
+        if process.isdigit() and not _is_running(int(process)):
             shutil.rmtree(abandoned) if abandoned.is_dir() else abandoned.unlink(missing_ok=True)
     return path.with_name(f"{prefix}{os.getpid()}-{threading.get_ident()}.partial")
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is somebody else's
+        return True
+    return True
 
 
 def inside(folder: Path, relative: str, what: str) -> Path:
@@ -56,5 +66,6 @@ def inside(folder: Path, relative: str, what: str) -> Path:
     """
     parts = Path(relative).parts
     if not parts or Path(relative).is_absolute() or ".." in parts or "\0" in relative or "\\" in relative:
-        raise HodorError(f"{what}: {relative!r} must be a path inside {folder}, without '..' and not absolute")
+        where = "its folder" if folder == Path() else str(folder)
+        raise HodorError(f"{what}: {relative!r} must be a path inside {where}, without '..' and not absolute")
     return folder / relative

@@ -2,9 +2,13 @@
 
 import argparse
 import errno
+import io
 import logging
+import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
+from types import FrameType
 from typing import NoReturn
 
 from hodor.errors import HodorError
@@ -27,21 +31,40 @@ class _LevelFormatter(logging.Formatter):
 def run(main: Callable[[Sequence[str] | None], int], arguments: Sequence[str] | None = None) -> NoReturn:
     """Runs a program and leaves the process with its exit code.
 
-    Everything a user can cause (`HodorError`, a failing disk, Ctrl-C) becomes one line on stderr without a traceback.
+    Everything a user can cause (`HodorError`, a failing disk, Ctrl-C, SIGTERM, a reader of our output that left) becomes one
+    line on stderr without a traceback.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    signal.signal(signal.SIGTERM, _terminate)
     handler = logging.StreamHandler()
     handler.setFormatter(_LevelFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     try:
         code = main(arguments)
+        sys.stdout.flush()
     except HodorError as error:
         code = _complain(str(error))
+    except BrokenPipeError:
+        code = _complain("nobody reads the output any more")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python would complain once more when it ends
     except OSError as error:
         code = _complain(describe_os_error(error))
+    except _TerminatedError:
+        _complain("terminated")
+        code = 128 + signal.SIGTERM
     except KeyboardInterrupt:
         _complain("interrupted")
-        code = 130
+        code = 128 + signal.SIGINT
     sys.exit(code)
+
+
+class _TerminatedError(BaseException):
+    """SIGTERM arrived; like KeyboardInterrupt it passes through everything, and what is half-written gets removed."""
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    raise _TerminatedError
 
 
 def describe_os_error(error: OSError) -> str:

@@ -19,7 +19,8 @@ def label_map(
     """Decides which object every pixel shows.
 
     The likeliest single channel wins; probabilities, not labels, are resized. Objects whose masks are given show there and
-    nowhere else.
+    nowhere else; around them the others' predictions stand as they are (the original blanks them under the given mask before
+    resizing, which shows in a fringe of one pixel of the network's size).
 
     Args:
         logits: [1, K + I, h, w] at stride 4 of the padded input, objects in the order of `object_ids`; None where nothing was

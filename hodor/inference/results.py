@@ -7,6 +7,7 @@
 """
 
 import json
+import shutil
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -75,8 +76,12 @@ class ResultsFolder:
 
     @contextmanager
     def writing(self, sequence: InferenceSequence, settings: Mapping[str, Any]) -> Iterator[SequenceWriter]:
-        """Gives a writer for a sequence; only when the context ends well does the sequence appear, replacing an older one."""
+        """Gives a writer for a sequence, which appears only when the context ends well.
+
+        What other settings made of it before is removed first, so that a failure doesn't leave it among new results.
+        """
         self._marker(sequence).unlink(missing_ok=True)
+        shutil.rmtree(self.masks / sequence.id, ignore_errors=True)
         overlays = folder_written_aside(self.folder / "vis" / sequence.id) if self._with_overlays else nullcontext()
         with folder_written_aside(self.masks / sequence.id) as masks, overlays as vis:
             yield SequenceWriter(masks, vis, self._palette)

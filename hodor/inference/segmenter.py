@@ -18,6 +18,7 @@ from hodor.errors import HodorError
 from hodor.inference.devices import Precision, choose_device, precision_context
 from hodor.inference.label_map import label_map
 from hodor.inference.tracker import DescriptorTracker
+from hodor.modelling.checkpoint import Checkpoint
 from hodor.modelling.model import HODOR, pad
 from hodor.modelling.soft_masks import resize
 
@@ -64,6 +65,12 @@ class Segmenter:
         self._precision = precision
         self._tracker_settings = {"temporal_window": temporal_window, "permanent_reference": permanent_reference}
         self.reset()
+
+    @classmethod
+    def of(cls, checkpoint: Checkpoint, **options: Any) -> "Segmenter":
+        """A segmenter that shows frames at the size of the checkpoint's configuration; options as above, also another size."""
+        sizes = checkpoint.config.input
+        return cls(checkpoint.model, **({"min_dim": sizes.min_dim, "max_dim": sizes.max_dim} | options))
 
     def reset(self, name: str = "video") -> None:
         """Forgets everything: the next frame begins another video, which warnings call `name`."""

@@ -14,6 +14,7 @@ from hodor.modelling.swin import SWIN_SIZES, SwinTransformer
 from hodor.modelling.timm_backbone import TimmBackbone
 
 _CHANNELS = 3
+_MAX_WIDTH = 4096
 
 
 def build_model(config: Config) -> HODOR:
@@ -76,7 +77,9 @@ def check_model_config(config: Config) -> None:
         HodorError: naming the key, its value and what it may be.
     """
     model = config.model
-    _require(model.width > 0 and model.width % 32 == 0, "WIDTH", model.width, "a multiple of 32")
+    _require(
+        0 < model.width <= _MAX_WIDTH and model.width % 32 == 0, "WIDTH", model.width, f"a multiple of 32 up to {_MAX_WIDTH}"
+    )
     _require(
         model.num_attn_heads > 0 and model.width % max(model.num_attn_heads, 1) == 0,
         "NUM_ATTN_HEADS",

@@ -145,8 +145,8 @@ def load_strictly(
     """Copies weights into a model.
 
     Raises:
-        HodorError: weights are missing, left over or of another shape; the message names them, as `name_in_file` turns their
-            names, and `source`.
+        HodorError: weights are missing, left over, of another shape or not finite; the message names them, as `name_in_file`
+            turns their names, and `source`.
     """
     own = model.state_dict()
     shapes = [
@@ -154,17 +154,19 @@ def load_strictly(
         for name in own
         if name in state and state[name].shape != own[name].shape
     ]
+    broken = [name for name in own if name in state and not state[name].isfinite().all()]
     problems = [
         _listed(f"{kind}: ", names)
         for kind, names in (
             ("missing weights", [name_in_file(name) for name in own if name not in state]),
             ("left-over weights", [name_in_file(name) for name in state if name not in own]),
             ("wrong shapes", shapes),
+            ("weights that are not finite", [name_in_file(name) for name in broken]),
         )
         if names
     ]
     if problems:
-        raise HodorError(f"{source}: the weights don't fit the configuration; {'; '.join(problems)}")
+        raise HodorError(f"{source}: the weights can't be used with this configuration; {'; '.join(problems)}")
     model.load_state_dict(state)
 
 

@@ -35,6 +35,9 @@ def read_tensors(path: Path, key: str) -> dict[str, torch.Tensor]:
     state = content.get(key) if isinstance(content, dict) else None
     if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in state.items()):
         raise HodorError(f'{path}: the file has no weights under "{key}"; it is no checkpoint of HODOR')
+    odd = [name for name, value in state.items() if value.layout != torch.strided or value.is_complex()]
+    if odd:
+        raise HodorError(f"{path}: weight {odd[0]} is not a plain tensor of real numbers; it is no checkpoint of HODOR")
     return state
 
 

@@ -113,6 +113,7 @@ def broken_json(change: Callable[[dict], object]) -> Callable[[dict], object]:
         (broken_json(lambda two: two.update(height=90)), "sequence 'two', frame 00000, object 1, key 'seg': the runs cover"),
         (broken_json(lambda two: two.update(image_paths=["a.jpg"] * 6)), "sequence 'two': key 'image_paths': two frames"),
         (broken_json(lambda two: two.update(id="../two")), "sequence '../two', key 'id'"),
+        (broken_json(lambda two: two.update(id="a\ud800")), "sequence 'a\\ud800', key 'id'"),
         (broken_json(lambda two: two.update(id="bear")), "sequence 'bear' stands in it twice"),
     ],
 )

@@ -153,15 +153,6 @@ def test_only_listed_sequences_count(data: Path) -> None:
     assert re.fullmatch(r"error: .*val.txt: sequence 'swan' is not in the ground truth .*truth\n", done.stderr)
 
 
-def test_a_sequence_whose_name_is_no_text(data: Path) -> None:
-    content = run_length_json(data / "truth.json", data / "truth")
-    content["sequences"] = [content["sequences"][0] | {"id": "a\ud800"}]
-    (data / "truth.json").write_text(json.dumps(content))
-    done = run_program(data / "truth.json", "--ground_truth", data / "truth.json", "--output_dir", data / "report")
-    assert done.returncode == 0, done.stderr
-    assert "a\\ud800,1," in (data / "report/per_object.csv").read_text()
-
-
 def test_seen_and_unseen_categories(data: Path) -> None:
     write_meta(data / "meta.json", {"bear": {"1": "bear"}, "two": {"1": "person", "2": "ape"}})
     (data / "seen.txt").write_text("person\n\nbear \n")

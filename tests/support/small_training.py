@@ -55,9 +55,8 @@ def train(
     workspace: Path, *command: object, processes: int = 1, preexec: Callable[[], None] | None = None
 ) -> "subprocess.CompletedProcess[str]":
     """Runs the program to its end."""
-    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"] if processes > 1 else []
     return subprocess.run(
-        [sys.executable, *launcher, str(MAIN), *map(str, command)],
+        _command_line(command, processes),
         env=environment(workspace),
         cwd=ROOT,
         capture_output=True,
@@ -67,10 +66,15 @@ def train(
     )
 
 
-def start(workspace: Path, *command: object) -> "subprocess.Popen[str]":
+def _command_line(command: Sequence[object], processes: int) -> list[str]:
+    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"] if processes > 1 else []
+    return [sys.executable, *launcher, str(MAIN), *map(str, command)]
+
+
+def start(workspace: Path, *command: object, processes: int = 1) -> "subprocess.Popen[str]":
     """Runs the program beside the test."""
     return subprocess.Popen(
-        [sys.executable, str(MAIN), *map(str, command)],
+        _command_line(command, processes),
         env=environment(workspace),
         cwd=ROOT,
         stderr=subprocess.PIPE,

@@ -94,7 +94,7 @@ def test_validation_keeps_the_best_and_does_not_disturb_the_training(training_da
         assert not (tmp_path / name / "000001.pth").exists() and (tmp_path / name / "000002.pth").exists()
         finals.append(session(tmp_path / name / "000003.pth"))
     assert all(torch.equal(finals[0]["model"][name], value) for name, value in finals[1]["model"].items())
-    scores = curves(tmp_path / "with")[0]["validation/J&F"]
+    scores = curves(tmp_path / "with")[0]["validation/J_and_F"]
     assert sorted(scores) == [1, 2, 3] and all(0 <= score <= 1 for score in scores.values())
     log = (tmp_path / "with/logs/out.log").read_text()
     assert all(f"validation after iteration {step}: J&F {score:.3f}" in log for step, score in scores.items())

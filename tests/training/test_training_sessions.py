@@ -1,7 +1,9 @@
 """Stopping, being killed and going on: real processes."""
 
+import os
 import shutil
 import signal
+from pathlib import Path
 
 import pytest
 import torch
@@ -72,17 +74,14 @@ def test_a_stopped_killed_and_resumed_training_ends_with_the_same_bits(training_
 
 
 def test_a_second_signal_ends_at_once_and_saves_nothing(training_data, tmp_path):
-    process = start(training_data, *command(tmp_path, "--save_interval", "100", TRAINING__TOTAL_ITERATIONS=1000))
+    process = start(training_data, *command(tmp_path, TRAINING__TOTAL_ITERATIONS=1000, TRAINING__BATCH_SIZE=16))
     await_line(process, "1/1000")
     process.send_signal(signal.SIGINT)
     await_line(process, "warning: SIGINT")
     process.send_signal(signal.SIGTERM)
     _, stderr = process.communicate()
-    if process.returncode == 0:  # the iteration was finished in between
-        assert "goes on" in stderr
-    else:
-        assert process.returncode == 128 + signal.SIGTERM and "Traceback" not in stderr
-        assert not list(tmp_path.glob("*.pth"))
+    assert process.returncode == 128 + signal.SIGTERM and "Traceback" not in stderr
+    assert not list(tmp_path.glob("*.pth"))
 
 
 def test_a_full_disk_is_one_line_and_the_old_checkpoint_stays_good(training_data, tmp_path, finished):
@@ -116,3 +115,24 @@ def test_settings_of_the_optimizer_are_those_of_the_configuration(training_data,
     before, after = session(finished / "000007.pth")["model"], session(tmp_path / "000008.pth")["model"]
     ratios = [after[name].norm() / before[name].norm() for name in before if name.endswith("norm_mlp.weight")]
     assert torch.stack(ratios).mean() == pytest.approx(0.995, abs=0.002)  # 1 - rate * weight decay
+
+
+def test_processes_of_torchrun_stop_together_and_say_so_when_one_is_lost(training_data, tmp_path):
+    options = ["--allow_multigpu", "--num_cpu_workers", "0"]
+    process = start(training_data, *command(tmp_path, *options, TRAINING__TOTAL_ITERATIONS=1000), processes=2)
+    await_line(process, "1/1000")
+    process.send_signal(signal.SIGTERM)
+    _, stderr = process.communicate()
+    (stopped,) = tmp_path.glob("*.pth")
+    assert f"stopped after iteration {int(stopped.stem)}; --restore_session {stopped} goes on" in stderr
+    assert stderr.count("saved") == 1
+
+    process = start(training_data, *resumed(stopped, *options), processes=2)
+    await_line(process, f"{int(stopped.stem) + 1}/1000")
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    ranks = {int(Path(f"/proc/{child}/environ").read_text().split("\0RANK=")[1][0]): int(child) for child in children}
+    os.kill(ranks[1], signal.SIGKILL)
+    _, stderr = process.communicate()
+    lines = [line for line in stderr.splitlines() if line.startswith("error:")]
+    assert process.returncode == 1 and len(lines) == 1 and "another process ended" in lines[0]
+    assert "[rank0]" not in stderr and list(tmp_path.glob("*.pth")) == [stopped]
