@@ -170,7 +170,8 @@ def test_a_full_disk_names_the_output_folder(workspace, checkpoint, monkeypatch)
     assert describe_os_error(caught.value).startswith(f"{checkpoint.parent / 'davis_val_inference'}: No space left")
 
 
-def test_ctrl_c_stops_at_once_with_one_line(tmp_path, checkpoint):
+@pytest.mark.parametrize(("number", "code", "line"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")])
+def test_signals_stop_at_once_with_one_line(tmp_path, checkpoint, number, code, line):
     workspace = make_workspace(tmp_path / "w", {"a": 400})
     environment = os.environ | {"HODOR_WORKSPACE_DIR": str(workspace)}
     results = checkpoint.parent / "davis_val_inference/results"
@@ -180,10 +181,33 @@ def test_ctrl_c_stops_at_once_with_one_line(tmp_path, checkpoint):
     while not list(results.glob(".a*/*.png")):
         assert process.poll() is None
         time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, stderr = process.communicate()
-    assert process.returncode == 130 and "error: interrupted" in stderr and "Traceback" not in stderr
+    assert process.returncode == code and f"error: {line}" in stderr and "Traceback" not in stderr
     assert list(results.iterdir()) == []
+
+
+def test_nobody_reading_the_output_is_one_line(workspace, checkpoint):
+    environment = os.environ | {"HODOR_WORKSPACE_DIR": str(workspace)}
+    environment.pop("PYTHONUNBUFFERED", None)
+    pipe = [
+        "bash",
+        "-c",
+        '"$@" | true; exit ${PIPESTATUS[0]}',
+        "-",
+        *command(checkpoint, "--dataset", "davis_val", "--seqs", "swan"),
+    ]
+    result = subprocess.run(pipe, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 1 and "error: nobody reads the output any more" in result.stderr
+    assert "Traceback" not in result.stderr and "Exception ignored" not in result.stderr
+
+
+def test_old_masks_of_a_sequence_that_now_fails_do_not_stay(tmp_path, checkpoint):
+    workspace = make_workspace(tmp_path / "w", {"a": 2})
+    assert run_program(workspace, checkpoint, "--dataset", "davis_val").returncode == 0
+    (workspace / "dataset_images/davis_trainval/a/00001.jpg").write_bytes(b"")
+    assert run_program(workspace, checkpoint, "--dataset", "davis_val").returncode == 1
+    assert not list((checkpoint.parent / "davis_val_inference/results").iterdir())
 
 
 def test_a_safetensors_checkpoint_gives_the_same_masks(workspace, checkpoint, tmp_path):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from support.small import SMALL, small_checkpoint
 
-from hodor import HodorError, Segmenter
+from hodor import Checkpoint, HodorError, Segmenter
 from hodor.data.synthetic import SyntheticClip
 
 HEIGHT, WIDTH, FRAMES = 45, 70, 7
@@ -204,3 +204,15 @@ def test_bf16_gives_nearly_the_same_masks(original_model, clip):
         for image, new in zip(images, [labels, None, None, None], strict=True)
     ]
     assert agreement[0] == 1 and min(agreement) > 0.95
+
+
+def test_sizes_come_from_the_checkpoint_unless_others_are_given(model, clip):
+    checkpoint = Checkpoint(model, SMALL)
+    mask = box(5, 5, 25, 30)
+    expected, other = (
+        run(segmenter_of(model, **sizes), clip, {0: {1: mask}})[1] for sizes in ({}, {"min_dim": 96, "max_dim": 200})
+    )
+    for options, labels in (({}, expected), ({"min_dim": 96, "max_dim": 200}, other)):
+        segmenter = Segmenter.of(checkpoint, temporal_window=3, device="cpu", **options)
+        assert (run(segmenter, clip, {0: {1: mask}})[1] == labels).all()
+    assert not (expected == other).all()

@@ -149,3 +149,18 @@ def test_unknown_keys_of_old_configurations_are_only_warned_of(small, small_orig
     assert hodor.load(tmp_path / small_original.name).config == small.config
     assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
     assert "unknown key EXTRA" in caplog.text and "unknown key NUM_GPUS" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (torch.full((32,), float("nan")), "weights that are not finite: encoder.object_embedding"),
+        (torch.ones(32).to_sparse(), "weight encoder.object_embedding is not a plain tensor of real numbers"),
+        (torch.ones(32, dtype=torch.complex64), "weight encoder.object_embedding is not a plain tensor of real numbers"),
+    ],
+)
+def test_weights_that_are_no_numbers(value, expected, small, tmp_path):
+    path = tmp_path / "a.pth"
+    torch.save({"model": small.model.state_dict() | {"encoder.object_embedding": value}}, path)
+    (tmp_path / "config.yaml").write_text(to_yaml(small.config))
+    assert expected in complaint(path)

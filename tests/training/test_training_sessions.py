@@ -102,7 +102,9 @@ def test_a_checkpoint_of_another_model_is_one_line(training_data, tmp_path, fini
     result = train(training_data, *command(tmp_path, "--restore_session", finished / "000007.pth", MODEL__WIDTH=64))
     assert result.returncode == 1 and result.stdout == ""
     assert len(result.stderr.splitlines()) == 1, result.stderr
-    assert result.stderr.startswith(f"error: {finished / '000007.pth'}: the weights don't fit the configuration; wrong shapes:")
+    assert result.stderr.startswith(
+        f"error: {finished / '000007.pth'}: the weights can't be used with this configuration; wrong shapes:"
+    )
     assert not (tmp_path / "config.yaml").exists()
 
 

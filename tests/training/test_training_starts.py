@@ -100,7 +100,7 @@ def test_a_detectors_weights_reach_backbone_and_pyramid(tmp_path, other):
     assert "weights of the backbone are missing, such as" in complaint(tmp_path / "bad", MODEL__PRETRAINED_BACKBONE=path)
 
 
-@pytest.mark.parametrize("broken", [float("nan"), float("inf")])
+@pytest.mark.parametrize("broken", [1e38, -1e38])
 def test_a_loss_that_is_not_finite_stops_and_names_the_samples(tmp_path, other, training_data, broken):
     with torch.no_grad():
         other.model.encoder.object_embedding[0] = broken
