@@ -7,7 +7,7 @@ overrides many of the defaults; no program runs on the defaults alone.
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from hodor.data.augmentation.strengths import StaticStrengths, VideoStrengths
+from hodor.config.strengths import StaticStrengths, VideoStrengths
 
 NamedNumbers: TypeAlias = tuple[tuple[str, float], ...]
 """Numbers by names of the user's choice, a mapping in YAML."""

@@ -3,7 +3,7 @@
 from typing import Any
 
 from hodor.config import Config
-from hodor.data.augmentation.strengths import StaticStrengths, VideoStrengths
+from hodor.config.strengths import StaticStrengths, VideoStrengths
 from hodor.data.training_samples.scenes import MAX_OBJECTS
 from hodor.errors import HodorError
 

@@ -5,12 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 
+from hodor.config.strengths import CropStrengths, StaticStrengths, VideoStrengths
 from hodor.data.augmentation import static_clip as static_module
 from hodor.data.augmentation import video_clip as video_module
 from hodor.data.augmentation.draws import draw_reference_window, draw_window, keeps_enough
 from hodor.data.augmentation.geometry import Frame, finish
 from hodor.data.augmentation.static_clip import static_clip
-from hodor.data.augmentation.strengths import CropStrengths, StaticStrengths, VideoStrengths
 from hodor.data.augmentation.video_clip import augment_video_clip
 
 HEIGHT, WIDTH = 60, 90

@@ -9,10 +9,10 @@ import torch
 from PIL import Image
 from small_training_sets import box_masks, image_record, write_image, write_json, write_photographs, write_videos
 
+from hodor.config.strengths import StaticStrengths, VideoStrengths
 from hodor.data import run_length
 from hodor.data.annotated_images import read_annotated_images
 from hodor.data.annotated_videos import read_annotated_videos
-from hodor.data.augmentation.strengths import StaticStrengths, VideoStrengths
 from hodor.data.training_samples import (
     DenseVideoSamples,
     JoinedSamples,

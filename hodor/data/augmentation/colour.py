@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from hodor.data.augmentation.strengths import ColourStrengths
+from hodor.config.strengths import ColourStrengths
 
 LIGHT_CHANNELS = (
     (cv2.COLOR_RGB2YCrCb, cv2.COLOR_YCrCb2RGB, 0),

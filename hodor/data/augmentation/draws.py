@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from hodor.config.strengths import CropStrengths
 from hodor.data.augmentation.geometry import Window, affine_matrix, perspective_matrix
-from hodor.data.augmentation.strengths import CropStrengths
 
 
 def draw_window(height: int, width: int, factor: float, random: np.random.Generator) -> Window:

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from hodor.config.strengths import StaticStrengths
 from hodor.data.augmentation.draws import draw_affine, draw_perspective, draw_reference_window, draw_window
 from hodor.data.augmentation.geometry import Frame, Window, enlarge, flip, warp
-from hodor.data.augmentation.strengths import StaticStrengths
 
 
 def static_clip(

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from hodor.config.strengths import VideoStrengths
 from hodor.data.augmentation.draws import draw_affine, draw_perspective, draw_reference_window, keeps_enough
 from hodor.data.augmentation.geometry import Frame, enlarge, flip, warp, warp_labels
-from hodor.data.augmentation.strengths import VideoStrengths
 
 
 def augment_video_clip(

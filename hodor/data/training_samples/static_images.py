@@ -2,11 +2,11 @@
 
 import numpy as np
 
+from hodor.config.strengths import StaticStrengths
 from hodor.data.annotated_images import AnnotatedImages
 from hodor.data.augmentation.colour import change_colours, draw_colour_change
 from hodor.data.augmentation.geometry import Frame, area_size
 from hodor.data.augmentation.static_clip import static_clip
-from hodor.data.augmentation.strengths import StaticStrengths
 from hodor.data.training_samples.sample import SampleRequest, TrainingSample, finish_sample
 from hodor.data.training_samples.scenes import Scene, read_frame
 from hodor.errors import HodorError

@@ -6,8 +6,8 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
+from hodor.config.strengths import VideoStrengths
 from hodor.data.annotated_videos import AnnotatedVideos
-from hodor.data.augmentation.strengths import VideoStrengths
 from hodor.data.training_samples.scenes import Scene, read_frame
 from hodor.errors import HodorError
 

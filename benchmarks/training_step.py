@@ -1,0 +1,134 @@
+"""One iteration of the static recipe on the CPU: time and peak memory against the plain way, each in a process of its own.
+
+    python benchmarks/training_step.py
+
+The plain way computes the same with torchvision's deformable convolution and without sharing steps between cycles.
+"""
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+import torchvision
+
+from hodor.config import load_config
+from hodor.data.collate import TrainingBatch
+from hodor.modelling import deformable_convolution
+from hodor.modelling.build import build_model
+from hodor.modelling.model import HODOR
+from hodor.program import ArgumentParser, run
+from hodor.training import objective
+from hodor.training.cycles import DEFAULT_CYCLES, PlannedStep, parse_cycle, plan_cycles
+from hodor.training.unroll import Prediction, unroll
+
+ROOT = Path(__file__).parent.parent
+WAYS = ("ours", "plain")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the benchmark; see `--help`."""
+    parser = ArgumentParser(description="Times one training iteration of one sample, ours against the plain way.")
+    parser.add_argument("--height", type=int, default=256)
+    parser.add_argument("--width", type=int, default=448)
+    parser.add_argument("--rounds", type=int, default=3, help="measured pairs (default: 3)")
+    parser.add_argument("--only", choices=WAYS, help="measure one way in this process and print it as JSON")
+    options = parser.parse_args(arguments)
+    if options.only:
+        print(json.dumps(measure(options.only, options.height, options.width)))
+        return 0
+    sizes = ["--height", str(options.height), "--width", str(options.width)]
+    rounds = [{way: in_process(way, sizes) for way in WAYS} for _ in range(options.rounds)]
+    for way in WAYS:
+        seconds = sorted(each[way]["seconds"] for each in rounds)
+        memory = max(each[way]["gib"] for each in rounds)
+        print(f"{way:6} {seconds[len(seconds) // 2]:6.2f} s per sample  {memory:5.2f} GiB  loss {rounds[0][way]['loss']:.6f}")
+    ratios = sorted(each["plain"]["seconds"] / each["ours"]["seconds"] for each in rounds)
+    print(
+        f"plain / ours: time {ratios[len(ratios) // 2]:.2f}, memory {rounds[0]['plain']['gib'] / rounds[0]['ours']['gib']:.2f}"
+    )
+    return 0
+
+
+def in_process(way: str, sizes: list[str]) -> dict[str, float]:
+    """Measures a way in a fresh process."""
+    output = subprocess.run([sys.executable, __file__, "--only", way, *sizes], check=True, capture_output=True, text=True)
+    result: dict[str, float] = json.loads(output.stdout)
+    return result
+
+
+def measure(way: str, height: int, width: int) -> dict[str, float]:
+    """Seconds, peak memory and loss of one iteration of one sample with two objects, after one for warming up."""
+    config = load_config(ROOT / "configs/static.yaml")
+    torch.manual_seed(0)
+    model = build_model(config).train()
+    for module in model.modules():  # both ways shall draw nothing, to be comparable
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+        if isinstance(module, torch.nn.MultiheadAttention):
+            module.dropout = 0.0
+    cycles = [parse_cycle(text, 3) for text in DEFAULT_CYCLES[2][0]]
+    plan = plan_cycles(cycles)
+    if way == "plain":
+        deformable_convolution.deformable_convolution = by_torchvision
+        objective.unroll = unroll_without_sharing
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
+    batch = example(height, width)
+    seconds = loss = 0.0
+    for _ in range(2):
+        started = time.perf_counter()
+        torch.manual_seed(1)
+        optimizer.zero_grad()
+        outcome = objective.judge(model, batch, objective.Objective([plan]), 0)
+        assert outcome is not None
+        outcome.loss.total.backward()
+        optimizer.step()
+        seconds, loss = time.perf_counter() - started, loss or outcome.loss.total.item()
+    return {"seconds": seconds, "gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, "loss": loss}
+
+
+def unroll_without_sharing(
+    model: HODOR, images: torch.Tensor, masks: torch.Tensor, presence: torch.Tensor, steps: list[PlannedStep], **options: bool
+) -> list[Prediction]:
+    """Like `unroll`, with the shared step made twice; its second prediction doesn't count in the loss."""
+    predictions = unroll(model, images, masks, presence, unshared(steps), **options)
+    return predictions[:3] + predictions[4:]
+
+
+def unshared(plan: list[PlannedStep]) -> list[PlannedStep]:
+    """The even plan of two other frames with [0]->1 made once per cycle, as without sharing; steps are [0]->0, [0]->1, ..."""
+    first, forward, back, ahead, *rest = plan
+    again = PlannedStep(forward.sources, forward.target, 4, forward.source_frames)
+    renumbered = [
+        PlannedStep(
+            tuple({2: 4, 4: 5, 5: 6}.get(source, source) for source in step.sources),
+            step.target,
+            None if step.descriptors is None else step.descriptors + 1,
+            step.source_frames,
+        )
+        for step in (ahead, *rest)
+    ]
+    return [first, forward, back, again, *renumbered]
+
+
+def by_torchvision(x: torch.Tensor, offsets: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    """The deformable convolution of the original."""
+    return torchvision.ops.deform_conv2d(x.contiguous(), offsets.contiguous(), weight, bias, padding=1)
+
+
+def example(height: int, width: int) -> TrainingBatch:
+    """One clip of three frames with two objects."""
+    labels = torch.zeros(1, 3, height, width, dtype=torch.uint8)
+    labels[..., height // 8 : height // 2, width // 8 : width // 2] = 1
+    labels[..., height // 2 : height * 7 // 8, width // 2 : width * 7 // 8] = 2
+    images = torch.rand(1, 3, 3, height, width, generator=torch.Generator().manual_seed(0)) * 255
+    presence = torch.ones(1, 3, 2, dtype=torch.bool)
+    return TrainingBatch(images, torch.ones_like(labels, dtype=torch.bool), labels, presence, ("example",))
+
+
+if __name__ == "__main__":
+    run(main)
