@@ -1,6 +1,7 @@
 """Stopping a training from outside without losing anything."""
 
 import logging
+import multiprocessing
 import os
 import signal
 import time
@@ -39,6 +40,8 @@ class StopRequest:
     def _receive(self, number: int, frame: FrameType | None) -> None:
         if self.wanted:
             if time.monotonic() >= self._asked + self._burst:
+                for worker in multiprocessing.active_children():  # or they would complain that this process is gone
+                    worker.kill()
                 os._exit(128 + number)
             return
         self.wanted, self._asked = True, time.monotonic()

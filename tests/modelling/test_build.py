@@ -70,7 +70,6 @@ def test_the_default_is_the_papers_model():
 @pytest.mark.parametrize(
     ("key", "value", "allowed"),
     [
-        ("BACKBONE", "resnet", "one of swin_tiny, swin_small, swin_base"),
         ("WIDTH", 100, "a multiple of 32"),
         ("WIDTH", 0, "a multiple of 32"),
         ("WIDTH", -32, "a multiple of 32"),
