@@ -36,6 +36,7 @@ def build_validation(config: Config, workspace: Workspace) -> Callable[[HODOR], 
     max_dim = round(min_dim * config.input.max_dim / config.input.min_dim)
 
     def validate(model: HODOR) -> float:
+        """Segments all videos with the network and gives their J&F."""
         segmenter = Segmenter(model, min_dim=min_dim, max_dim=max_dim, device=model.device)
         with tempfile.TemporaryDirectory() as folder:
             results = ResultsFolder(Path(folder), youtube_vos=False, with_overlays=False)
