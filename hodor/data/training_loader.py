@@ -3,7 +3,7 @@
 import multiprocessing
 import signal
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import cv2
@@ -49,7 +49,8 @@ def _batches(loader: "DataLoader[TrainingSample]") -> Generator[TrainingBatch, N
     if loader.num_workers:
         cv2.setNumThreads(1)  # a process forked from one with OpenCV's threads waits for them forever
     others = set(multiprocessing.active_children())
-    iterator: Any = iter(loader)
+    with _signals_held_back():
+        iterator: Any = iter(loader)
     workers = set(multiprocessing.active_children()) - others
     try:
         for batch in iterator:
@@ -70,6 +71,16 @@ def _batches(loader: "DataLoader[TrainingSample]") -> Generator[TrainingBatch, N
         for worker in workers:
             if worker.is_alive():
                 worker.kill()
+
+
+@contextmanager
+def _signals_held_back() -> Iterator[None]:
+    """Signals wait; processes that are started meanwhile inherit this until `_prepare_worker` makes them deaf for good."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _Failure(str):
