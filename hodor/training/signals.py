@@ -1,13 +1,10 @@
 """Stopping a training from outside without losing anything."""
 
-import logging
 import multiprocessing
 import os
 import signal
 import time
 from types import FrameType
-
-_LOGGER = logging.getLogger(__name__)
 
 
 class StopRequest:
@@ -45,4 +42,6 @@ class StopRequest:
                 os._exit(128 + number)
             return
         self.wanted, self._asked = True, time.monotonic()
-        _LOGGER.warning("%s: finishing this iteration, then saving; once more to stop at once", signal.Signals(number).name)
+        name = signal.Signals(number).name
+        line = f"warning: {name}: finishing this iteration, then saving; once more to stop at once\n"
+        os.write(2, line.encode())  # the log may be in the middle of a line and can't be entered twice
