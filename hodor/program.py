@@ -44,18 +44,20 @@ def run(main: Callable[[Sequence[str] | None], int], arguments: Sequence[str] | 
         code = main(arguments)
         sys.stdout.flush()
     except HodorError as error:
-        code = _complain(str(error))
+        code = complain(str(error))
     except BrokenPipeError:
-        code = _complain("nobody reads the output any more")
+        code = complain("nobody reads the output any more")
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python would complain once more when it ends
     except OSError as error:
-        code = _complain(describe_os_error(error))
-    except _TerminatedError:
-        _complain("terminated")
+        code = complain(describe_os_error(error))
+    except _TerminatedError as error:
+        reason = error.__context__  # torchrun ends all processes when one is lost, which this one may just have noticed itself
+        complain(str(reason) if isinstance(reason, HodorError) else "terminated")
         code = 128 + signal.SIGTERM
     except KeyboardInterrupt:
-        _complain("interrupted")
+        complain("interrupted")
         code = 128 + signal.SIGINT
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # all is said; torchrun ends what is left once one of its processes failed
     sys.exit(code)
 
 
@@ -75,6 +77,7 @@ def describe_os_error(error: OSError) -> str:
     return f"{error.filename}: {reason}" if error.filename else reason
 
 
-def _complain(message: str) -> int:
+def complain(message: str) -> int:
+    """Prints an error in one line on stderr. Returns the exit code for it, 1."""
     print(f"error: {' '.join(message.split())}", file=sys.stderr)
     return 1

@@ -1,6 +1,7 @@
 """Evaluates masks: J and F of every object, as DAVIS or YouTube-VOS count them.
 
     python hodor/evaluation/main.py RESULTS --ground_truth DIR|JSON [--protocol davis|youtube_vos] [--json FILE]
+    torchrun --nproc_per_node=2 hodor/evaluation/main.py RESULTS --ground_truth DIR|JSON    # the same with more processes
 
 Prints a table and writes global.csv, per_object.csv, per_frame.csv, scores.json and report.html. By default these lie in
 <RESULTS>_evaluation, beside the results: not inside, where a benchmark's server would take them for a sequence.
@@ -10,10 +11,12 @@ import argparse
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tqdm import tqdm
 
+from hodor.distributed import Group, share
 from hodor.errors import HodorError
 from hodor.evaluation import report
 from hodor.evaluation.categories import read_categories, read_names
@@ -29,6 +32,21 @@ from hodor.program import ArgumentParser, run
 _LISTED_SEQUENCES = 5
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """What is to be judged.
+
+    Attributes:
+        jobs: the sequences in the order of the report.
+        categories: {(sequence, object id): category}; empty where nobody asks for them.
+        seen: categories seen in training; likewise.
+    """
+
+    jobs: tuple[SequenceJob, ...] = ()
+    categories: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    seen: frozenset[str] = frozenset()
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the program with these arguments, None = those of the command line.
 
@@ -36,20 +54,50 @@ def main(arguments: Sequence[str] | None = None) -> int:
         HodorError: masks are missing, broken or don't fit each other; nothing was written.
     """
     options = _parser().parse_args(arguments)
-    _check_options(options)
+    group = Group()
+    try:
+        _run(options, group)
+    finally:
+        group.leave()
+    return 0
+
+
+def _run(options: argparse.Namespace, group: Group) -> None:
+    plan = _Plan()
+    with group.agreed():
+        _check_options(options)
+        if group.is_first:
+            plan = _plan(options)
+    jobs = group.from_first(plan.jobs)
+    own = share([len(job.truth.frames) for job in jobs], group.count)[group.rank]
+    results: dict[int, SequenceResult] = {}
+    with group.agreed():
+        workers = options.num_workers or max(1, available_cores() // group.count_here)
+        results = _evaluate({index: jobs[index] for index in own}, workers, shown=group.is_first)
+    gathered = group.gather(results)
+    with group.agreed():
+        if group.is_first:
+            everything = {index: result for part in gathered for index, result in part.items()}
+            _report(options, plan, [everything[index] for index in range(len(jobs))])
+
+
+def _plan(options: argparse.Namespace) -> _Plan:
     truth = _read_truth(options.ground_truth, options.sequences)
     predictions = _pair_predictions(options.results, truth)
-    categories, seen = _read_categories(options, truth)
-    jobs = [
+    jobs = (
         SequenceJob(prediction, truth[name], options.protocol, options.include_prompt_frame, options.images)
         for name, prediction in predictions.items()
-    ]
-    results = _evaluate(jobs, options.num_workers)
+    )
+    return _Plan(tuple(jobs), *_read_categories(options, truth))
+
+
+def _report(options: argparse.Namespace, plan: _Plan, results: Sequence[SequenceResult]) -> None:
+    """Computes the totals, writes all files and prints the table."""
     objects = [scores for result in results for scores in result.objects]
     if options.seen_categories:
-        _check_categories(objects, categories)
-    summary = summarise(objects, categories, seen)
-    _warn_of_gaps(summary, bool(seen))
+        _check_categories(objects, plan.categories)
+    summary = summarise(objects, plan.categories, plan.seen)
+    _warn_of_gaps(summary, bool(plan.seen))
     folder = options.output_dir or _default_output_dir(options.results)
     try:
         _write(folder, options, summary, results)
@@ -58,13 +106,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise
     print(report.as_text(summary))
     print(f"\nWritten: {folder / 'report.html'} and CSV and JSON files beside it")
-    return 0
 
 
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="python hodor/evaluation/main.py",
-        description="Evaluates masks: J and F of every object, as DAVIS or YouTube-VOS count them.",
+        description="Evaluates masks: J and F of every object, as DAVIS or YouTube-VOS count them. "
+        "Started by torchrun, several processes, on machines that share the folders, share out the sequences.",
         allow_abbrev=False,
     )
     add = parser.add_argument
@@ -81,7 +129,10 @@ def _parser() -> ArgumentParser:
     add("--json", metavar="FILE", type=Path, help="another place for the scores as JSON")
     add("--images", metavar="DIR", type=Path, help="folder <sequence>/<frame>.jpg to draw the masks on in the HTML report")
     add(
-        "--num_workers", metavar="N", type=_positive, default=available_cores(), help="number of processes (default: all cores)"
+        "--num_workers",
+        metavar="N",
+        type=_positive,
+        help="number of processes; with torchrun, of workers of each (default: as many as there are cores)",
     )
     group = parser.add_argument_group("youtube_vos only")
     group.add_argument(
@@ -181,19 +232,19 @@ def _check_categories(objects: Sequence[ObjectScores], categories: Mapping[tuple
             raise HodorError(f"sequence {scores.sequence!r}: object {scores.object_id} has no category; see --categories")
 
 
-def _evaluate(jobs: Sequence[SequenceJob], num_workers: int) -> list[SequenceResult]:
-    """The results of all jobs in their order; long sequences are started first."""
-    order = sorted(range(len(jobs)), key=lambda index: -len(jobs[index].truth.frames))
+def _evaluate(jobs: Mapping[int, SequenceJob], num_workers: int, *, shown: bool) -> dict[int, SequenceResult]:
+    """The results of all jobs by their number; long sequences are started first. `shown` = with a progress bar."""
+    order = sorted(jobs, key=lambda index: -len(jobs[index].truth.frames))
     results: dict[int, SequenceResult] = {}
-    frames = sum(len(job.truth.frames) for job in jobs)
+    frames = sum(len(job.truth.frames) for job in jobs.values())
     with (
-        tqdm(total=frames, unit="frame", desc="evaluate", leave=False, disable=None) as progress,
+        tqdm(total=frames, unit="frame", desc="evaluate", leave=False, disable=None if shown else True) as progress,
         closing(in_processes(evaluate_sequence, [jobs[index] for index in order], num_workers)) as finished,
     ):
         for position, result in finished:
             results[order[position]] = result
             progress.update(len(jobs[order[position]].truth.frames))
-    return [results[index] for index in range(len(jobs))]
+    return results
 
 
 def _warn_of_gaps(summary: Summary, categories_asked: bool) -> None:

@@ -1,6 +1,7 @@
 """Where and how precisely the network computes."""
 
 import contextlib
+import os
 from typing import Literal
 
 import torch
@@ -23,6 +24,23 @@ def choose_device(name: str | torch.device) -> torch.device:
         torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError, NotImplementedError):
         raise HodorError(f"device {str(name)!r} is not available here; use --device cpu, or auto") from None
+    return device
+
+
+def own_device(name: str) -> torch.device:
+    """The device of that name for this process: where `torchrun` started several, each has a GPU of its machine for itself.
+
+    Raises:
+        HodorError: there is no such device here, or fewer GPUs than processes.
+    """
+    several, count = int(os.environ.get("WORLD_SIZE", "1")) > 1, torch.cuda.device_count()
+    if not several or not count or not (name == "auto" or name.startswith("cuda")):
+        return choose_device(name)
+    local = int(os.environ.get("LOCAL_RANK", "0"))
+    if local >= count:
+        raise HodorError(f"process {local} of this machine has no GPU: there are {count}; let torchrun start fewer")
+    device = choose_device(f"cuda:{local}")
+    torch.cuda.set_device(device)
     return device
 
 

@@ -1,15 +1,16 @@
 """Segments a data set of videos and writes masks in the form that its benchmark asks for.
 
 python hodor/inference/main.py checkpoint.pth --dataset davis_val --temporal_window 7 --min_image_dim 512
+torchrun --nproc_per_node=8 hodor/inference/main.py checkpoint.pth --dataset davis_val
 """
 
 import argparse
+import contextlib
 import difflib
-import errno
 import hashlib
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,15 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from hodor.data.formats import InferenceSequence, read_inference_json
+from hodor.distributed import Group, share
 from hodor.errors import HodorError
 from hodor.files import inside
+from hodor.inference.devices import own_device
 from hodor.inference.results import ResultsFolder
 from hodor.inference.segmenter import Segmenter
-from hodor.inference.sequences import Timing, segment_sequence
+from hodor.inference.sequences import Outcome, SequenceJob, Timing, segment_sequences
 from hodor.modelling.checkpoint import Checkpoint, fingerprint, load
-from hodor.program import ArgumentParser, describe_os_error, run
+from hodor.program import ArgumentParser, complain, run
 from hodor.workspace import INFERENCE_DATASETS, Workspace, inference_dataset
 
 _LOGGER = logging.getLogger(__name__)
@@ -33,39 +36,70 @@ _LOGGER = logging.getLogger(__name__)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the program; see `--help`. Returns the exit code: 1 if a sequence failed."""
     options = _parser().parse_args(arguments)
-    workspace = Workspace.from_environment()
-    inside(workspace.root, options.dataset, "--dataset")
-    dataset = inference_dataset(options.dataset)
-    sequences = _select(read_inference_json(workspace.annotations(dataset)), options.seqs, workspace.annotations(dataset))
-    images = workspace.images(dataset)
-    if not images.is_dir():
-        raise HodorError(f"{images}: no such folder; put the frames there, or see python -m hodor.data.convert --help")
-    folder = _output_folder(options)
-    checkpoint = load(options.checkpoint)
-    segmenter = _segmenter(checkpoint, options)
-    results = ResultsFolder(folder, youtube_vos=options.dataset == "youtube_vos_val", with_overlays=options.save_vis)
-    run_settings = _run_settings(checkpoint, options)
+    group = Group()
     try:
-        failures = _segment_all(segmenter, sequences, images, results, run_settings)
-        if not failures:
-            results.write_archive(sequences)
+        return _run(options, group)
+    finally:
+        group.leave()
+
+
+def _run(options: argparse.Namespace, group: Group) -> int:
+    with group.agreed(), _heard_once(group):
+        workspace = Workspace.from_environment()
+        inside(workspace.root, options.dataset, "--dataset")
+        dataset = inference_dataset(options.dataset)
+        annotations, images = workspace.annotations(dataset), workspace.images(dataset)
+        sequences = _select(read_inference_json(annotations), options.seqs, annotations)
+        if not images.is_dir():
+            raise HodorError(f"{images}: no such folder; put the frames there, or see python -m hodor.data.convert --help")
+        folder = _output_folder(options)
+        checkpoint = load(options.checkpoint)
+        segmenter = _segmenter(checkpoint, options)
+        results = ResultsFolder(folder, youtube_vos=options.dataset == "youtube_vos_val", with_overlays=options.save_vis)
+    jobs: list[SequenceJob] = []
+    with group.agreed(), _naming(folder):
+        if group.is_first:
+            jobs = _unfinished(sequences, images, results, _run_settings(checkpoint, options))
+    jobs = group.from_first(jobs)  # not before does anyone write, which could change what is unfinished
+    with _naming(folder):
+        outcome = _segment_own(segmenter, jobs, images, results, group)
+    outcomes = group.gather(outcome)
+    failed = group.from_first(any(each.failures for each in outcomes))
+    with group.agreed(), _naming(folder):
+        if group.is_first:
+            _finish(sequences, results, outcomes, segmenter.device.type)
+    return 1 if failed else 0
+
+
+@contextlib.contextmanager
+def _heard_once(group: Group) -> Iterator[None]:
+    """Silences the warnings of all processes but the first."""
+    if group.is_first:
+        yield
+        return
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+@contextlib.contextmanager
+def _naming(folder: Path) -> Iterator[None]:
+    """Adds the folder to errors of libraries that write images, which don't say where the disk was full."""
+    try:
+        yield
     except OSError as error:
-        error.filename = error.filename or str(folder)  # libraries that write images don't say where the disk was full
+        error.filename = error.filename or str(folder)
         raise
-    if failures:
-        for failure in failures:
-            print(f"error: {failure}", file=sys.stderr)
-        print(f"error: {len(failures)} of {len(sequences)} sequences failed; run the command again for these", file=sys.stderr)
-        return 1
-    print(f"masks: {results.masks}" + (f"  archive: {results.archive}" if results.archive else ""))
-    return 0
 
 
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="python hodor/inference/main.py",
         description="Segments every video of a data set, given the masks of its objects in the frames where they start. "
-        "Sequences that are finished are skipped when the same command is run again.",
+        "Sequences that are finished are skipped when the same command is run again. "
+        "Started by torchrun, several processes, on machines that share the folders, share out the sequences.",
     )
     parser.add_argument(
         "checkpoint", type=Path, help="a .pth in the original's format beside its config.yaml, or a .safetensors"
@@ -98,7 +132,7 @@ def _parser() -> ArgumentParser:
     parser.add_argument(
         "--permanent_reference", action="store_true", help="never forget what objects looked like where their masks were given"
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda, with a GPU for each process (default: auto)")
     parser.add_argument("--precision", choices=["float32", "bf16"], default="float32", help="(default: float32)")
     return parser
 
@@ -133,7 +167,7 @@ def _segmenter(checkpoint: Checkpoint, options: argparse.Namespace) -> Segmenter
         min_dim=min_dim,
         max_dim=max_dim,
         permanent_reference=options.permanent_reference,
-        device=options.device,
+        device=own_device(options.device),
         precision=options.precision,
     )
 
@@ -175,56 +209,61 @@ def _sequence_settings(sequence: InferenceSequence, images: Path) -> dict[str, A
     return {"sequence": digest.hexdigest()}
 
 
-def _segment_all(
-    segmenter: Segmenter,
-    sequences: list[InferenceSequence],
-    images: Path,
-    results: ResultsFolder,
-    run_settings: dict[str, Any],
-) -> list[str]:
-    """Segments what isn't finished yet; returns a line for each sequence that failed."""
-    jobs = [(sequence, run_settings | _sequence_settings(sequence, images)) for sequence in sequences]
-    todo = [(sequence, settings) for sequence, settings in jobs if not results.is_finished(sequence, settings)]
-    if len(todo) < len(sequences):
-        _LOGGER.info("%d of %d sequences are finished already", len(sequences) - len(todo), len(sequences))
+def _unfinished(
+    sequences: Sequence[InferenceSequence], images: Path, results: ResultsFolder, run_settings: Mapping[str, Any]
+) -> list[SequenceJob]:
+    """What is left to do. Nobody may write meanwhile."""
+    jobs = [SequenceJob(sequence, {**run_settings, **_sequence_settings(sequence, images)}) for sequence in sequences]
+    todo = [job for job in jobs if not results.is_finished(job.sequence, job.settings)]
+    if len(todo) < len(jobs):
+        _LOGGER.info("%d of %d sequences are finished already", len(jobs) - len(todo), len(jobs))
     results.remove_archive()
-    failures: list[str] = []
-    timing = Timing()
-    frames = sum(len(sequence.image_paths) for sequence, _ in todo)
+    return todo
+
+
+def _segment_own(
+    segmenter: Segmenter, jobs: Sequence[SequenceJob], images: Path, results: ResultsFolder, group: Group
+) -> Outcome:
+    """Segments this process's share of all jobs; the first process shows how far its own is."""
+    own = [jobs[index] for index in share([job.frames for job in jobs], group.count)[group.rank]]
     interval = 0.2 if sys.stderr.isatty() else 10.0
-    bar = tqdm(total=frames, unit="frame", smoothing=0.05, mininterval=interval, disable=not todo)
+    bar = tqdm(
+        total=sum(job.frames for job in own),
+        unit="frame",
+        smoothing=0.05,
+        mininterval=interval,
+        disable=not own or not group.is_first,
+    )
     with bar as progress, logging_redirect_tqdm():
-        for sequence, settings in todo:
-            progress.set_description(sequence.id)
-            before = progress.n
-            try:
-                with results.writing(sequence, settings) as writer:
-                    timing.add(segment_sequence(segmenter, sequence, images, writer, progress.update))
-            except HodorError as error:
-                failures.append(str(error))
-            except OSError as error:
-                if error.errno == errno.ENOSPC:
-                    raise
-                failures.append(f"sequence {sequence.id!r}: {describe_os_error(error)}")
-            except (MemoryError, RuntimeError) as error:
-                if not _is_out_of_memory(error):
-                    raise
-                failures.append(f"sequence {sequence.id!r}: not enough memory; use a smaller --min_image_dim or fewer objects")
-            progress.update(before + len(sequence.image_paths) - progress.n)
-    if timing.frames:
-        print(_speed(timing, segmenter.device))
-    return failures
+        outcome = segment_sequences(segmenter, own, images, results, progress)
+    if group.is_first and len(own) < len(jobs):
+        _LOGGER.info("the first process is done with %d of %d sequences and waits for the others", len(own), len(jobs))
+    return outcome
 
 
-def _is_out_of_memory(error: Exception) -> bool:
-    """Whether memory ran out, on the GPU or, of which torch makes a plain RuntimeError, on the CPU."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error)
+def _finish(sequences: Sequence[InferenceSequence], results: ResultsFolder, outcomes: Sequence[Outcome], device: str) -> None:
+    """Says what came of the sequences in all processes; packs the archive if all are well."""
+    if any(outcome.timing.frames for outcome in outcomes):
+        print(_speed([outcome.timing for outcome in outcomes], device))
+    failures = {name: failure for outcome in outcomes for name, failure in outcome.failures.items()}
+    for sequence in sequences:
+        if sequence.id in failures:
+            complain(failures[sequence.id])
+    if failures:
+        complain(f"{len(failures)} of {len(sequences)} sequences failed; run the command again for these")
+        return
+    results.write_archive(sequences)
+    print(f"masks: {results.masks}" + (f"  archive: {results.archive}" if results.archive else ""))
 
 
-def _speed(timing: Timing, device: torch.device) -> str:
+def _speed(timings: Sequence[Timing], device: str) -> str:
+    """How fast one or several processes were together; the slowest counts."""
+    frames = sum(timing.frames for timing in timings)
+    total, network = max(timing.total for timing in timings), max(timing.network for timing in timings)
+    processes = f" with {len(timings)} processes" if len(timings) > 1 else ""
     return (
-        f"{timing.frames} frames in {timing.total:.1f} s on {device.type}: {timing.frames / timing.total:.2f} frames/s "
-        f"end to end (reading, network, writing), {timing.frames / timing.network:.2f} frames/s for the network alone "
+        f"{frames} frames in {total:.1f} s on {device}{processes}: {frames / total:.2f} frames/s "
+        f"end to end (reading, network, writing), {frames / network:.2f} frames/s for the network alone "
         "(a frame in memory to its label map)"
     )
 

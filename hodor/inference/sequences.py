@@ -1,20 +1,24 @@
-"""Segmenting one sequence of files."""
+"""Segmenting sequences of files."""
 
+import errno
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
 from hodor.data.formats import InferenceSequence
 from hodor.errors import HodorError
-from hodor.inference.results import SequenceWriter
+from hodor.inference.results import ResultsFolder, SequenceWriter
 from hodor.inference.segmenter import Segmenter
 from hodor.media.images import read_image
 from hodor.media.streams import WriteBehind, read_ahead
+from hodor.program import describe_os_error
 
 
 @dataclass
@@ -36,6 +40,78 @@ class Timing:
         self.frames += other.frames
         self.total += other.total
         self.network += other.network
+
+
+@dataclass(frozen=True)
+class SequenceJob:
+    """What is to be done for one sequence.
+
+    Attributes:
+        sequence: the frames and the given masks.
+        settings: what its masks depend on, as JSON knows it.
+    """
+
+    sequence: InferenceSequence
+    settings: dict[str, Any]
+
+    @property
+    def frames(self) -> int:
+        return len(self.sequence.image_paths)
+
+
+@dataclass
+class Outcome:
+    """What came of several sequences.
+
+    Attributes:
+        timing: of those that were finished.
+        failures: {name of a sequence: why it failed, in one line}.
+    """
+
+    timing: Timing = field(default_factory=Timing)
+    failures: dict[str, str] = field(default_factory=dict)
+
+
+def segment_sequences(
+    segmenter: Segmenter, jobs: Sequence[SequenceJob], images: Path, results: ResultsFolder, progress: "tqdm[Any]"
+) -> Outcome:
+    """Segments sequences one after the other; one that fails doesn't stop the others.
+
+    Args:
+        segmenter: used afresh for each.
+        jobs: the sequences.
+        images: folder that their image paths are relative to.
+        results: where the masks go.
+        progress: counts frames.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    outcome = Outcome()
+    for job in jobs:
+        name = job.sequence.id
+        progress.set_description(name)
+        before = progress.n
+        try:
+            with results.writing(job.sequence, job.settings) as writer:
+                outcome.timing.add(segment_sequence(segmenter, job.sequence, images, writer, progress.update))
+        except HodorError as error:
+            outcome.failures[name] = str(error)
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise
+            outcome.failures[name] = f"sequence {name!r}: {describe_os_error(error)}"
+        except (MemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            outcome.failures[name] = f"sequence {name!r}: not enough memory; use a smaller --min_image_dim or fewer objects"
+        progress.update(before + job.frames - progress.n)
+    return outcome
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether memory ran out, on the GPU or, of which torch makes a plain RuntimeError, on the CPU."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error)
 
 
 def segment_sequence(

@@ -1,0 +1,148 @@
+"""Several processes on one or more machines, as `torchrun` starts them.
+
+PyTorch is imported when there are several processes, not before: one alone may not need it.
+"""
+
+import contextlib
+import datetime
+import importlib
+import os
+from collections.abc import Iterator, Sequence
+from types import ModuleType
+from typing import Literal, TypeVar
+
+from hodor.errors import HodorError
+from hodor.program import complain, describe_os_error
+
+Value = TypeVar("Value")
+
+_TIMEOUT = datetime.timedelta(days=1)  # whoever is done waits for the slowest; a connection that closes is noticed at once
+
+
+def share(lengths: Sequence[int], count: int) -> list[list[int]]:
+    """Shares out jobs: the longest first, each to the process with the least to do so far. The same wherever it is computed.
+
+    Args:
+        lengths: of the jobs, in any unit.
+        count: number of processes.
+
+    Returns:
+        For each process the indices of its jobs, in ascending order. The largest sum of lengths is at most 4/3 of the smallest
+        that is possible.
+    """
+    shares: list[list[int]] = [[] for _ in range(count)]
+    loads = [0] * count
+    for index in sorted(range(len(lengths)), key=lambda index: -lengths[index]):
+        process = loads.index(min(loads))
+        shares[process].append(index)
+        loads[process] += lengths[index]
+    return [sorted(indices) for indices in shares]
+
+
+@contextlib.contextmanager
+def together() -> Iterator[None]:
+    """For what all processes do at the same time.
+
+    Raises:
+        HodorError: another process ended.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        raise HodorError(f"another process ended or can't be reached; what it said tells why ({str(error)[:200]})") from None
+
+
+class Group:
+    """The processes that work together; one alone needs no set-up.
+
+    Whatever exchanges something must be called by all processes, in the same order, and raises `HodorError` when another
+    process ended.
+
+    Attributes:
+        rank: number of this process.
+        count: how many there are.
+        count_here: how many of them run on this machine.
+    """
+
+    def __init__(self, backend: Literal["gloo", "nccl"] = "gloo", timeout: datetime.timedelta = _TIMEOUT) -> None:
+        """Joins the others if `torchrun` started this process.
+
+        Args:
+            backend: what connects them; objects can be exchanged by gloo.
+            timeout: how long one may wait for the others.
+
+        Raises:
+            HodorError: the others can't be reached.
+        """
+        self.rank = int(os.environ.get("RANK", "0"))
+        self.count = int(os.environ.get("WORLD_SIZE", "1"))
+        self.count_here = int(os.environ.get("LOCAL_WORLD_SIZE", str(self.count)))
+        if self.count == 1:
+            return
+        try:
+            _distributed().init_process_group(backend, timeout=timeout)
+        except (ValueError, RuntimeError) as error:
+            raise HodorError(f"process {self.rank} can't join the others; start them with torchrun ({error})") from None
+
+    @property
+    def is_first(self) -> bool:
+        return self.rank == 0
+
+    def from_first(self, value: Value) -> Value:
+        """The value that the first process gives; those of the others don't count."""
+        if self.count == 1:
+            return value
+        box = [value]
+        with together():
+            _distributed().broadcast_object_list(box, src=0)
+        return box[0]
+
+    def gather(self, value: Value) -> list[Value]:
+        """The values of all processes by rank, on the first; nothing on the others."""
+        if self.count == 1:
+            return [value]
+        values = [value] * self.count if self.is_first else None
+        with together():
+            _distributed().gather_object(value, values, dst=0)
+        return values or []
+
+    def wait(self) -> None:
+        """Returns when all processes have come here."""
+        if self.count > 1:
+            with together():
+                _distributed().barrier()
+
+    @contextlib.contextmanager
+    def agreed(self) -> Iterator[None]:
+        """For a step in which an error of one process, for a user to mend, ends all of them.
+
+        They wait for each other at the end of it, and the first reports what went wrong in one line, however many failed.
+
+        Raises:
+            SystemExit: 1, in every process. One alone just passes on its error.
+        """
+        if self.count == 1:
+            yield
+            return
+        problem = None
+        try:
+            yield
+        except HodorError as error:
+            problem = str(error)
+        except OSError as error:
+            problem = describe_os_error(error)
+        problems = self.from_first([each for each in self.gather(problem) if each is not None])
+        if problems:
+            if self.is_first:
+                complain(problems[0])
+            self.wait()  # torchrun ends all processes as soon as it sees one fail
+            raise SystemExit(1)
+
+    def leave(self) -> None:
+        """Says goodbye to the others."""
+        if self.count > 1 and _distributed().is_initialized():
+            _distributed().destroy_process_group()
+
+
+def _distributed() -> ModuleType:
+    return importlib.import_module("torch.distributed")
