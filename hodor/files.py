@@ -1,8 +1,9 @@
-"""Files and folders that are either complete or absent: written aside, then renamed."""
+"""Files and folders that are either complete or absent: written aside, then renamed; paths and names of files."""
 
 import glob
 import os
 import platform
+import re
 import shutil
 import threading
 from collections.abc import Iterator
@@ -69,3 +70,9 @@ def inside(folder: Path, relative: str, what: str) -> Path:
         where = "its folder" if folder == Path() else str(folder)
         raise HodorError(f"{what}: {relative!r} must be a path inside {where}, without '..' and not absolute")
     return folder / relative
+
+
+def natural_order(name: str) -> tuple[list[str | int], str]:
+    """A key that sorts numbers in names by value: f9 before f10, with or without leading zeros; equal values by their text."""
+    parts = re.split(r"([0-9]+)", name)
+    return [int(part) if index % 2 else part for index, part in enumerate(parts)], name

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from hodor.data.json_stream import walk
 from hodor.data.json_values import JsonValue
 from hodor.data.mask_table import MaskTable, MaskTableBuilder
 from hodor.data.text_table import TextTable
+from hodor.data.training_records import training_records
 from hodor.errors import HodorError
 from hodor.files import inside
 
@@ -63,21 +63,10 @@ def read_annotated_images(path: Path, folder: Path) -> AnnotatedImages:
         HodorError: the file is missing, is no JSON, has a value that can't be, or no object at all; the message names image
             and key.
     """
-    if not path.exists():
-        raise HodorError(f"{path}: no such file; make it with python -m hodor.data.convert --help")
     paths: list[str] = []
     heights, widths = array("i"), array("i")
-    masks = MaskTableBuilder()
-    for key, index, _, _, content in walk(path):
-        if key == "sequences":
-            raise HodorError(f"{path}: holds videos, not images; train on it with TRAINING.MODE dense_video or sparse_video")
-        if key != "images":
-            continue
-        if index is None:
-            JsonValue(content, f"{path}: key 'images'").items()
-        value = JsonValue(content, f"{path}: image number {(index or 0) + 1}")
-        image_path = value.get("image_path").text()
-        value = JsonValue(content, f"{path}: image {image_path!r}")
+    masks = MaskTableBuilder("image")
+    for image_path, value in training_records(path, "images", "image", "image_path"):
         inside(folder, image_path, f"{value.where}, key 'image_path'")
         size = value.get("height").whole_number(), value.get("width").whole_number()
         if _add_objects(value, size, masks):
@@ -95,7 +84,7 @@ def _add_objects(value: JsonValue, size: tuple[int, int], masks: MaskTableBuilde
     texts = value.get("segmentations").texts()
     areas, boxes = value.optional("areas"), value.optional("bboxes")
     all_areas = [None] * len(texts) if areas is None else [area.number() for area in _parallel(areas, len(texts))]
-    all_boxes = [None] * len(texts) if boxes is None else [_box(box) for box in _parallel(boxes, len(texts))]
+    all_boxes = [None] * len(texts) if boxes is None else [box.box() for box in _parallel(boxes, len(texts))]
     left_out = [
         crowd or ignore
         for crowd, ignore in zip(*(_flags(value, key, len(texts)) for key in ("iscrowd", "ignore")), strict=True)
@@ -104,13 +93,8 @@ def _add_objects(value: JsonValue, size: tuple[int, int], masks: MaskTableBuilde
         return 0
     for index, text in enumerate(texts):
         if not left_out[index]:
-            try:
-                masks.add(index + 1, text, all_areas[index], all_boxes[index], size)
-            except ValueError as error:
-                raise HodorError(
-                    f"{value.where}, key 'segmentations'[{index}]: the mask doesn't fit the image ({error}); "
-                    "convert the data set again"
-                ) from None
+            where = f"{value.where}, key 'segmentations'[{index}]"
+            masks.add(index + 1, text, all_areas[index], all_boxes[index], size, where=where)
     return masks.end_group()
 
 
@@ -120,13 +104,6 @@ def _parallel(value: JsonValue, count: int) -> list[JsonValue]:
     if len(items) != count:
         raise HodorError(f"{value.where} has {len(items)} entries, but 'segmentations' has {count}")
     return items
-
-
-def _box(value: JsonValue) -> list[float]:
-    numbers = [side.number(minimum=-1e15) for side in value.items()]
-    if len(numbers) != 4:
-        raise HodorError(f"{value.where}: expected [x, y, width, height], found {len(numbers)} numbers")
-    return numbers
 
 
 def _flags(value: JsonValue, key: str, count: int) -> list[bool]:

@@ -14,10 +14,10 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from hodor.data.json_stream import walk
 from hodor.data.json_values import JsonValue
 from hodor.data.mask_table import MaskTable, MaskTableBuilder
 from hodor.data.text_table import TextTable
+from hodor.data.training_records import training_records
 from hodor.errors import HodorError
 from hodor.files import inside
 
@@ -72,21 +72,11 @@ def read_annotated_videos(path: Path, folder: Path) -> AnnotatedVideos:
         HodorError: the file is missing, is no JSON, has a value that can't be, or no sequence at all; the message names
             sequence, frame and key.
     """
-    if not path.exists():
-        raise HodorError(f"{path}: no such file; make it with python -m hodor.data.convert --help")
     names: list[str] = []
     paths: list[str] = []
     heights, widths, starts = array("i"), array("i"), array("q", [0])
-    masks = MaskTableBuilder()
-    for key, index, _, _, content in walk(path):
-        if key == "images":
-            raise HodorError(f"{path}: holds images, not videos; train on it with TRAINING.MODE static_image")
-        if key != "sequences":
-            continue
-        if index is None:
-            JsonValue(content, f"{path}: key 'sequences'").items()
-        name = JsonValue(content, f"{path}: sequence number {(index or 0) + 1}").get("id").text()
-        value = JsonValue(content, f"{path}: sequence {name!r}")
+    masks = MaskTableBuilder("frame")
+    for name, value in training_records(path, "sequences", "sequence", "id"):
         size = value.get("height").whole_number(), value.get("width").whole_number()
         paths.extend(_add_frames(value, folder, size, masks))
         names.append(name)
@@ -116,14 +106,7 @@ def _add_frames(value: JsonValue, folder: Path, size: tuple[int, int], masks: Ma
 
 
 def _add_object(object_id: int, track: JsonValue, size: tuple[int, int], masks: MaskTableBuilder) -> None:
-    text = track.get("seg").text()
+    text, where = track.get("seg").text(), f"{track.where}, key 'seg'"
     area, box = track.optional("area"), track.optional("box")
-    sides = None if box is None else [side.number(minimum=-1e15) for side in box.items()]
-    if sides is not None and len(sides) != 4:
-        raise HodorError(f"{track.where}, key 'box': expected [x, y, width, height], found {len(sides)} numbers")
-    try:
-        masks.add(object_id, text, None if area is None else area.number(), sides, size)
-    except ValueError as error:
-        raise HodorError(
-            f"{track.where}, key 'seg': the mask doesn't fit the frame ({error}); convert the data set again"
-        ) from None
+    sides = None if box is None else box.box()
+    masks.add(object_id, text, None if area is None else area.number(), sides, size, where=where)

@@ -39,15 +39,19 @@ class JsonValue:
         """The values in a list."""
         return [JsonValue(item, f"{self.where}[{i}]") for i, item in enumerate(self._expect(list, "a list"))]
 
+    def entries(self) -> dict[str, "JsonValue"]:
+        """The values of an object by their keys."""
+        return {key: JsonValue(item, f"{self.where}[{key!r}]") for key, item in self._expect(dict, "an object").items()}
+
     def numbered(self, low: int, high: int, what: str) -> dict[int, "JsonValue"]:
         """An object's entries by the integers that its keys spell, checked against their range."""
         entries: dict[int, JsonValue] = {}
-        for key, item in self._expect(dict, "an object").items():
+        for key, item in self.entries().items():
             if not (key.isascii() and key.isdigit() and len(key) <= _MAX_DIGITS and low <= int(key) <= high):
                 raise HodorError(f"{self.where}: {key[:_MAX_DIGITS]!r} is not {what} ({low}..{high})")
             if int(key) in entries:
                 raise HodorError(f"{self.where}: {key!r} spells {what} that stands in it twice")
-            entries[int(key)] = JsonValue(item, f"{self.where}[{key!r}]")
+            entries[int(key)] = item
         return entries
 
     def text(self) -> str:
@@ -77,14 +81,28 @@ class JsonValue:
             raise HodorError(f"{self.where}: expected a whole number, 1..{_LARGEST_WHOLE}, found {number}")
         return int(number)
 
+    def box(self) -> list[float]:
+        """Four numbers, [x, y, width, height]."""
+        numbers = [side.number(minimum=-_LARGEST) for side in self.items()]
+        if len(numbers) != 4:
+            raise HodorError(f"{self.where}: expected [x, y, width, height], found {len(numbers)} numbers")
+        return numbers
+
     def _expect(self, kind: type, name: str) -> Any:
         if not isinstance(self.content, kind):
             raise HodorError(f"{self.where}: expected {name}, found {type(self.content).__name__}")
         return self.content
 
 
-def read_json(path: Path) -> JsonValue:
-    """Reads a data set's JSON file.
+def read_json(
+    path: Path, *, missing: str = "make it with python -m hodor.data.convert --help", broken: str = "convert the data set again"
+) -> JsonValue:
+    """Reads a JSON file.
+
+    Args:
+        path: the file; by default a data set's.
+        missing: the way out where there is no such file, for messages.
+        broken: the way out where it is no JSON.
 
     Raises:
         HodorError: the file is missing or no JSON.
@@ -92,6 +110,6 @@ def read_json(path: Path) -> JsonValue:
     try:
         return JsonValue(json.loads(path.read_bytes()), str(path))
     except FileNotFoundError:
-        raise HodorError(f"{path}: no such file; make it with python -m hodor.data.convert --help") from None
+        raise HodorError(f"{path}: no such file; {missing}") from None
     except (ValueError, RecursionError) as error:
-        raise HodorError(f"{path}: not valid JSON ({error}); convert the data set again") from None
+        raise HodorError(f"{path}: not valid JSON ({error}); {broken}") from None

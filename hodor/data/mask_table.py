@@ -68,7 +68,12 @@ class MaskTable:
 class MaskTableBuilder:
     """Collects masks; what is given waits in arrays, without an object for each mask."""
 
-    def __init__(self) -> None:
+    def __init__(self, group: str) -> None:
+        """
+        Args:
+            group: what a group belongs to, "image" or "frame", for messages.
+        """
+        self._group = group
         self._starts = array("q", [0])
         self._object_ids = array("i")
         self._areas = array("d")
@@ -76,7 +81,16 @@ class MaskTableBuilder:
         self._content = bytearray()
         self._ends = array("q")
 
-    def add(self, object_id: int, text: str, area: float | None, box: Sequence[float] | None, size: tuple[int, int]) -> None:
+    def add(
+        self,
+        object_id: int,
+        text: str,
+        area: float | None,
+        box: Sequence[float] | None,
+        size: tuple[int, int],
+        *,
+        where: str,
+    ) -> None:
         """Adds a mask to the group that was not ended yet.
 
         Args:
@@ -85,12 +99,19 @@ class MaskTableBuilder:
             area: in pixels; None = counted.
             box: (x, y, width, height) in pixels; None = measured.
             size: (height, width) of the image.
+            where: the place of the string, for messages.
 
         Raises:
-            ValueError: area or box is None, and the string is none of a mask of this size.
+            HodorError: area or box is None, and the string is none of a mask of this size.
         """
         if area is None or box is None:
-            counted, measured = _area_and_box(run_length.decode(text, *size))
+            try:
+                mask = run_length.decode(text, *size)
+            except ValueError as error:
+                raise HodorError(
+                    f"{where}: the mask doesn't fit the {self._group} ({error}); convert the data set again"
+                ) from None
+            counted, measured = _area_and_box(mask)
             area, box = counted if area is None else area, measured if box is None else box
         self._object_ids.append(object_id)
         self._areas.append(area)

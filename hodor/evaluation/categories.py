@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from hodor.data.json_values import read_json
 from hodor.errors import HodorError
 from hodor.evaluation.masks import RunLengthMasks, SequenceMasks
-from hodor.evaluation.run_length_file import member, read_json
 
 
 def read_names(path: Path, option: str, what: str) -> list[str]:
@@ -56,13 +56,11 @@ def read_categories(
     if meta_file is None and ground_truth.is_file():
         raise HodorError(f"{ground_truth}: the sequences have no 'categories'; name a meta.json with --categories")
     meta_file = meta_file or ground_truth.resolve().parent / "meta.json"
-    videos = member(read_json(meta_file), "videos", dict, str(meta_file))
+    videos = read_json(meta_file, missing="name one with --categories", broken="get it again").get("videos")
     found = {}
     for name in truth:
-        place = f"{meta_file}: sequence {name!r}"
-        objects = member(member(videos, name, dict, f"{meta_file}: key 'videos'"), "objects", dict, place)
-        for key, entry in objects.items():
+        for key, entry in videos.get(name).get("objects").entries().items():
             if not (key.isascii() and key.isdigit()):
-                raise HodorError(f"{place}: {key!r} is no object id")
-            found[name, int(key)] = member(entry, "category", str, f"{place}, object {key!r}")
+                raise HodorError(f"{meta_file}: sequence {name!r}: {key!r} is no object id")
+            found[name, int(key)] = entry.get("category").text()
     return found

@@ -3,7 +3,6 @@
 Either gives one object per sequence, small enough to be sent to another process, that reads one frame at a time.
 """
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -13,7 +12,7 @@ from PIL import Image
 
 from hodor.data import run_length
 from hodor.errors import HodorError
-from hodor.files import inside
+from hodor.files import inside, natural_order
 from hodor.media.label_maps import read_label_map
 
 _WHITE = {"1": 1, "L": 255, "LA": 255, "P": 255, "RGB": 9, "RGBA": 9}  # what `read_label_map` makes of white, by image mode
@@ -61,15 +60,22 @@ class FolderMasks:
     frames: tuple[str, ...]
 
     def place(self, frame: str) -> str:
+        """The file of a frame's masks, for messages."""
         return str(self.folder / f"{frame}{_SUFFIX}")
 
     def read(self, frame: str, *, binary: bool = False) -> np.ndarray:
+        """A frame's label map `[H, W]` uint8; with `binary` whatever is not black is 1, otherwise values are object ids.
+
+        Raises:
+            HodorError: the file is missing or broken.
+        """
         path = Path(self.place(frame))
         if not path.is_file():
             raise HodorError(f"{path}: no such file; sequence {self.sequence!r} needs a mask of frame {frame}")
         return read_label_map(path, binary=binary)
 
     def is_white_only(self, frame: str, labels: np.ndarray) -> bool:
+        """Whether `labels`, read from this frame, came from a file that shows white on black: something, but no ids."""
         present = present_ids(labels)
         with Image.open(self.place(frame)) as picture:
             return present == [_WHITE.get(picture.mode)]
@@ -95,9 +101,15 @@ class RunLengthMasks:
     categories: dict[int, str]
 
     def place(self, frame: str) -> str:
+        """File, sequence and frame, for messages."""
         return f"{self.file}: sequence {self.sequence!r}, frame {frame}"
 
     def read(self, frame: str, *, binary: bool = False) -> np.ndarray:
+        """A frame's label map `[height, width]` uint8 of object ids; with `binary` every object is 1.
+
+        Raises:
+            HodorError: there is no such frame, or a string is no mask of this size.
+        """
         if frame not in self.frames:
             raise HodorError(f"{self.file}: sequence {self.sequence!r} needs masks of frame {frame}, which it lacks")
         labels = np.zeros((self.height, self.width), dtype=np.uint8)
@@ -110,6 +122,7 @@ class RunLengthMasks:
         return labels
 
     def is_white_only(self, frame: str, labels: np.ndarray) -> bool:
+        """Always False: run-length strings belong to ids."""
         return False
 
 
@@ -140,9 +153,3 @@ def folder_sequence(folder: Path, name: str) -> FolderMasks | None:
     """The sequence of this name in a folder of results, without looking at its files; None if it isn't there."""
     place = inside(folder, name, "the name of a sequence")
     return FolderMasks(name, place, ()) if place.is_dir() else None
-
-
-def natural_order(name: str) -> tuple[list[str | int], str]:
-    """Sorts frame 9 before frame 10, with or without leading zeros."""
-    parts = re.split(r"([0-9]+)", name)
-    return [int(part) if index % 2 else part for index, part in enumerate(parts)], name

@@ -7,10 +7,10 @@
 Further keys are ignored.
 """
 
-import json
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any
 
+from hodor.data.json_values import JsonValue, read_json
 from hodor.errors import HodorError
 from hodor.evaluation.masks import RunLengthMasks
 from hodor.files import inside
@@ -18,7 +18,6 @@ from hodor.files import inside
 _MAX_OBJECT_ID = 254  # 255 is void in label maps
 _MAX_DIGITS = 9
 _MAX_PIXELS = 2**30
-_NAMES = {dict: "an object", list: "a list", str: "a string", int: "a whole number"}
 
 
 def read_run_length_file(path: Path) -> dict[str, RunLengthMasks]:
@@ -27,92 +26,62 @@ def read_run_length_file(path: Path) -> dict[str, RunLengthMasks]:
     Raises:
         HodorError: the file is missing, is no JSON, or lacks something; the message names sequence and key.
     """
-    content = read_json(path)
-    labels = member(content.get("meta") or {}, "category_labels", dict, f"{path}: key 'meta'", {})
+    content = read_json(path, broken="write it again")
+    meta = content.optional("meta")
+    labels = None if meta is None else meta.optional("category_labels")
+    names = {} if labels is None else {key: str(label.content) for key, label in labels.entries().items()}
     sequences: dict[str, RunLengthMasks] = {}
-    for index, value in enumerate(member(content, "sequences", list, str(path))):
-        masks = _sequence(value, path, index, {str(key): str(label) for key, label in labels.items()})
-        if masks.sequence in sequences:
-            raise HodorError(f"{path}: sequence {masks.sequence!r} stands in it twice")
-        sequences[masks.sequence] = masks
+    for index, value in enumerate(content.get("sequences").items()):
+        name = JsonValue(value.content, f"{path}: sequence number {index + 1}").get("id").text()
+        if name in sequences:
+            raise HodorError(f"{path}: sequence {name!r} stands in it twice")
+        sequences[name] = _sequence(name, JsonValue(value.content, f"{path}: sequence {name!r}"), path, names)
     return sequences
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Reads a JSON file that holds an object.
-
-    Raises:
-        HodorError: the file is missing, is no JSON, or holds something else.
-    """
-    try:
-        content = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise HodorError(f"{path}: no such file") from None
-    except (ValueError, RecursionError) as error:
-        raise HodorError(f"{path}: not valid JSON ({error})") from None
-    if not isinstance(content, dict):
-        raise HodorError(f"{path}: expected an object, found {type(content).__name__}")
-    return content
-
-
-def member(value: Any, key: str, kind: type, place: str, default: Any = None) -> Any:
-    """The value of a key of a JSON object, checked to be of a type.
-
-    Raises:
-        HodorError: `value` is no object, the key is missing and has no default, or the type differs.
-    """
-    if not isinstance(value, dict):
-        raise HodorError(f"{place}: expected an object, found {type(value).__name__}")
-    if key not in value and default is not None:
-        return default
-    if key not in value:
-        raise HodorError(f"{place}: key {key!r} is missing")
-    found = value[key]
-    if not isinstance(found, kind) or isinstance(found, bool):
-        raise HodorError(f"{place}: key {key!r}: expected {_NAMES[kind]}, found {type(found).__name__}")
-    return found
-
-
-def _sequence(value: Any, path: Path, index: int, labels: dict[str, str]) -> RunLengthMasks:
-    name = member(value, "id", str, f"{path}: sequence number {index + 1}")
-    place = f"{path}: sequence {name!r}"
-    inside(Path(), name, f"{place}, key 'id'")
+def _sequence(name: str, value: JsonValue, path: Path, labels: Mapping[str, str]) -> RunLengthMasks:
+    where = value.where
+    inside(Path(), name, f"{where}, key 'id'")
     if not name.isprintable():
-        raise HodorError(f"{place}, key 'id': {name!r} holds characters that can't be printed; rename it")
-    height, width = (member(value, key, int, place) for key in ("height", "width"))
+        raise HodorError(f"{where}, key 'id': {name!r} holds characters that can't be printed; rename it")
+    height, width = (_whole_number(value, key) for key in ("height", "width"))
     if height < 1 or width < 1 or height * width > _MAX_PIXELS:
-        raise HodorError(f"{place}: key 'height' or 'width': {height} x {width} is no size of a frame")
-    frames = _frames(member(value, "image_paths", list, place), place)
-    tracks = member(value, "tracks", list, place)
+        raise HodorError(f"{where}: key 'height' or 'width': {height} x {width} is no size of a frame")
+    frames = tuple(PurePosixPath(image_path).stem for image_path in value.get("image_paths").texts())
+    if not frames:
+        raise HodorError(f"{where}: key 'image_paths': the sequence has no frames")
+    if len(set(frames)) != len(frames):
+        raise HodorError(f"{where}: key 'image_paths': two frames have the same name")
+    tracks = value.get("tracks").items()
     if len(tracks) != len(frames):
-        raise HodorError(f"{place}: key 'tracks' has {len(tracks)} frames, but 'image_paths' has {len(frames)}")
-    masks = tuple(_track(track, f"{place}: key 'tracks', frame {frame}") for frame, track in zip(frames, tracks, strict=True))
-    categories = {
-        _object_id(key, f"{place}: key 'categories'"): labels.get(str(category), str(category))
-        for key, category in member(value, "categories", dict, place, {}).items()
-    }
+        raise HodorError(f"{where}: key 'tracks' has {len(tracks)} frames, but 'image_paths' has {len(frames)}")
+    masks = tuple(
+        _strings(JsonValue(track.content, f"{where}: key 'tracks', frame {frame}"))
+        for frame, track in zip(frames, tracks, strict=True)
+    )
+    given = value.optional("categories")
+    numbers = {} if given is None else _by_object(given)
+    categories = {object_id: labels.get(str(number.content), str(number.content)) for object_id, number in numbers.items()}
     return RunLengthMasks(name, path, frames, height, width, masks, categories)
 
 
-def _frames(image_paths: list[Any], place: str) -> tuple[str, ...]:
-    for image_path in image_paths:
-        if not isinstance(image_path, str):
-            raise HodorError(f"{place}: key 'image_paths': expected strings, found {type(image_path).__name__}")
-    frames = tuple(PurePosixPath(image_path).stem for image_path in image_paths)
-    if not frames:
-        raise HodorError(f"{place}: key 'image_paths': the sequence has no frames")
-    if len(set(frames)) != len(frames):
-        raise HodorError(f"{place}: key 'image_paths': two frames have the same name")
-    return frames
+def _whole_number(value: JsonValue, key: str) -> int:
+    number = value.get(key).content
+    if not isinstance(number, int) or isinstance(number, bool):
+        raise HodorError(f"{value.where}: key {key!r}: expected a whole number, found {type(number).__name__}")
+    return number
 
 
-def _track(track: Any, place: str) -> dict[int, str]:
-    if not isinstance(track, dict):
-        raise HodorError(f"{place}: expected an object, found {type(track).__name__}")
-    return {_object_id(key, place): member(entry, "seg", str, f"{place}, object {key!r}") for key, entry in track.items()}
+def _strings(track: JsonValue) -> dict[int, str]:
+    """{object id: run-length string} of a frame."""
+    return {object_id: entry.get("seg").text() for object_id, entry in _by_object(track).items()}
 
 
-def _object_id(key: str, place: str) -> int:
-    if not (key.isascii() and key.isdigit() and len(key) <= _MAX_DIGITS and 1 <= int(key) <= _MAX_OBJECT_ID):
-        raise HodorError(f"{place}: {key[:_MAX_DIGITS]!r} is no object id (1..{_MAX_OBJECT_ID})")
-    return int(key)
+def _by_object(value: JsonValue) -> dict[int, JsonValue]:
+    """The entries of a JSON object whose keys are object ids."""
+    entries: dict[int, JsonValue] = {}
+    for key, entry in value.entries().items():
+        if not (key.isascii() and key.isdigit() and len(key) <= _MAX_DIGITS and 1 <= int(key) <= _MAX_OBJECT_ID):
+            raise HodorError(f"{value.where}: {key[:_MAX_DIGITS]!r} is no object id (1..{_MAX_OBJECT_ID})")
+        entries[int(key)] = JsonValue(entry.content, f"{value.where}, object {key!r}")
+    return entries

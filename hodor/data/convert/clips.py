@@ -1,10 +1,10 @@
 """The frames of one clip and the mask files that belong to them, found by name and checked."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from hodor.errors import HodorError
+from hodor.files import natural_order
 from hodor.media.images import image_size, read_image
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
@@ -57,7 +57,8 @@ def existing_folder(folder: Path, what: str) -> Path:
 
 def subfolders(folder: Path) -> list[str]:
     """The names of the folders in a folder in natural order, without hidden ones."""
-    return sorted((path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")), key=_natural)
+    names = [path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    return sorted(names, key=natural_order)
 
 
 def images_by_stem(folder: Path) -> dict[str, Path]:
@@ -67,7 +68,7 @@ def images_by_stem(folder: Path) -> dict[str, Path]:
         HodorError: two images differ only in their suffix, or a name holds a backslash.
     """
     images: dict[str, Path] = {}
-    for path in sorted(folder.iterdir(), key=lambda path: _natural(path.name)):
+    for path in sorted(folder.iterdir(), key=lambda path: natural_order(path.name)):
         if path.suffix.lower() not in IMAGE_SUFFIXES or path.name.startswith(".") or path.is_dir():
             continue
         check_name(path.name, str(folder))
@@ -143,9 +144,3 @@ def checked_size(path: Path) -> tuple[int, int]:
 
 def width_x_height(size: tuple[int, int]) -> str:
     return f"{size[1]}x{size[0]}"
-
-
-def _natural(name: str) -> tuple[list[tuple[str, int]], str]:
-    """A key that sorts numbers in names by value: f2 before f10; equal values by their text."""
-    pieces = re.findall(r"([^0-9]*)([0-9]*)", name)
-    return [(text, int(digits or -1)) for text, digits in pieces], name

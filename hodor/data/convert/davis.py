@@ -11,13 +11,16 @@ from hodor.data.convert.output import ConvertedClip, add_output_arguments, publi
 from hodor.errors import HodorError
 from hodor.media.label_maps import VOID
 
-HELP = """\
-DAVIS 2016 or 2017: semi-supervised, the first annotated frame's mask is given
-
+LAYOUT = """\
 DAVIS_DIR holds JPEGImages/<resolution>/<sequence>/*.jpg, Annotations/<resolution>/<sequence>/*.png and
 ImageSets/<year>/<split>.txt; without a folder ImageSets, all sequences are taken.
 --year 2017: a pixel's value is its object's id, 255 means "unsure" and counts as background.
 --year 2016: everything that is not black is object 1."""
+
+HELP = f"""\
+DAVIS 2016 or 2017: semi-supervised, the first annotated frame's mask is given
+
+{LAYOUT}"""
 
 EXAMPLES = """\
 examples:

@@ -2,19 +2,16 @@
 
 import argparse
 
-from hodor.data.convert.davis import add_split_arguments, find_split
+from hodor.data.convert.davis import LAYOUT, add_split_arguments, find_split
 from hodor.data.convert.instances import OBJECT_LABELS
 from hodor.data.convert.kinds import SEQUENCES
 from hodor.data.convert.tracks import VideoJob, add_training_arguments, publish_videos
 from hodor.data.convert.training_output import TrainingSet
 
-HELP = """\
+HELP = f"""\
 for training: DAVIS 2016 or 2017 with the masks of all frames
 
-DAVIS_DIR holds JPEGImages/<resolution>/<sequence>/*.jpg, Annotations/<resolution>/<sequence>/*.png and
-ImageSets/<year>/<split>.txt; without a folder ImageSets, all sequences are taken.
---year 2017: a pixel's value is its object's id, 255 means "unsure" and counts as background.
---year 2016: everything that is not black is object 1."""
+{LAYOUT}"""
 
 EXAMPLES = """\
 examples:

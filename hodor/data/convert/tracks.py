@@ -95,6 +95,11 @@ def publish_videos(
     totals = {"frames": 0, "objects": 0, "unannotated": 0}
 
     def records() -> Iterator[Mapping[str, Any]]:
+        """The records of the videos that show an object, in order; logs each video's warnings and adds to the totals.
+
+        Raises:
+            HodorError: a video is bad.
+        """
         workers = num_workers if len(jobs) >= _FEWEST_FOR_PROCESSES else 1
         converted = ordered_map(convert_video, jobs, workers)
         for video in tqdm(converted, total=len(jobs), desc="converting", unit="video", disable=None):

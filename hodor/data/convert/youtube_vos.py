@@ -1,7 +1,6 @@
 """YouTube-VOS as it is downloaded: each object's mask is given in its first frame, which may be any frame."""
 
 import argparse
-import json
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from hodor.data.convert.clips import Clip, check_name, existing_folder, find_mas
 from hodor.data.convert.masks import encode_objects, id_list, object_ids, read_labels
 from hodor.data.convert.output import ConvertedClip, add_output_arguments, publish
 from hodor.data.formats import MAX_OBJECT_ID
+from hodor.data.json_values import read_json
 from hodor.errors import HodorError
 
 HELP = """\
@@ -95,12 +95,7 @@ def read_meta(path: Path) -> dict[str, dict[int, ListedObject]]:
     Raises:
         HodorError: the file is missing, is no JSON, or lacks something.
     """
-    try:
-        content = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise HodorError(f"{path}: no such file; it comes with YouTube-VOS") from None
-    except (ValueError, RecursionError) as error:
-        raise HodorError(f"{path}: not valid JSON ({error}); download it again") from None
+    content = read_json(path, missing="it comes with YouTube-VOS", broken="download it again").content
     videos = _entries(content, "videos", str(path))
     if not videos:
         raise HodorError(f"{path}: lists no sequence")

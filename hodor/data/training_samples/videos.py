@@ -1,6 +1,6 @@
 """What samples of densely and of sparsely annotated videos share."""
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -8,6 +8,11 @@ import numpy as np
 
 from hodor.config.strengths import VideoStrengths
 from hodor.data.annotated_videos import AnnotatedVideos
+from hodor.data.augmentation.colour import change_colours, draw_colour_change
+from hodor.data.augmentation.geometry import Frame
+from hodor.data.augmentation.video_clip import augment_video_clip
+from hodor.data.sizes import network_size
+from hodor.data.training_samples.sample import SampleRequest, TrainingSample, finish_sample
 from hodor.data.training_samples.scenes import Scene, read_frame
 from hodor.errors import HodorError
 
@@ -43,7 +48,109 @@ class VideoSettings:
     geometric: bool = True
 
 
-def large_enough(videos: AnnotatedVideos, settings: VideoSettings) -> np.ndarray:
+class VideoSamples(ABC):
+    """Clips of videos; an item is a reference frame, and a clip is this frame and some others near it.
+
+    Attributes:
+        num_objects: `[N]` int64, large enough objects of each item's reference.
+        aspect_ratios: `[N]` float64, height / width of each item.
+    """
+
+    def __init__(
+        self,
+        videos: AnnotatedVideos,
+        settings: VideoSettings,
+        *,
+        only_reference: bool,
+        one_colour_change: bool,
+    ) -> None:
+        """
+        Args:
+            videos: the data set.
+            settings: sizes, distances and augmentations.
+            only_reference: withhold the masks of the other frames.
+            one_colour_change: colours change alike in all frames of a clip, not in each frame in its own way.
+
+        Raises:
+            HodorError: no object is large enough, or no frame can be a reference.
+        """
+        self._videos = videos
+        self._settings = settings
+        self._only_reference = only_reference
+        self._one_colour_change = one_colour_change
+        self._usable = _large_enough(videos, settings)
+        self._shown = np.zeros_like(self._usable)  # the masks that are read in the other frames
+        counts = videos.masks.count(self._usable)
+        self._references = self._find_references(counts)
+        self._sequences = np.searchsorted(videos.starts, self._references, side="right") - 1
+        self.num_objects = counts[self._references]
+        self.aspect_ratios = (videos.heights / videos.widths)[self._sequences]
+
+    @abstractmethod
+    def _find_references(self, counts: np.ndarray) -> np.ndarray:
+        """The items' references, `[N]` int64, numbered through all sequences.
+
+        Args:
+            counts: `[F]`, large enough objects of each frame.
+
+        Raises:
+            HodorError: there is none.
+        """
+
+    @abstractmethod
+    def _draw_frames(self, item: int, random: np.random.Generator) -> list[int]:
+        """The reference, then the others."""
+
+    def __len__(self) -> int:
+        return len(self._references)
+
+    def frames(self, request: SampleRequest) -> list[int]:
+        """The frames of a sample, numbered through all sequences: the reference, then the others."""
+        return self._draw_frames(request.item, np.random.default_rng(request.seed))
+
+    def __getitem__(self, request: SampleRequest) -> TrainingSample:
+        """Makes the sample of a request; it has fewer objects only where others cover them completely.
+
+        Raises:
+            HodorError: an image or a mask is missing or broken, or their sizes differ.
+        """
+        videos, settings = self._videos, self._settings
+        random = np.random.default_rng(request.seed)
+        sequence = int(self._sequences[request.item])
+        height, width = int(videos.heights[sequence]), int(videos.widths[sequence])
+        frames = self._draw_frames(request.item, random)
+        rows = videos.masks.rows(frames[0])
+        scene = self._scene(sequence, frames[0])
+        chosen, labels = scene.choose(rows[self._usable[rows]], request.num_objects, random)
+        new_ids = {int(videos.masks.object_ids[row]): index + 1 for index, row in enumerate(chosen)}
+        clip_change = draw_colour_change(settings.strengths, random) if self._one_colour_change else None
+        clip = []
+        for position, frame in enumerate(frames):
+            image = read_frame(videos.folder / videos.paths[frame], height, width, videos.where(sequence, frame))
+            if settings.colour:
+                image = change_colours(image, clip_change or draw_colour_change(settings.strengths, random))
+            clip.append(Frame(image, labels if position == 0 else self._labels(sequence, frame, new_ids)))
+        clip = augment_video_clip(
+            clip, settings.strengths, settings.min_area, random, cropping=settings.cropping, geometric=settings.geometric
+        )
+        size = network_size(height, width, settings.min_dim, settings.max_dim)
+        stems = ", ".join(PurePosixPath(videos.paths[frame]).stem for frame in frames)
+        name = f"{videos.folder / videos.names[sequence]}: frames {stems}"
+        return finish_sample(clip, size, len(chosen), name, only_reference=self._only_reference)
+
+    def _scene(self, sequence: int, frame: int) -> Scene:
+        videos = self._videos
+        return Scene(videos.masks, int(videos.heights[sequence]), int(videos.widths[sequence]), videos.where(sequence, frame))
+
+    def _labels(self, sequence: int, frame: int, new_ids: dict[int, int]) -> np.ndarray:
+        """The chosen objects in one of the other frames, `[H, W]` uint8."""
+        masks = self._videos.masks
+        rows = [row for row in masks.rows(frame).tolist() if self._shown[row] and int(masks.object_ids[row]) in new_ids]
+        ids = {row: new_ids[int(masks.object_ids[row])] for row in rows}
+        return self._scene(sequence, frame).paint(ids, rows)
+
+
+def _large_enough(videos: AnnotatedVideos, settings: VideoSettings) -> np.ndarray:
     """Which masks are large enough, `[M]` bool.
 
     Raises:
@@ -56,31 +163,3 @@ def large_enough(videos: AnnotatedVideos, settings: VideoSettings) -> np.ndarray
             "in any frame; lower TRAINING.MIN_REF_MASK_AREA and TRAINING.MIN_REF_MASK_DIM"
         )
     return usable
-
-
-def aspect_ratios(videos: AnnotatedVideos, sequences: np.ndarray) -> np.ndarray:
-    """Height / width of some sequences, float64."""
-    ratios: np.ndarray = (videos.heights / videos.widths)[sequences]
-    return ratios
-
-
-def read_image_of(videos: AnnotatedVideos, sequence: int, frame: int) -> np.ndarray:
-    """The image `[H, W, 3]` of a frame (numbered through all sequences).
-
-    Raises:
-        HodorError: it is missing, broken, or has another size than its sequence.
-    """
-    height, width = int(videos.heights[sequence]), int(videos.widths[sequence])
-    return read_frame(videos.folder / videos.paths[frame], height, width, videos.where(sequence, frame))
-
-
-def scene_of(videos: AnnotatedVideos, sequence: int, frame: int) -> Scene:
-    """The objects of a frame (numbered through all sequences)."""
-    height, width = int(videos.heights[sequence]), int(videos.widths[sequence])
-    return Scene(videos.masks, height, width, videos.where(sequence, frame))
-
-
-def clip_name(videos: AnnotatedVideos, sequence: int, frames: Sequence[int]) -> str:
-    """Sequence and frames, for messages."""
-    stems = ", ".join(PurePosixPath(videos.paths[frame]).stem for frame in frames)
-    return f"{videos.folder / videos.names[sequence]}: frames {stems}"
