@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from hodor.modelling.convolution import Convolution3x3
 from hodor.modelling.deformable_convolution import DeformableConvolution
 from hodor.modelling.descriptor_attention import DescribedFrames, DescriptorAttention
 from hodor.modelling.features import Features
@@ -100,16 +101,14 @@ class Decoder(nn.Module):
         self.reduce_4 = nn.Sequential(
             nn.Conv2d(channels, channels // 4, 1, bias=False), nn.ReLU(), nn.GroupNorm(8, channels // 4)
         )
-        self.smooth_4 = nn.Sequential(
-            nn.Conv2d(channels, channels, 3, padding=1, bias=False), nn.ReLU(), nn.GroupNorm(8, channels)
-        )
+        self.smooth_4 = nn.Sequential(Convolution3x3(channels, channels, bias=False), nn.ReLU(), nn.GroupNorm(8, channels))
         self.object_projection = nn.Linear(channels, channels)
         self.background_projection = nn.Linear(channels, channels)
         self.num_background_channels = num_background + int(catch_all)
         self.catch_all = None
         if catch_all:
             self.catch_all = nn.Sequential(
-                nn.Conv2d(channels, channels // 2, 3, padding=1, bias=False),
+                Convolution3x3(channels, channels // 2, bias=False),
                 nn.GroupNorm(8, channels // 2),
                 nn.ReLU(),
                 nn.Conv2d(channels // 2, 1, 1, bias=False),

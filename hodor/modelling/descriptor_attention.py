@@ -61,7 +61,7 @@ class DescriptorAttention(nn.Module):
         values = _sequence(self.object_value_projection(memory.objects), self.background_value_projection(memory.background))
         q, k, v = (self._split_heads(x) for x in (self.query_projection(query), keys, values))
         absent = memory.absent()
-        if self.training and self.dropout.p:
+        if self.training:
             result = self._attend_with_dropout(q, k, v, absent)
         else:
             mask = None if absent is None else ~absent[:, None, None]
