@@ -54,6 +54,11 @@ class StaticStrengths(ColourStrengths, CropStrengths):
         copy_warp_share: of cropped copies that are turned as well.
         copy_rotation: of these, largest angle in degrees.
         copy_shear: of these, largest angle in degrees.
+        pasted_objects: most objects that are cut out of other photographs and pasted in; they move on their own.
+        pasted_area: range of their size, in parts of the frame's area.
+        pasted_shift: their largest way from frame to frame, in parts of the width and, separately, of the height.
+        pasted_rotation: largest angle in degrees.
+        pasted_stretch: largest change of width and, separately, height, as a part of them.
     """
 
     flip_share: float = 0.5
@@ -67,6 +72,11 @@ class StaticStrengths(ColourStrengths, CropStrengths):
     copy_warp_share: float = 0.5
     copy_rotation: float = 10.0
     copy_shear: float = 5.0
+    pasted_objects: int = 0
+    pasted_area: tuple[float, ...] = (0.02, 0.2)
+    pasted_shift: float = 0.2
+    pasted_rotation: float = 20.0
+    pasted_stretch: float = 0.2
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,16 @@ from hodor.errors import HodorError
 STATIC_IMAGE, SPARSE_VIDEO, DENSE_VIDEO = "static_image", "sparse_video", "dense_video"
 _MODES = (STATIC_IMAGE, SPARSE_VIDEO, DENSE_VIDEO)
 _REFERENCES = ("middle", "last")
-_SHARES = ("flip_share", "strong_share", "copy_warp_share", "crop_share", "perspective_share", "kept_area", "contrast")
+_SHARES = (
+    "flip_share",
+    "strong_share",
+    "copy_warp_share",
+    "crop_share",
+    "perspective_share",
+    "kept_area",
+    "contrast",
+    "pasted_stretch",
+)
 
 
 def check_training_data_config(config: Config) -> None:
@@ -49,6 +58,7 @@ def _check_strengths(section: str, strengths: StaticStrengths | VideoStrengths) 
     _at_least(f"{section}.SHEAR", strengths.shear, 0, 60)
     if isinstance(strengths, StaticStrengths):
         _check_range(f"{section}.MARGIN", strengths.margin, 0.45)
+        _check_range(f"{section}.PASTED_AREA", strengths.pasted_area, 1)
         _at_least(f"{section}.COPY_SHEAR", strengths.copy_shear, 0, 60)
         if len(strengths.strong_kinds) != 3 or not sum(strengths.strong_kinds):
             raise HodorError(f"{section}.STRONG_KINDS: {list(strengths.strong_kinds)} must be three weights, not all 0")

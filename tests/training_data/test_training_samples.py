@@ -76,6 +76,23 @@ def all_requests(samples, seeds=3):
                 yield SampleRequest(item, count, seed)
 
 
+def test_static_samples_with_pasted_objects_are_sound(tmp_path):
+    write_photographs(tmp_path)
+    plain = static_samples(tmp_path)
+    pasting = static_samples(tmp_path, strengths=StaticStrengths(pasted_objects=2, pasted_area=(0.05, 0.1), pasted_shift=0.05))
+    assert (pasting.num_objects == plain.num_objects + 2).all()
+    found = 0
+    for request in all_requests(pasting):
+        sample = pasting[request]
+        objects = sample.presence.shape[1]
+        assert 1 <= objects <= request.num_objects
+        assert_sound(sample, objects)
+        assert_presence_is_what_is_seen(sample)
+        assert_equal(sample, pasting[request])
+        found += objects > plain.num_objects[request.item]
+    assert found > 0
+
+
 def test_static_samples_are_sound(tmp_path):
     write_photographs(tmp_path)
     samples = static_samples(tmp_path)

@@ -1,0 +1,99 @@
+"""Objects cut out of other photographs, pasted into a clip: each moves on its own, hides others, and may be hidden."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from hodor.config.strengths import StaticStrengths
+from hodor.data.augmentation.draws import keeps_enough
+from hodor.data.augmentation.geometry import Frame
+
+_LARGEST_SIDE = 0.9  # of a pasted object, in parts of the frame's
+_TRIES = 4
+
+
+class CutOut(NamedTuple):
+    """An object without its surroundings.
+
+    Attributes:
+        image: `[h, w, 3]` uint8, the box around it.
+        mask: `[h, w]` uint8, 255 on the object.
+    """
+
+    image: np.ndarray
+    mask: np.ndarray
+
+
+def cut_out(image: np.ndarray, mask: np.ndarray) -> CutOut:
+    """Cuts the object with the mask `[H, W]` (bool, not empty) out of an image `[H, W, 3]`."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return CutOut(image[box], mask[box].astype(np.uint8) * 255)
+
+
+def paste(
+    frames: Sequence[Frame], thing: CutOut, label: int, strengths: StaticStrengths, random: np.random.Generator
+) -> list[Frame] | None:
+    """Pastes a thing onto every frame of a clip, elsewhere in each.
+
+    Args:
+        frames: the clip, the reference first.
+        thing: what to paste.
+        label: its id, or 0 where it is only to be in the way.
+        strengths: how large it is and how far it moves.
+        random: where the choices come from.
+
+    Returns:
+        The clip; None where no place was found in which every object of the reference keeps enough of its area.
+    """
+    height, width = frames[0].labels.shape
+    thing = _scaled(thing, height, width, random.uniform(*strengths.pasted_area))
+    for _ in range(_TRIES):
+        place = random.uniform(0.1, 0.9, 2) * (width, height)
+        reference = _painted(frames[0], thing, label, _placed(thing, place))
+        if keeps_enough(frames[0].labels, reference.labels, strengths.kept_area, 1):
+            matrices = [_moved(thing, place, (height, width), strengths, random) for _ in frames[1:]]
+            others = zip(frames[1:], matrices, strict=True)
+            return [reference, *(_painted(frame, thing, label, matrix) for frame, matrix in others)]
+    return None
+
+
+def _scaled(thing: CutOut, height: int, width: int, area: float) -> CutOut:
+    """A thing at the size at which it covers `area` of a frame, as far as its sides allow."""
+    factor = np.sqrt(area * height * width / np.count_nonzero(thing.mask))
+    factor = min(factor, _LARGEST_SIDE * height / thing.mask.shape[0], _LARGEST_SIDE * width / thing.mask.shape[1])
+    size = max(round(factor * thing.mask.shape[1]), 1), max(round(factor * thing.mask.shape[0]), 1)
+    interpolation = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
+    return CutOut(
+        cv2.resize(thing.image, size, interpolation=interpolation), cv2.resize(thing.mask, size, interpolation=interpolation)
+    )
+
+
+def _moved(
+    thing: CutOut, place: np.ndarray, size: tuple[int, int], strengths: StaticStrengths, random: np.random.Generator
+) -> np.ndarray:
+    """The map that brings a thing somewhere near a place in a frame of some size (height, width)."""
+    place = place + random.uniform(-strengths.pasted_shift, strengths.pasted_shift, 2) * size[::-1]
+    angle = random.uniform(-strengths.pasted_rotation, strengths.pasted_rotation)
+    return _placed(thing, place, angle, random.uniform(1 - strengths.pasted_stretch, 1 + strengths.pasted_stretch, 2))
+
+
+def _placed(thing: CutOut, place: np.ndarray, angle: float = 0.0, stretch: np.ndarray | float = 1.0) -> np.ndarray:
+    """The map `[2, 3]` of positions that brings a thing, stretched and turned by degrees, to a place (x, y) in a frame."""
+    cosine, sine = np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))
+    linear = np.array([[cosine, -sine], [sine, cosine]]) * stretch
+    centre = np.array([thing.mask.shape[1] - 1, thing.mask.shape[0] - 1]) / 2
+    return np.column_stack([linear, place - linear @ centre])
+
+
+def _painted(frame: Frame, thing: CutOut, label: int, matrix: np.ndarray) -> Frame:
+    """A frame with a thing on top, whose border is blended."""
+    size = (frame.labels.shape[1], frame.labels.shape[0])
+    share = cv2.warpAffine(thing.mask, matrix, size, flags=cv2.INTER_LINEAR).astype(np.float32) / 255
+    colours = cv2.warpAffine(thing.image, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    image = frame.image + share[..., None] * (colours - frame.image.astype(np.float32))
+    labels = np.where(share > 0.5, np.uint8(label), frame.labels)
+    inside = None if frame.inside is None else np.maximum(frame.inside, share)
+    return Frame((image + 0.5).astype(np.uint8), labels, inside)
