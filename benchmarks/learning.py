@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, required=True, help="where everything goes")
     parser.add_argument("--images", type=int, default=2000, help="training images (default: 2000)")
     parser.add_argument("--videos", type=int, default=12, help="held-out videos of 24 frames (default: 12)")
-    parser.add_argument("--iterations", type=int, default=2800, help="optimizer steps of 8 samples (default: 2800)")
+    parser.add_argument("--iterations", type=int, default=2500, help="optimizer steps of 8 samples (default: 2500)")
     parser.add_argument("--processes", type=int, default=2, help="processes that train together (default: 2)")
     parser.add_argument(
         "--precision", choices=["float32", "bf16"], default="bf16", help="of training; bf16 suits newer processors (default)"

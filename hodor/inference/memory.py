@@ -21,14 +21,14 @@ class Recollection(NamedTuple):
     Attributes:
         objects: [1, I, T, C], zeros where absent.
         background: [1, Qb, T, C], zeros where absent.
-        objects_absent: [1, I, T] bool.
-        background_absent: [1, Qb, T] bool.
+        objects_absent: [1, I, T] bool; None where all are known.
+        background_absent: [1, Qb, T] bool; None likewise.
     """
 
     objects: torch.Tensor
     background: torch.Tensor
-    objects_absent: torch.Tensor
-    background_absent: torch.Tensor
+    objects_absent: torch.Tensor | None
+    background_absent: torch.Tensor | None
 
 
 class DescriptorMemory:
@@ -89,12 +89,9 @@ class DescriptorMemory:
         background = torch.stack(
             [torch.zeros_like(known_background) if slot.background is None else slot.background for slot in slots], dim=1
         )
-        device = known_background.device
-        objects_absent = torch.tensor([[object_id not in slot.objects for slot in slots] for object_id in object_ids])
-        background_absent = torch.tensor([slot.background is None for slot in slots]).expand(len(known_background), -1)
-        return Recollection(
-            objects[None], background[None], objects_absent[None].to(device), background_absent[None].to(device)
-        )
+        objects_absent = _flags([[object_id not in slot.objects for slot in slots] for object_id in object_ids], objects.device)
+        background_absent = _flags([[slot.background is None for slot in slots]] * len(known_background), objects.device)
+        return Recollection(objects[None], background[None], objects_absent, background_absent)
 
     def forget_object(self, object_id: int) -> None:
         """Drops an object from every frame."""
@@ -123,3 +120,8 @@ class DescriptorMemory:
         if self._reference_background is not None and self._reference_background[0] < window_start:
             background = self._reference_background[1]
         return [_Slot(objects, background)] if objects or background is not None else []
+
+
+def _flags(absent: list[list[bool]], device: torch.device) -> torch.Tensor | None:
+    """[1, N, T] bool, or None where nothing is absent, so that nothing has to be copied to the device."""
+    return torch.tensor([absent], device=device) if any(map(any, absent)) else None

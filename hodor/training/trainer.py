@@ -40,7 +40,7 @@ class Settings:
         summary_interval: between points of the curves; pictures are 50 times rarer.
         save_interval: between checkpoints.
         save_after: no checkpoint before this iteration, but for stops.
-        raise_out_of_memory: end, instead of skipping an iteration that doesn't fit.
+        raise_out_of_memory: end, instead of skipping samples that don't fit.
         validation_interval: between validations; 0 = none.
     """
 
@@ -130,7 +130,7 @@ class Trainer:
         try:
             last, losses, names = self._gather_gradients()
         except RuntimeError as error:
-            self._require_short_memory(error)
+            self._require_short_memory(error, "the iteration is skipped, some of whose gradient is there already")
             short = True
         if short:  # not before: the exception kept everything of the attempt in memory
             self._abandon()
@@ -151,9 +151,7 @@ class Trainer:
         for position in range(self._settings.micro_batches):
             batch = self._next_batch()
             self._seed(position)
-            turn = self.progress.iteration + (position if self._settings.turns_within_batches else 0)
-            with precision_context(self._processes.device, self._settings.precision):
-                outcome = judge(self._model, batch, self._objective, turn)
+            outcome = self._judge(batch, self.progress.iteration + (position if self._settings.turns_within_batches else 0))
             if outcome is None:
                 self.progress.skipped += 1
                 continue
@@ -164,6 +162,16 @@ class Trainer:
             names += batch.names
             last = (batch, outcome)
         return last, losses, names
+
+    def _judge(self, batch: TrainingBatch, turn: int) -> Outcome | None:
+        """What a micro-batch teaches, or None where that is nothing or memory is short. No gradient has been touched yet."""
+        try:
+            with precision_context(self._processes.device, self._settings.precision):
+                return judge(self._model, batch, self._objective, turn)
+        except RuntimeError as error:
+            self._require_short_memory(error, "they are skipped")
+        self._free_memory()
+        return None
 
     def _next_batch(self) -> TrainingBatch:
         asked = time.perf_counter()
@@ -181,23 +189,26 @@ class Trainer:
         digest = hashlib.sha256(f"{self._settings.seed} {self.progress.iteration} {number}".encode()).digest()
         torch.manual_seed(int.from_bytes(digest[:8], "little"))
 
-    def _require_short_memory(self, error: RuntimeError) -> None:
-        """Passes on any other error, and this one where an iteration may not be skipped."""
+    def _require_short_memory(self, error: RuntimeError, consequence: str) -> None:
+        """Passes on any other error, and this one where nothing may be skipped."""
         if not isinstance(error, torch.OutOfMemoryError) and not any(text in str(error) for text in _SHORT_OF_MEMORY):
             raise error
         where = f"iteration {self.progress.iteration}: not enough memory for {', '.join(self._names)}"
         if self._settings.raise_out_of_memory or self._processes.count > 1:
             raise HodorError(f"{where}; try --max_samples_per_gpu 1 or TRAINING.ACTIVATION_CHECKPOINTING") from error
-        _LOGGER.warning("%s; the iteration is skipped", where)
+        _LOGGER.warning("%s; %s", where, consequence)
 
     def _abandon(self) -> None:
         """Forgets what the iteration has gathered, and passes over its other micro-batches: the next iteration has its own."""
         self.progress.skipped += self._settings.micro_batches
         self._optimizer.zero_grad(set_to_none=True)
-        if self._processes.device.type == "cuda":
-            torch.cuda.empty_cache()
+        self._free_memory()
         while self._taken < self._settings.micro_batches:
             self._next_batch()
+
+    def _free_memory(self) -> None:
+        if self._processes.device.type == "cuda":
+            torch.cuda.empty_cache()
 
     def _require_finite(self, losses: list[torch.Tensor], names: list[str]) -> None:
         """Stops all processes where a loss of one of them or the summed gradient is not finite."""

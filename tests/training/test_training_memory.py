@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 from support.small_training import ROOT, arguments, environment, same, session
 
 from hodor.config import load_config
@@ -30,16 +31,16 @@ def train_with_little_memory(workspace, *command):
     )  # fmt: skip
 
 
-def test_iterations_that_dont_fit_are_skipped_and_the_next_begins_at_its_own_samples(training_data, tmp_path, monkeypatch):
+def test_samples_that_dont_fit_are_skipped_and_named(training_data, tmp_path, monkeypatch):
     result = train_with_little_memory(training_data, *arguments("static.yaml", "--model_dir", tmp_path / "a", **KEYS))
     assert result.returncode == 0 and "Traceback" not in result.stderr, result.stderr
     warnings = [line for line in result.stderr.splitlines() if line.startswith("warning: ")]
     config = load_config(tmp_path / "a/config.yaml")
     data = build_training_data(config, Workspace(training_data), samples_per_batch=2)
-    for iteration, warning in enumerate(warnings):
-        names = ", ".join(data.dataset[request].name for request in data.stream[2 * iteration])
-        assert warning == f"warning: iteration {iteration}: not enough memory for {names}; the iteration is skipped"
-    assert len(warnings) == 2 and "4 skipped" in result.stderr
+    for number, warning in enumerate(warnings):
+        names = ", ".join(data.dataset[request].name for request in data.stream[number])
+        assert warning == f"warning: iteration {number // 2}: not enough memory for {names}; they are skipped"
+    assert len(warnings) == 4 and "4 skipped" in result.stderr
     content = session(tmp_path / "a/000002.pth")
     assert content["progress"]["skipped"] == 4
     monkeypatch.setenv("HODOR_WORKSPACE_DIR", str(training_data))
@@ -54,3 +55,28 @@ def test_or_end_the_training(training_data, tmp_path, option):
     assert result.returncode == 1 and "Traceback" not in result.stderr, result.stderr
     assert result.stderr.splitlines()[-1].startswith("error: iteration 0: not enough memory for ")
     assert "ACTIVATION_CHECKPOINTING" in result.stderr and not list(tmp_path.glob("*.pth"))
+
+
+def test_an_iteration_whose_backward_pass_doesnt_fit_is_skipped_and_the_next_begins_at_its_own_samples(
+    training_data, tmp_path, monkeypatch, caplog
+):
+    """The first backward pass fails half-way, in the second micro-batch of iteration 0."""
+    monkeypatch.setenv("HODOR_WORKSPACE_DIR", str(training_data))
+    passes = []
+    backward = torch.Tensor.backward
+
+    def short(tensor):
+        backward(tensor)
+        passes.append(tensor)
+        if len(passes) == 2:
+            raise torch.OutOfMemoryError("out of memory")
+
+    keys = {"DATA__DATASETS": "{photographs: 1}", "TRAINING__BATCH_SIZE": 4}
+    with monkeypatch.context() as patched:
+        patched.setattr(torch.Tensor, "backward", short)
+        assert main(arguments("static.yaml", "--model_dir", tmp_path / "a", **keys)) == 0
+    assert [record.message for record in caplog.records if "the iteration is skipped" in record.message]
+    skipped = session(tmp_path / "a/000002.pth")
+    assert skipped["progress"]["skipped"] == 2 and len(passes) == 4
+    steps = {int(state["step"]) for state in skipped["optimizer"]["state"].values()}
+    assert steps == {1}
