@@ -1,10 +1,25 @@
-"""What a user could do without a network: copy the first mask, or warp it along by optical flow."""
+"""What a user could do without a network: copy the first mask, or warp it along by optical flow. And how masks are judged."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+
+from hodor.data.formats import read_inference_json
+from hodor.inference.results import mask_name
+from hodor.media.images import read_image
+from hodor.media.label_maps import write_label_map
+from hodor.media.palettes import davis_palette
+from hodor.workspace import Workspace, inference_dataset
+
+ROOT = Path(__file__).parent.parent
+Method = Callable[[Sequence[np.ndarray], np.ndarray], Iterator[np.ndarray]]
 
 
 def copied_mask(frames: Sequence[np.ndarray], labels: np.ndarray) -> Iterator[np.ndarray]:
@@ -23,3 +38,36 @@ def flow_warped_mask(frames: Sequence[np.ndarray], labels: np.ndarray) -> Iterat
         flow = flow_of.calc(now, before, None)
         labels = cv2.remap(labels, columns + flow[..., 0], rows + flow[..., 1], cv2.INTER_NEAREST, borderValue=0)
         yield labels
+
+
+def follow(dataset: str, method: Method, output: Path, *, only: Collection[str] | None = None) -> Path:
+    """Writes masks of a converted data set, or of some sequences, given in the first frames, by a baseline.
+
+    Returns:
+        `output`.
+    """
+    workspace, name = Workspace.from_environment(), inference_dataset(dataset)
+    for sequence in read_inference_json(workspace.annotations(name)):
+        if only is not None and sequence.id not in only:
+            continue
+        frames = [read_image(workspace.images(name) / path) for path in sequence.image_paths]
+        first = np.zeros(frames[0].shape[:2], dtype=np.uint8)
+        for object_id, mask in sequence.masks(0, *first.shape).items():
+            first[mask] = object_id
+        for path, labels in zip(sequence.image_paths, method(frames, first), strict=True):
+            write_label_map(output / sequence.id / mask_name(path), labels, davis_palette())
+    return output
+
+
+def judge(results: Path, truth: Path, *, only: Collection[str] | None = None) -> dict[str, Any]:
+    """Scores of a folder of masks, or of some of its sequences, as `hodor/evaluation/main.py --json` writes them."""
+    scores, listing = results.parent / f"{results.name}.json", results.parent / f"{results.name}.txt"
+    listing.write_text("".join(f"{name}\n" for name in only or sorted(path.name for path in results.iterdir())))
+    program(ROOT / "hodor/evaluation/main.py", results, "--ground_truth", truth, "--json", scores, "--sequences", listing)
+    content: dict[str, Any] = json.loads(scores.read_text())
+    return content
+
+
+def program(*arguments: object) -> None:
+    """Runs a program of the project; its failure ends the benchmark."""
+    subprocess.run([sys.executable, *map(str, arguments)], cwd=ROOT, check=True)

@@ -8,25 +8,20 @@ Beside it stand copying the first mask and warping it by optical flow. Writes le
 import json
 import os
 import re
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
-import numpy as np
-from baselines import copied_mask, flow_warped_mask
+from baselines import ROOT, copied_mask, flow_warped_mask, follow, judge, program
 from matplotlib import pyplot as plt
 from PIL import Image
 
 from hodor.data.synthetic import SyntheticClip, write_davis_folder
-from hodor.media.images import read_image
-from hodor.media.label_maps import read_label_map, write_label_map
+from hodor.media.label_maps import write_label_map
 from hodor.media.palettes import davis_palette
 from hodor.program import ArgumentParser, run
 
-ROOT = Path(__file__).parent.parent
 HEIGHT, WIDTH, OBJECTS = 96, 160, 3
 FIRST_TRAINING_SEED = 100_000  # the videos have seeds from 0
 
@@ -51,11 +46,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     train(options.iterations, options.processes, options.precision)
     minutes = (time.perf_counter() - started) / 60
     truth = folder / "videos/Annotations/480p"
-    scores = {
-        "copying the first mask": score(baseline(folder, "copy", copied_mask), truth),
-        "warping it by optical flow": score(baseline(folder, "flow", flow_warped_mask), truth),
-        "HODOR, static images only": score(segment(folder, options.iterations), truth),
+    masks = {
+        "copying the first mask": follow("videos", copied_mask, folder / "copy"),
+        "warping it by optical flow": follow("videos", flow_warped_mask, folder / "flow"),
+        "HODOR, static images only": segment(folder, options.iterations),
     }
+    scores = {name: judge(results, truth)["J&F"] for name, results in masks.items()}
     curve = loss_curve(folder)
     (folder / "learning.json").write_text(json.dumps({"J&F": scores, "minutes": minutes, "loss": curve}, indent=1))
     draw(folder / "learning.png", curve, scores)
@@ -78,11 +74,6 @@ def make_data(folder: Path, images: int, videos: int) -> None:
     write_davis_folder(folder / "videos", [(f"video{seed:02d}", clip) for seed, clip in enumerate(clips)])
     program("-m", "hodor.data.convert", "images", folder / "static/images", folder / "static/masks", "--name", "static")
     program("-m", "hodor.data.convert", "davis", folder / "videos", "--name", "videos")
-
-
-def program(*arguments: object) -> None:
-    """Runs a program of the project; its failure ends the benchmark."""
-    subprocess.run([sys.executable, *map(str, arguments)], cwd=ROOT, check=True)
 
 
 def train(iterations: int, processes: int, precision: str) -> None:
@@ -108,24 +99,6 @@ def segment(folder: Path, iterations: int) -> Path:
     checkpoint = folder / f"workspace/checkpoints/compact/{iterations:06d}.pth"
     program(ROOT / "hodor/inference/main.py", checkpoint, "--dataset", "videos", "--min_image_dim", HEIGHT, "--device", "cpu")
     return checkpoint.parent / "videos_inference/results"
-
-
-def baseline(folder: Path, name: str, method: Callable[[Sequence[np.ndarray], np.ndarray], Iterator[np.ndarray]]) -> Path:
-    """Masks of the videos by a baseline."""
-    for sequence in sorted((folder / "videos/JPEGImages/480p").iterdir()):
-        paths = sorted(sequence.iterdir())
-        first = read_label_map(folder / "videos/Annotations/480p" / sequence.name / f"{paths[0].stem}.png")
-        for path, labels in zip(paths, method([read_image(path) for path in paths], first), strict=True):
-            write_label_map(folder / name / sequence.name / f"{path.stem}.png", labels, davis_palette())
-    return folder / name
-
-
-def score(results: Path, truth: Path) -> float:
-    """J&F of a folder of masks, 0..1."""
-    scores = results.parent / f"{results.name}.json"
-    program(ROOT / "hodor/evaluation/main.py", results, "--ground_truth", truth, "--json", scores)
-    value: float = json.loads(scores.read_text())["J&F"]
-    return value
 
 
 def loss_curve(folder: Path) -> list[tuple[int, float]]:

@@ -1,21 +1,43 @@
 """What every command line of the package shares: one-line errors, exit codes, log lines on stderr."""
 
 import argparse
+import contextlib
 import errno
 import io
 import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from hodor.errors import HodorError
 
+_CALLED_AS: ContextVar[str | None] = ContextVar("_CALLED_AS", default=None)
+
+
+@contextlib.contextmanager
+def called_as(name: str) -> Iterator[None]:
+    """A context in which a program's help and complaints call it `name`, which is what the user typed."""
+    token = _CALLED_AS.set(name)
+    try:
+        yield
+    finally:
+        _CALLED_AS.reset(token)
+
 
 class ArgumentParser(argparse.ArgumentParser):
-    """An argument parser whose complaints are one line on stderr (exit code 2)."""
+    """An argument parser whose complaints are one line on stderr (exit code 2).
+
+    Takes what `argparse.ArgumentParser` takes. A `prog` that begins with "python" gives way to the name in `called_as`.
+    """
+
+    def __init__(self, *, prog: str | None = None, **options: Any) -> None:
+        if prog is None or prog.startswith("python "):  # parsers of a program's own commands begin with its name instead
+            prog = _CALLED_AS.get() or prog
+        super().__init__(prog=prog, **options)
 
     def error(self, message: str) -> NoReturn:
         print(f"error: {message} (see {self.prog} --help)", file=sys.stderr)

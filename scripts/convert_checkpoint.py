@@ -17,9 +17,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = ArgumentParser(description="Converts a checkpoint; the endings of the names say from what to what.")
     parser.add_argument("source", type=Path, help="a .pth beside its config.yaml, or a .safetensors")
     parser.add_argument("target", type=Path, help="a .safetensors, or a .pth (config.yaml goes beside it)")
+    parser.add_argument("--half", action="store_true", help="keep 16 bits of every weight (.safetensors only)")
     options = parser.parse_args(arguments)
     if options.target.suffix not in {".safetensors", ".pth"}:
         raise HodorError(f"{options.target}: the name must end in .safetensors or .pth")
+    if options.half and options.target.suffix != ".safetensors":
+        raise HodorError(f"--half: {options.target} must be a .safetensors; the original's format keeps 32 bits")
     if options.target.exists():
         raise HodorError(f"{options.target}: exists already; remove it or choose another name")
     if options.target.suffix == ".pth" and (options.target.parent / "config.yaml").exists():
@@ -28,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.target.suffix == ".pth":
         hodor.export_original(options.target, checkpoint)
     else:
-        hodor.save_checkpoint(options.target, checkpoint)
+        hodor.save_checkpoint(options.target, checkpoint, half=options.half)
     print(f"wrote {options.target}")
     return 0
 

@@ -28,6 +28,7 @@ from hodor.inference.segmenter import Segmenter
 from hodor.inference.sequences import Outcome, SequenceJob, Timing, segment_sequences
 from hodor.modelling.checkpoint import Checkpoint, fingerprint, load
 from hodor.program import ArgumentParser, complain, run
+from hodor.weights import DEFAULT, is_shipped, locate, names
 from hodor.workspace import INFERENCE_DATASETS, Workspace, inference_dataset
 
 _LOGGER = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ _LOGGER = logging.getLogger(__name__)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the program; see `--help`. Returns the exit code: 1 if a sequence failed."""
     options = _parser().parse_args(arguments)
+    options.checkpoint = locate(options.checkpoint)
     group = Group()
     try:
         return _run(options, group)
@@ -52,7 +54,7 @@ def _run(options: argparse.Namespace, group: Group) -> int:
         sequences = _select(read_inference_json(annotations), options.seqs, annotations)
         if not images.is_dir():
             raise HodorError(f"{images}: no such folder; put the frames there, or see python -m hodor.data.convert --help")
-        folder = _output_folder(options)
+        folder = _output_folder(options, workspace)
         checkpoint = load(options.checkpoint)
         segmenter = _segmenter(checkpoint, options)
         results = ResultsFolder(folder, youtube_vos=options.dataset == "youtube_vos_val", with_overlays=options.save_vis)
@@ -102,7 +104,11 @@ def _parser() -> ArgumentParser:
         "Started by torchrun, several processes, on machines that share the folders, share out the sequences.",
     )
     parser.add_argument(
-        "checkpoint", type=Path, help="a .pth in the original's format beside its config.yaml, or a .safetensors"
+        "checkpoint",
+        nargs="?",
+        default=DEFAULT,
+        help="a .pth in the original's format beside its config.yaml, a .safetensors, or the name of weights "
+        f"that come with the package: {', '.join(names())} (default: {DEFAULT})",
     )
     parser.add_argument(
         "-d",
@@ -115,7 +121,8 @@ def _parser() -> ArgumentParser:
         "-o",
         "--output_dir",
         type=Path,
-        help="where to write; relative to the checkpoint's folder (default: <dataset>_inference)",
+        help="where to write; relative to the checkpoint's folder, or with shipped weights to checkpoints/<name> "
+        "(default: <dataset>_inference)",
     )
     parser.add_argument(
         "-t", "--temporal_window", type=int, default=7, help="how many earlier frames are remembered (default: 7)"
@@ -128,7 +135,9 @@ def _parser() -> ArgumentParser:
         "(default: the configuration's; the paper's results on DAVIS: 512)",
     )
     parser.add_argument("--seqs", nargs="+", metavar="ID", help="only these sequences")
-    parser.add_argument("--save_vis", action="store_true", help="also write the frames with coloured masks to DIR/vis")
+    parser.add_argument(
+        "--save_vis", action="store_true", help="also write the frames with coloured masks, and videos of them, to DIR/vis"
+    )
     parser.add_argument(
         "--permanent_reference", action="store_true", help="never forget what objects looked like where their masks were given"
     )
@@ -149,8 +158,10 @@ def _select(sequences: list[InferenceSequence], wanted: list[str] | None, source
     return [by_id[sequence_id] for sequence_id in dict.fromkeys(wanted)]
 
 
-def _output_folder(options: argparse.Namespace) -> Path:
-    folder: Path = options.checkpoint.parent / (options.output_dir or f"{options.dataset}_inference")
+def _output_folder(options: argparse.Namespace, workspace: Workspace) -> Path:
+    checkpoint: Path = options.checkpoint
+    beside = workspace.checkpoints / checkpoint.stem if is_shipped(checkpoint) else checkpoint.parent
+    folder: Path = beside / (options.output_dir or f"{options.dataset}_inference")
     existing = next((path for path in (folder, *folder.parents) if path.exists()), folder)
     if existing.is_file():
         raise HodorError(f"{folder}: {existing} is a file, so no folder can be made there; choose another --output_dir")

@@ -2,7 +2,7 @@
 
 <folder>/results/<sequence>/<frame>.png          DAVIS and others
 <folder>/Annotations/<sequence>/<frame>.png      YouTube-VOS, and Annotations.zip
-<folder>/vis/<sequence>/<frame>.jpg              with overlays
+<folder>/vis/<sequence>/<frame>.jpg              with overlays, also as a video <folder>/vis/<sequence>.mp4
 <folder>/finished/<sequence>.json                the settings that the sequence was segmented with
 """
 
@@ -20,9 +20,11 @@ from PIL import Image
 
 from hodor.data.formats import InferenceSequence
 from hodor.files import folder_written_aside, written_aside
+from hodor.media.images import read_image
 from hodor.media.label_maps import write_label_map
 from hodor.media.overlay import overlay
 from hodor.media.palettes import davis_palette, youtube_vos_palette
+from hodor.media.videos import write_video
 
 _OVERLAY_QUALITY = 90
 
@@ -30,6 +32,11 @@ _OVERLAY_QUALITY = 90
 def mask_name(image_path: str) -> str:
     """Name of the mask file of a frame: "bear/00000.jpg" -> "00000.png"."""
     return f"{PurePosixPath(image_path).stem}.png"
+
+
+def overlay_name(image_path: str) -> str:
+    """Name of the overlay of a frame: "bear/00000.jpg" -> "00000.jpg"."""
+    return f"{PurePosixPath(image_path).stem}.jpg"
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,7 @@ class SequenceWriter:
         """Writes what was found in the frame `image` [H, W, 3]: `labels` [H, W] uint8."""
         write_label_map(self.masks / mask_name(image_path), labels, self.palette)
         if self.overlays is not None:
-            with written_aside(self.overlays / f"{PurePosixPath(image_path).stem}.jpg") as aside:
+            with written_aside(self.overlays / overlay_name(image_path)) as aside:
                 picture = Image.fromarray(overlay(image, labels, self.palette))
                 picture.save(aside, format="JPEG", quality=_OVERLAY_QUALITY)
 
@@ -85,6 +92,9 @@ class ResultsFolder:
         overlays = folder_written_aside(self.folder / "vis" / sequence.id) if self._with_overlays else nullcontext()
         with folder_written_aside(self.masks / sequence.id) as masks, overlays as vis:
             yield SequenceWriter(masks, vis, self._palette)
+        if self._with_overlays:
+            pictures = (self.folder / "vis" / sequence.id / overlay_name(path) for path in sequence.image_paths)
+            write_video(self.folder / "vis" / f"{sequence.id}.mp4", map(read_image, pictures))
         with written_aside(self._marker(sequence)) as aside:
             aside.write_text(json.dumps(settings))
 

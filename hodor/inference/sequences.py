@@ -102,14 +102,14 @@ def segment_sequences(
                 raise
             outcome.failures[name] = f"sequence {name!r}: {describe_os_error(error)}"
         except (MemoryError, RuntimeError) as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             outcome.failures[name] = f"sequence {name!r}: not enough memory; use a smaller --min_image_dim or fewer objects"
         progress.update(before + job.frames - progress.n)
     return outcome
 
 
-def _is_out_of_memory(error: Exception) -> bool:
+def is_out_of_memory(error: Exception) -> bool:
     """Whether memory ran out, on the GPU or, of which torch makes a plain RuntimeError, on the CPU."""
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error)
 

@@ -22,6 +22,7 @@ from hodor.modelling import original_names
 from hodor.modelling.build import build_model
 from hodor.modelling.model import HODOR
 from hodor.modelling.safe_loading import read_tensors
+from hodor.weights import locate, names
 
 _UNUSED_PREFIX = "unused_in_original/"
 _NAMES_SHOWN = 5
@@ -66,12 +67,15 @@ class Weights:
 
 
 def load(path: str | Path) -> Checkpoint:
-    """Loads a checkpoint: ours (`.safetensors`) or one in the original's format with a `config.yaml` beside it.
+    """Loads a checkpoint: ours (`.safetensors`), one in the original's format with a `config.yaml` beside it, or a shipped one.
+
+    Args:
+        path: of the file, or "compact" for the weights that come with the package.
 
     Raises:
         HodorError: the file is missing, truncated or hostile; weights are missing, left over or of the wrong shape.
     """
-    path = Path(path)
+    path = locate(path)
     weights = read_weights(path)
     config = weights.config
     if config is None:
@@ -91,7 +95,9 @@ def read_weights(path: Path) -> Weights:
         HodorError: the file is missing, truncated or hostile, or lacks one of the weights that are stored and never used.
     """
     if not path.is_file():
-        raise HodorError(f"{path}: no such checkpoint")
+        raise HodorError(
+            f"{path}: no such checkpoint; name a file, or weights that come with the package: {', '.join(names())}"
+        )
     if path.suffix == ".safetensors":
         state, config = _read_safetensors(path)
         unused = {name.removeprefix(_UNUSED_PREFIX): state.pop(name) for name in list(state) if name.startswith(_UNUSED_PREFIX)}
@@ -106,8 +112,13 @@ def read_weights(path: Path) -> Weights:
     return Weights(state, unused, name_in_file=original_names.shown)
 
 
-def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+def save_checkpoint(path: Path, checkpoint: Checkpoint, *, half: bool = False) -> None:
     """Writes a checkpoint as safetensors with its configuration; complete or absent.
+
+    Args:
+        path: where to.
+        checkpoint: what.
+        half: keep 16 instead of 32 bits of every weight; loading turns them into 32 again.
 
     Raises:
         HodorError: the name doesn't end in .safetensors, or the disk is full.
@@ -116,6 +127,8 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         raise HodorError(f"{path}: the name must end in .safetensors")
     state = checkpoint.model.state_dict() | {_UNUSED_PREFIX + name: value for name, value in checkpoint.unused.items()}
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
+    if half:
+        tensors = {name: value.half() if value.is_floating_point() else value for name, value in tensors.items()}
     with _written_aside(path) as aside:
         safetensors.torch.save_file(tensors, aside, metadata={"config": to_yaml(checkpoint.config)})
 

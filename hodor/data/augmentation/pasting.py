@@ -49,7 +49,7 @@ def paste(
         The clip; None where no place was found in which every object of the reference keeps enough of its area.
     """
     height, width = frames[0].labels.shape
-    thing = _scaled(thing, height, width, random.uniform(*strengths.pasted_area))
+    thing = _scaled(thing, height, width, random.uniform(strengths.pasted_area[0], strengths.pasted_area[1]))
     for _ in range(_TRIES):
         place = random.uniform(0.1, 0.9, 2) * (width, height)
         reference = _painted(frames[0], thing, label, _placed(thing, place))

@@ -88,7 +88,7 @@ class StaticImageSamples:
         frames = static_clip(frame, self._num_other_frames, self._strengths, self._min_area, random, cropping=self._cropping)
         if pasted:
             frames, count = self._paste(frames, count, request.num_objects - own, random)
-        size = area_size(*frame.labels.shape, self._area)
+        size = area_size(frame.labels.shape[0], frame.labels.shape[1], self._area)
         return finish_sample(frames, size, count, self._name(index), only_reference=self._only_reference)
 
     def _scene(self, index: int, count: int, random: np.random.Generator) -> tuple[Frame, int]:

@@ -1,0 +1,102 @@
+"""Measures the speed of this machine and writes a report.
+
+hodor benchmark --output benchmark
+"""
+
+import contextlib
+import datetime
+import logging
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hodor.benchmark import sections
+from hodor.benchmark.bench import FULL, QUICK, Bench, Setting
+from hodor.benchmark.frame import frame
+from hodor.benchmark.plots import plot
+from hodor.benchmark.report import TABLES_NAME, Report, machine, settings
+from hodor.benchmark.resolution import resolution
+from hodor.errors import HodorError
+from hodor.inference.devices import choose_device
+from hodor.inference.sequences import is_out_of_memory
+from hodor.program import ArgumentParser
+
+SECTIONS = ("floor", "frame", "objects", "frames", "resolution", "window")
+_LEAST_FRAMES = 8
+_LOGGER = logging.getLogger(__name__)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the program; see `--help`. Returns the exit code 0.
+
+    Raises:
+        HodorError: an argument is out of range, a device or checkpoint isn't there, or the folder holds another report.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    options = _parser().parse_args(arguments)
+    if options.long is not None and options.long < _LEAST_FRAMES:
+        raise HodorError(f"--long must be at least {_LEAST_FRAMES}, not {options.long}")
+    if options.output.exists() and not options.output.is_dir():
+        raise HodorError(f"{options.output}: is a file; choose another --output")
+    device = choose_device(options.device)
+    setting = Setting(options.checkpoint, str(device), options.precision, torch.get_num_threads(), options.quick)
+    bench = Bench(setting)
+    report = Report(options.output, machine(device, setting.threads), settings(setting))
+    measure = _measurements(bench, options.long or setting.sizes.long)
+    options.output.mkdir(parents=True, exist_ok=True)  # what can't be written shall fail now
+    for name in [name for name in SECTIONS if name in options.only]:
+        _LOGGER.info("%s ...", name)
+        with _naming(name):
+            results = measure[name]()
+        now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+        report.add(name, {"date": now, "command": shlex.join(["hodor", "benchmark", *arguments])} | results)
+        plot(options.output, name, results)
+    print(f"report: {options.output / TABLES_NAME}")
+    return 0
+
+
+def _measurements(bench: Bench, long: int) -> dict[str, Callable[[], dict[str, Any]]]:
+    return {
+        "floor": partial(sections.floor, bench),
+        "frame": partial(frame, bench),
+        "objects": partial(sections.objects, bench),
+        "frames": partial(sections.frames, bench, long),
+        "resolution": partial(resolution, bench),
+        "window": partial(sections.window, bench),
+    }
+
+
+@contextlib.contextmanager
+def _naming(section: str) -> Iterator[None]:
+    """Turns a lack of memory into one line that names the section."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise HodorError(f"section {section!r}: not enough memory; leave it out by naming others with --only") from None
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        prog="python -m hodor.benchmark",
+        description="Measures how fast this machine segments and writes benchmark.json, benchmark.md and pictures. "
+        "Sections that were measured before on the same machine with the same settings are kept or replaced.",
+        epilog="sections: floor (arithmetic), frame (one 854x480 frame, its parts, a plain twin, files), objects (1 to 44), "
+        "frames (a long video), resolution (240p to 2160p), window (1 to 31 frames remembered)",
+    )
+    add = parser.add_argument
+    add("--output", type=Path, default=Path("benchmark"), metavar="DIR", help="where to write (default: benchmark)")
+    add("--checkpoint", type=Path, metavar="PATH", help="the network (default: the paper's with random weights, as fast)")
+    add("--device", choices=["auto", "cpu", "cuda"], default="auto", help="(default: auto)")
+    add("--precision", choices=["float32", "bf16"], default="float32", help="(default: float32)")
+    add("--only", nargs="+", choices=SECTIONS, default=SECTIONS, metavar="SECTION", help="only these sections (default: all)")
+    frames = f"(default: {FULL.long}; with --quick {QUICK.long})"
+    add("--long", type=int, metavar="N", help=f"frames of the long video {frames}")
+    add("--quick", action="store_true", help="tiny sizes, to see in seconds whether everything works")
+    return parser

@@ -1,0 +1,42 @@
+"""The command line that turns a video file into frames: `python -m hodor.media.split VIDEO FRAMES_DIR`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+from tqdm import tqdm
+
+from hodor.errors import HodorError
+from hodor.files import folder_written_aside
+from hodor.media.videos import read_video
+from hodor.program import ArgumentParser, run
+
+_QUALITY = 95
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Writes the frames; see `--help`."""
+    parser = ArgumentParser(
+        prog="python -m hodor.media.split",
+        description="Writes the frames of a video as 00000.jpg, 00001.jpg, ... into a new folder, complete or not at all. "
+        "Draw the masks of the objects in the first of them, then see python -m hodor.data.convert folder --help.",
+    )
+    parser.add_argument("video", type=Path, metavar="VIDEO", help="any file that FFmpeg reads")
+    parser.add_argument("folder", type=Path, metavar="FRAMES_DIR", help="a folder that doesn't exist yet or is empty")
+    options = parser.parse_args(arguments)
+    folder: Path = options.folder.resolve()
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise HodorError(f"{folder}: exists and is not empty; name a new folder")
+    count = 0
+    with folder_written_aside(folder) as aside:
+        for image in tqdm(read_video(options.video), desc="reading", unit="frame", disable=None):
+            Image.fromarray(image).save(aside / f"{count:05d}.jpg", quality=_QUALITY)
+            count += 1
+        if not count:
+            raise HodorError(f"{options.video}: holds no frames")
+    print(f"wrote {count} frames to {folder}")
+    return 0
+
+
+if __name__ == "__main__":
+    run(main)

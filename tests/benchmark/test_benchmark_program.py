@@ -1,0 +1,208 @@
+"""`hodor benchmark` with tiny sizes: what it writes, and what it does when something is wrong."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from support.small import write_small_checkpoint
+
+from hodor import HodorError
+from hodor.benchmark import sections
+from hodor.benchmark.bench import QUICK
+from hodor.benchmark.main import SECTIONS, main
+from hodor.benchmark.plots import plot
+from hodor.benchmark.report import tables
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    return write_small_checkpoint(tmp_path_factory.mktemp("checkpoint"))
+
+
+@pytest.fixture(scope="module")
+def arguments(checkpoint):
+    return ["--quick", "--device", "cpu", "--checkpoint", str(checkpoint)]
+
+
+@pytest.fixture(scope="module")
+def folder(arguments, tmp_path_factory):
+    """The report of a whole run in a process of its own."""
+    output = tmp_path_factory.mktemp("report") / "new" / "folder"
+    command = [sys.executable, "-m", "hodor", "benchmark", "--output", str(output), *arguments]
+    finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stdout == f"report: {output / 'benchmark.md'}\n"
+    assert "error" not in finished.stderr and all(f"{name} ..." in finished.stderr for name in SECTIONS)
+    return output
+
+
+@pytest.fixture(scope="module")
+def content(folder):
+    return json.loads((folder / "benchmark.json").read_text())
+
+
+def check_times(times, rounds=QUICK.rounds):
+    assert set(times) == {"median", "minimum", "rounds"} and len(times["rounds"]) == rounds
+    assert 0 < times["minimum"] <= times["median"] <= max(times["rounds"])
+
+
+def test_machine_and_settings_stand_in_the_report(content):
+    assert list(content["sections"]) == list(SECTIONS)
+    assert set(content["machine"]) == {
+        *("processor", "system", "threads", "device", "device_name", "python", "torch", "torchvision"),
+    }
+    assert content["settings"]["quick"] and content["settings"]["precision"] == "float32"
+    assert len(content["settings"]["weights"]) == 64
+    for section in content["sections"].values():
+        assert section["date"] and section["command"].startswith("hodor benchmark --output ")
+
+
+def test_floor(content):
+    floor = content["sections"]["floor"]
+    assert set(floor["gflops_per_second"]) == {"matrix float32", "convolution float32"}
+    speed = floor["gflops_per_second"]["convolution float32"]
+    assert 0 < speed["median"] <= speed["best"] and floor["gflop_per_frame"] > 0
+    assert floor["floor_seconds"]["median"] == pytest.approx(floor["gflop_per_frame"] / speed["median"])
+    check_times(floor["frame_seconds"])
+    expected = floor["frame_seconds"]["median"] / floor["floor_seconds"]["median"]
+    assert floor["frame_against_floor"]["median"] == pytest.approx(expected)
+
+
+def test_frame(content):
+    frame = content["sections"]["frame"]
+    assert frame["network_size"] == "107x64" and frame["frame_size"] == "80x48"
+    assert list(frame["parts"]) == ["prepare", "extract_features", "segment", "describe", "label_map"]
+    for times in (frame["network"], frame["plain"], *frame["parts"].values()):
+        check_times(times)
+    ratio = frame["plain_against_ours"]
+    assert ratio["minimum"] == pytest.approx(frame["plain"]["minimum"] / frame["network"]["minimum"])
+    agreement = frame["agreement"]
+    assert agreement["logits_difference"] < 1e-3 and agreement["largest_difference"] < 1e-2 and agreement["frames"] > 1
+    assert 0.999 <= agreement["equal_pixels"] <= 1
+    files = frame["with_files"]
+    assert files["frames"] == QUICK.files and 0 < files["network_seconds"] <= files["seconds"]
+
+
+def test_what_varies(content):
+    found = content["sections"]
+    assert [row["objects"] for row in found["objects"]["by_count"]] == list(QUICK.object_counts)
+    assert (found["objects"]["growth"]["from"], found["objects"]["growth"]["to"]) == (1, 3)
+    assert [row["window"] for row in found["window"]["by_window"]] == list(QUICK.windows)
+    for row in [*found["objects"]["by_count"], *found["window"]["by_window"]]:
+        check_times(row["seconds"])
+    assert [row["side"] for row in found["resolution"]["by_size"]] == list(QUICK.sides)
+    for row in found["resolution"]["by_size"]:
+        check_times(row["seconds"], rounds=3)
+        assert row["peak_memory"] > 50 << 20
+    frames = found["frames"]
+    assert [row["frame"] for row in frames["by_frame"]] == list(range(1, QUICK.long))
+    assert set(frames["last_against_second_quarter"]) == {"seconds", "resident"}
+    assert all(row["resident"] > 50 << 20 and row["seconds"] > 0 for row in frames["by_frame"])
+
+
+def test_tables_and_pictures(folder, content):
+    text = (folder / "benchmark.md").read_text()
+    assert text == tables(content) and "hodor benchmark --output" in text and "mean nothing" in text
+    assert text.index("plain twin / ours") < text.index("## Floor") < text.index("## A frame") < text.index("## Temporal")
+    widths = [line.count("|") for line in text.splitlines() if line.startswith("|")]
+    assert min(widths) >= 3
+    assert {path.name for path in folder.iterdir()} == {
+        *("benchmark.json", "benchmark.md", "objects.png", "frames.png", "resolution.png", "window.png"),
+    }
+    for path in folder.glob("*.png"):
+        with Image.open(path) as picture:
+            picture.load()
+            assert min(picture.size) > 200
+
+
+def test_sections_are_added_to_a_report_of_the_same_machine(tmp_path, arguments, capsys):
+    output = ["--output", str(tmp_path)]
+    assert main([*output, *arguments, "--only", "window"]) == 0
+    assert main([*output, *arguments, "--only", "frames", "--long", "9"]) == 0
+    content = json.loads((tmp_path / "benchmark.json").read_text())
+    assert set(content["sections"]) == {"window", "frames"} and content["sections"]["frames"]["frames"] == 9
+    with pytest.raises(HodorError, match=r"benchmark\.json: measured with precision 'float32', not 'bf16'; choose another"):
+        main([*output, *arguments, "--precision", "bf16"])
+    text = tables(content)
+    assert "--long 9" in text and "--only window" in text
+
+
+def test_an_interrupted_run_keeps_what_was_finished(tmp_path, arguments, monkeypatch):
+    def interrupted(bench):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sections, "window", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        main(["--output", str(tmp_path), *arguments, "--only", "window", "objects"])
+    assert {path.name for path in tmp_path.iterdir()} == {"benchmark.json", "benchmark.md", "objects.png"}
+    assert set(json.loads((tmp_path / "benchmark.json").read_text())["sections"]) == {"objects"}
+
+
+def test_a_lack_of_memory_names_the_section(tmp_path, arguments, monkeypatch):
+    def out_of_memory(bench):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes")
+
+    monkeypatch.setattr(sections, "floor", out_of_memory)
+    with pytest.raises(HodorError, match=r"'floor': not enough memory.*--only"):
+        main(["--output", str(tmp_path), *arguments, "--only", "floor"])
+    assert not list(tmp_path.iterdir())
+
+
+def test_bf16_is_measured_against_the_speed_of_bf16(tmp_path, arguments):
+    assert main(["--output", str(tmp_path), *arguments, "--precision", "bf16", "--only", "floor", "frame"]) == 0
+    found = json.loads((tmp_path / "benchmark.json").read_text())["sections"]
+    speeds = found["floor"]["gflops_per_second"]
+    assert {"convolution float32", "convolution bf16", "matrix bf16"} < set(speeds)
+    expected = found["floor"]["gflop_per_frame"] / speeds["convolution bf16"]["median"]
+    assert found["floor"]["floor_seconds"]["median"] == pytest.approx(expected)
+    assert found["frame"]["agreement"]["logits_difference"] < 0.1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (["--only", "speed"], "invalid choice: 'speed'"),
+        (["--precision", "fp8"], "invalid choice: 'fp8'"),
+        (["--long", "many"], "invalid int value"),
+        (["--fast"], "unrecognized arguments: --fast"),
+    ],
+)
+def test_bad_arguments(wrong, said, capsys):
+    with pytest.raises(SystemExit) as left:
+        main(wrong)
+    err = capsys.readouterr().err
+    assert left.value.code == 2 and err.count("\n") == 1 and said in err
+
+
+def test_bad_values(tmp_path, arguments):
+    with pytest.raises(HodorError, match="--long must be at least 8, not 7"):
+        main(["--long", "7"])
+    with pytest.raises(HodorError, match="no such checkpoint"):
+        main(["--quick", "--device", "cpu", "--checkpoint", str(tmp_path / "none.pth"), "--output", str(tmp_path / "out")])
+    file = tmp_path / "file"
+    file.write_text("mine")
+    with pytest.raises(HodorError, match="is a file; choose another --output"):
+        main(["--output", str(file), *arguments])
+    for text in ("no JSON", "[]", '{"machine": 1}'):
+        (tmp_path / "benchmark.json").write_text(text)
+        with pytest.raises(HodorError, match=r"benchmark\.json: not a report of this program"):
+            main(["--output", str(tmp_path), *arguments])
+    assert file.read_text() == "mine" and not (tmp_path / "out").exists()
+
+
+def test_without_matplotlib_there_are_no_pictures_but_a_line(tmp_path, content, monkeypatch, caplog):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    plot(tmp_path, "window", content["sections"]["window"])
+    assert "pip install matplotlib" in caplog.text and not list(tmp_path.iterdir())
+
+
+def test_a_size_that_failed_is_shown_with_its_reason(content):
+    failed = {"frame_size": "3840x2160", "side": 2160, "failed": "not enough memory"}
+    resolution = content["sections"]["resolution"]
+    text = tables(content | {"sections": {"resolution": resolution | {"by_size": [*resolution["by_size"], failed]}}})
+    assert "| 3840x2160 | not enough memory |" in text
