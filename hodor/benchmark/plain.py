@@ -8,14 +8,14 @@ import torch
 import torchvision
 from torch import nn
 
-from hodor.modelling.convolution import Convolution3x3
 from hodor.modelling.deformable_convolution import DeformableConvolution
+from hodor.modelling.linear import Linear
 from hodor.modelling.model import HODOR
 
 
 @contextmanager
 def plain(model: HODOR) -> Iterator[None]:
-    """A context in which a network computes deformable convolutions by torchvision and all other ones directly.
+    """A context in which a network computes deformable convolutions by torchvision and products with weights as PyTorch does.
 
     Other networks are left alone, and this one is as before when the context ends, however it ends.
     """
@@ -24,8 +24,8 @@ def plain(model: HODOR) -> Iterator[None]:
         for module in model.modules():
             if isinstance(module, DeformableConvolution):
                 module.forward = functools.partial(_by_torchvision, module)  # type: ignore[method-assign]
-            elif isinstance(module, Convolution3x3):
-                module.forward = functools.partial(nn.Conv2d.forward, module)  # type: ignore[method-assign]
+            elif isinstance(module, Linear):
+                module.forward = functools.partial(nn.Linear.forward, module)  # type: ignore[method-assign]
             else:
                 continue
             changed.append(module)

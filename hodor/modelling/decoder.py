@@ -6,10 +6,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from hodor.modelling.convolution import Convolution3x3
 from hodor.modelling.deformable_convolution import DeformableConvolution
 from hodor.modelling.descriptor_attention import DescribedFrames, DescriptorAttention
 from hodor.modelling.features import Features
+from hodor.modelling.linear import Linear
 from hodor.modelling.position_encoding import sine_position_encoding
 
 
@@ -24,8 +24,8 @@ class DecoderLayer(nn.Module):
         self.norm_convolution = nn.GroupNorm(16, channels)
         self.attention = DescriptorAttention(channels, num_heads, dropout=dropout, logit_dropout=logit_dropout)
         self.norm_attention = nn.Identity() if pre_norm else nn.LayerNorm(channels)
-        self.linear_in = nn.Linear(channels, channels)
-        self.linear_out = nn.Linear(channels, channels)
+        self.linear_in = Linear(channels, channels)
+        self.linear_out = Linear(channels, channels)
         self.norm_feed_forward = nn.LayerNorm(channels)
         self.pre_norm = pre_norm
         self.dropout = nn.Dropout(dropout)
@@ -101,14 +101,16 @@ class Decoder(nn.Module):
         self.reduce_4 = nn.Sequential(
             nn.Conv2d(channels, channels // 4, 1, bias=False), nn.ReLU(), nn.GroupNorm(8, channels // 4)
         )
-        self.smooth_4 = nn.Sequential(Convolution3x3(channels, channels, bias=False), nn.ReLU(), nn.GroupNorm(8, channels))
+        self.smooth_4 = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False), nn.ReLU(), nn.GroupNorm(8, channels)
+        )
         self.object_projection = nn.Linear(channels, channels)
         self.background_projection = nn.Linear(channels, channels)
         self.num_background_channels = num_background + int(catch_all)
         self.catch_all = None
         if catch_all:
             self.catch_all = nn.Sequential(
-                Convolution3x3(channels, channels // 2, bias=False),
+                nn.Conv2d(channels, channels // 2, 3, padding=1, bias=False),
                 nn.GroupNorm(8, channels // 2),
                 nn.ReLU(),
                 nn.Conv2d(channels // 2, 1, 1, bias=False),

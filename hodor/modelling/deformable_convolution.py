@@ -5,6 +5,8 @@ import torchvision
 from torch import nn
 from torch.nn import functional as F
 
+from hodor.modelling.linear import product
+
 _TAPS = 9  # of a 3x3 kernel, in row order
 
 
@@ -41,10 +43,8 @@ def deformable_convolution(
             return torchvision.ops.deform_conv2d(*single, padding=1).to(x.dtype)
     batch, _, height, width = x.shape
     columns = sample_taps(x, offsets).to(x.dtype)
-    matrix = weight.permute(2, 3, 1, 0).flatten(0, 2)
-    result = columns @ matrix.to(columns.dtype)
-    if bias is not None:
-        result = result + bias
+    matrix = weight.permute(0, 2, 3, 1).flatten(1).to(columns.dtype)
+    result = product(columns, matrix, None if bias is None else bias.to(columns.dtype))
     return result.view(batch, height, width, -1).permute(0, 3, 1, 2)
 
 

@@ -6,6 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from hodor.modelling.linear import Linear
+
 
 class DescribedFrames(NamedTuple):
     """Descriptors of T frames, with the learned embeddings that tell their kinds apart.
@@ -46,7 +48,7 @@ class DescriptorAttention(nn.Module):
             raise ValueError(f"{num_heads} heads don't divide {channels} channels")
         self.num_heads = num_heads
         self.logit_dropout = logit_dropout
-        self.query_projection = nn.Linear(channels, channels)
+        self.query_projection = Linear(channels, channels)
         self.object_key_projection = nn.Linear(channels, channels)
         self.object_value_projection = nn.Linear(channels, channels)
         self.background_key_projection = nn.Linear(channels, channels)

@@ -6,8 +6,6 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from hodor.modelling.convolution import Convolution3x3
-
 
 class FeaturePyramid(nn.Module):
     """1x1 convolutions bring four maps to the same width; each takes up the next coarser one; 3x3 convolutions smooth them.
@@ -19,7 +17,7 @@ class FeaturePyramid(nn.Module):
         """Builds the convolutions for maps of `in_channels` channels (finest first) and outputs of `channels`."""
         super().__init__()
         self.lateral = nn.ModuleList(nn.Conv2d(count, channels, 1) for count in in_channels)
-        self.output = nn.ModuleList(Convolution3x3(channels, channels) for _ in range(2))
+        self.output = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2))
 
     def forward(self, maps: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
         """Four maps `[B, in_channels[k], H / 2^(k + 2), W / 2^(k + 2)]` -> `[B, C, H/4, W/4]` and `[B, C, H/8, W/8]`."""

@@ -5,6 +5,8 @@ from typing import Literal, get_args
 import torch
 from torch import nn
 
+from hodor.modelling.linear import Linear
+
 Masking = Literal["none", "hard", "soft_fixed", "soft_learnable"]
 
 
@@ -42,8 +44,8 @@ class SoftMaskedAttention(nn.Module):
         self.num_heads = num_heads
         self.masking = masking
         self.query_projection = nn.Linear(embed_dim, embed_dim)
-        self.key_projection = nn.Linear(embed_dim, embed_dim)
-        self.value_projection = nn.Linear(embed_dim, embed_dim)
+        self.key_projection = Linear(embed_dim, embed_dim)
+        self.value_projection = Linear(embed_dim, embed_dim)
         self.output_projection = nn.Linear(embed_dim, embed_dim)
         self.dropout = nn.Dropout(dropout)
         if masking == "soft_learnable":

@@ -12,6 +12,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from hodor.modelling.linear import Linear
+
 _WINDOW = 7
 _SHIFT = _WINDOW // 2
 _PATCH = 4
@@ -94,8 +96,8 @@ class WindowAttention(nn.Module):
     def __init__(self, dim: int, num_heads: int) -> None:
         super().__init__()
         self.num_heads = num_heads
-        self.qkv = nn.Linear(dim, 3 * dim)
-        self.projection = nn.Linear(dim, dim)
+        self.qkv = Linear(dim, 3 * dim)
+        self.projection = Linear(dim, dim)
         self.relative_position_bias = nn.Parameter(torch.empty((2 * _WINDOW - 1) ** 2, num_heads))
         nn.init.trunc_normal_(self.relative_position_bias, std=0.02)
 
@@ -128,8 +130,8 @@ class SwinBlock(nn.Module):
         self.norm_attention = nn.LayerNorm(dim)
         self.attention = WindowAttention(dim, num_heads)
         self.norm_mlp = nn.LayerNorm(dim)
-        self.mlp_in = nn.Linear(dim, _MLP_RATIO * dim)
-        self.mlp_out = nn.Linear(_MLP_RATIO * dim, dim)
+        self.mlp_in = Linear(dim, _MLP_RATIO * dim)
+        self.mlp_out = Linear(_MLP_RATIO * dim, dim)
         self.drop_path = DropPath(drop_path)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -157,7 +159,7 @@ class PatchMerging(nn.Module):
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(4 * dim)
-        self.reduction = nn.Linear(4 * dim, 2 * dim, bias=False)
+        self.reduction = Linear(4 * dim, 2 * dim, bias=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """[B, H, W, C] -> [B, ceil(H / 2), ceil(W / 2), 2 C]."""

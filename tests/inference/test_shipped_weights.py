@@ -30,7 +30,7 @@ def test_the_default_is_there_and_at_most_20_megabytes():
 
 def test_a_name_nobody_ships_is_an_error_that_lists_the_others(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(hodor.HodorError, match="enormous: no such checkpoint; .*compact"):
+    with pytest.raises(hodor.HodorError, match=r"enormous: no such checkpoint; .*compact"):
         hodor.load("enormous")
 
 
