@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets everything up and does the main job on a clip that it makes itself: frames and a first mask in, masks of all frames out.
+# Sets everything up and does the main job on a clip that it makes itself: frames and a first mask in, masks and a video of them out.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 output="$project/demo_output"
@@ -7,20 +7,17 @@ export HODOR_WORKSPACE_DIR="$output/workspace"
 mkdir -p "$HODOR_WORKSPACE_DIR"
 
 echo "1. A synthetic clip with exact masks, in the layout of DAVIS"
-python -m hodor.data.synthetic "$output/clips" --clips 1 --frames 20 --height 128 --width 224 --objects 3 --seed 7
+rm -rf "$output/clips"
+python -m hodor.data.synthetic "$output/clips" --clips 1 --frames 24 --height 160 --width 288 --objects 3 --seed 4
 echo "2. Its first mask becomes what is given"
 python -m hodor.data.convert davis "$output/clips" --name demo
-echo "3. A network with seeded random weights (trained ones are not part of the project yet)"
-checkpoint="$HODOR_WORKSPACE_DIR/checkpoints/random/000000.pth"
-python scripts/random_checkpoint.py configs/static.yaml "$checkpoint" --seed 0
-echo "4. The objects are followed through the clip"
-results="$HODOR_WORKSPACE_DIR/checkpoints/random/demo_inference"
-python hodor/inference/main.py "$checkpoint" --dataset demo --min_image_dim 128 --save_vis
-echo "5. The masks are judged against the true ones"
+echo "3. The objects are followed through the clip, by the weights that come with the package"
+python hodor/inference/main.py --dataset demo --save_vis
+results="$HODOR_WORKSPACE_DIR/checkpoints/compact/demo_inference"
+echo "4. The masks are judged against the true ones"
 python hodor/evaluation/main.py "$results/results" --ground_truth "$output/clips/Annotations/480p" \
     --images "$output/clips/JPEGImages/480p" --output_dir "$output/evaluation"
 echo
-echo "The weights are random, so the masks and scores above mean nothing: they show that the whole chain works."
-echo "masks:    $results/results"
-echo "overlays: $results/vis"
-echo "report:   $output/evaluation/report.html"
+echo "masks:  $results/results"
+echo "video:  $results/vis/$(ls "$results/results" | head -n 1).mp4"
+echo "report: $output/evaluation/report.html (the first line of the table above is the J&F)"

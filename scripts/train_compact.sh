@@ -27,9 +27,7 @@ phase() {
         "${start[@]}"
 }
 
-data=(--cfg.DATA.DATASETS '{duts_tr: 0.85, coco: 0.15}' --cfg.TRAINING.AUGMENTATIONS.STATIC.PASTED_OBJECTS 2)
-phase compact_small 2200 "${data[@]}" --cfg.INPUT.MAX_IMAGE_AREA 15360 --cfg.TRAINING.MIN_REF_MASK_AREA 400 \
-    --cfg.TRAINING.TOTAL_ITERATIONS 2200 --cfg.TRAINING.LR_SCHEDULERS.STEP.STEPS '[1500, 2000]'
-phase compact_large 400 "${data[@]}" --restore_path "$checkpoints/compact_small/002200.pth" \
-    --cfg.TRAINING.BASE_LR 2.0e-4 --cfg.TRAINING.TOTAL_ITERATIONS 400 --cfg.TRAINING.LR_SCHEDULERS.STEP.STEPS '[250, 350]'
-python scripts/convert_checkpoint.py --half "$checkpoints/compact_large/000400.pth" "$checkpoints/compact.safetensors"
+phase compact_small 1800 --cfg.DATA.DATASETS '{duts_tr: 0.85, coco: 0.15}' --cfg.TRAINING.AUGMENTATIONS.STATIC.PASTED_OBJECTS 2 \
+    --cfg.INPUT.MAX_IMAGE_AREA 15360 --cfg.TRAINING.MIN_REF_MASK_AREA 400 \
+    --cfg.TRAINING.TOTAL_ITERATIONS 1800 --cfg.TRAINING.LR_SCHEDULERS.STEP.STEPS '[1200, 1600]'
+python scripts/convert_checkpoint.py --half "$checkpoints/compact_small/001800.pth" "$checkpoints/compact.safetensors"
