@@ -33,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, required=True, help="where everything goes; baselines in it are kept")
     parser.add_argument("--only", choices=[SELECTION, REPORTED], help="one part of the sequences")
     parser.add_argument("--min_image_dim", type=int, default=240, help="shorter side for the network (default: 240)")
+    parser.add_argument("--temporal_window", type=int, default=7, help="frames that are remembered (default: 7)")
+    parser.add_argument("--permanent_reference", action="store_true", help="and the first one for ever")
     options = parser.parse_args(arguments)
     folder = options.folder.resolve()
     os.environ["HODOR_WORKSPACE_DIR"] = str(folder / "workspace")
@@ -49,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         scores[name] = by_sequence(masks if masks.is_dir() else follow("davis", method, masks, only=names), truth, names)
     masks = folder / options.checkpoint.stem
     inference = ["--dataset", "davis", "--min_image_dim", options.min_image_dim, "--output_dir", masks, "--seqs", *names]
+    inference += ["--temporal_window", options.temporal_window, *["--permanent_reference"] * options.permanent_reference]
     program(ROOT / "hodor/inference/main.py", options.checkpoint.resolve(), *inference)
     scores["HODOR"] = by_sequence(masks / "results", truth, names)
     (folder / "scores.json").write_text(json.dumps(scores, indent=1))

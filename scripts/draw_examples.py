@@ -1,4 +1,4 @@
-"""Draws docs/pictures/examples_*.png: what the shipped weights make of synthetic videos, the true masks above, the found below.
+"""Draws docs/pictures/examples_*.jpg: what the shipped weights make of synthetic videos, the true masks above, the found below.
 
 python scripts/draw_examples.py
 """
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     segmenter = hodor.Segmenter.of(hodor.load("compact"), permanent_reference=True)
     for name, example in EXAMPLES.items():
         picture, scores = draw(segmenter, example)
-        Image.fromarray(picture).save(options.folder / f"examples_{name}.png")
+        Image.fromarray(picture).save(options.folder / f"examples_{name}.jpg", quality=85)
         print(json.dumps({name: {"mean_iou": round(float(np.mean(scores)), 3), "objects": example.clip.objects}}))
     return 0
 
