@@ -20,4 +20,4 @@ python hodor/evaluation/main.py "$results/results" --ground_truth "$output/clips
 echo
 echo "masks:  $results/results"
 echo "video:  $results/vis/$(ls "$results/results" | head -n 1).mp4"
-echo "report: $output/evaluation/report.html (the first line of the table above is the J&F)"
+echo "report: $output/evaluation/report.html (its total J&F stands in the line 'all' above)"
