@@ -12,6 +12,7 @@ from support.goldens import STATIC_RECIPE
 import hodor
 from hodor import Checkpoint
 from hodor.config import load_config, to_yaml
+from hodor.weights import names
 
 
 class Hostile:
@@ -82,9 +83,10 @@ def test_content_without_weights(content, tmp_path):
 
 
 def test_missing_files(small_original, tmp_path):
-    assert complaint(tmp_path / "no.pth") == f"{tmp_path / 'no.pth'}: no such checkpoint"
-    assert complaint(tmp_path / "no.safetensors") == f"{tmp_path / 'no.safetensors'}: no such checkpoint"
-    assert complaint(tmp_path) == f"{tmp_path}: no such checkpoint"
+    for path in (tmp_path / "no.pth", tmp_path / "no.safetensors", tmp_path):
+        assert complaint(path) == (
+            f"{path}: no such checkpoint; name a file, or weights that come with the package: {', '.join(names())}"
+        )
     (tmp_path / "a.pth").hardlink_to(small_original)
     assert f"{tmp_path / 'config.yaml'}: no such file" in complaint(tmp_path / "a.pth")
 
