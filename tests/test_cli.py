@@ -97,7 +97,8 @@ main(["synthetic", {str(tmp_path / "toys")!r}, "--clips", "1", "--frames", "1", 
 programs = [name for name in sys.modules if name.startswith(("hodor.inference", "hodor.training", "hodor.evaluation"))]
 assert not programs and "hodor.benchmark" not in sys.modules, programs
 """
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
+    finished = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False, capture_output=True, text=True)
+    assert finished.returncode == 0, finished.stderr
 
 
 def test_the_console_script_is_this_program():

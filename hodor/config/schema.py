@@ -51,7 +51,7 @@ class ModelConfig:
         num_catch_all_queries: 1 = a channel for "none of the descriptors", 0 = without.
         pos_encodings_in_fmq: encoder's attention keys know where their pixel is.
         pos_encodings_in_fqm: decoder's queries know where their pixel is.
-        backbone: swin_compact, swin_tiny, swin_small or swin_base.
+        backbone: swin_compact, swin_tiny, swin_small, swin_base, or the name of a model of timm.
         width: channels of features and descriptors, a multiple of 32.
         attention_masking: none, hard, soft_fixed or soft_learnable.
         descriptor_interaction: descriptors attend to each other.

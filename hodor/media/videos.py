@@ -38,7 +38,7 @@ def write_video(path: Path, frames: Iterable[np.ndarray], rate: float = 24.0) ->
 
     Args:
         path: ends in .mp4.
-        frames: [H, W, 3] uint8, R, G, B, all of one size; an odd last row or column is left out, which H.264 asks for.
+        frames: [H, W, 3] uint8, R, G, B, all of one size; an odd last row or column is doubled, as H.264 asks for even sides.
         rate: frames per second, above 0.
 
     Raises:
@@ -49,7 +49,7 @@ def write_video(path: Path, frames: Iterable[np.ndarray], rate: float = 24.0) ->
         with written_aside(path) as aside, av.open(str(aside), "w", format="mp4") as container:
             stream = container.add_stream("libx264", rate=Fraction(rate).limit_denominator(1001), options=_QUALITY)
             for image in frames:
-                even = np.ascontiguousarray(image[: image.shape[0] // 2 * 2, : image.shape[1] // 2 * 2])
+                even = np.pad(image, ((0, image.shape[0] % 2), (0, image.shape[1] % 2), (0, 0)), mode="edge")
                 if not size:
                     size = even.shape
                     stream.height, stream.width, stream.pix_fmt = size[0], size[1], "yuv420p"

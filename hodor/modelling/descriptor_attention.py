@@ -63,14 +63,14 @@ class DescriptorAttention(nn.Module):
         values = _sequence(self.object_value_projection(memory.objects), self.background_value_projection(memory.background))
         q, k, v = (self._split_heads(x) for x in (self.query_projection(query), keys, values))
         absent = memory.absent()
-        if self.training:
-            result = self._attend_with_dropout(q, k, v, absent)
+        if self.training:  # also without dropout: the backward pass of fused attention is slow on CPUs for so few keys
+            result = self._attend_in_training(q, k, v, absent)
         else:
             mask = None if absent is None else ~absent[:, None, None]
             result = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         return result.transpose(1, 2).flatten(2)
 
-    def _attend_with_dropout(
+    def _attend_in_training(
         self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, absent: torch.Tensor | None
     ) -> torch.Tensor:
         """[B, heads, P, d], twice [B, heads, N, d], [B, N] -> [B, heads, P, d]."""

@@ -14,15 +14,16 @@ def moving_square(count: int, height: int, width: int) -> list[np.ndarray]:
     return frames
 
 
-@pytest.mark.parametrize(("height", "width"), [(48, 96), (49, 97)])
+@pytest.mark.parametrize(("height", "width"), [(48, 96), (47, 95), (1, 9)])
 def test_frames_come_back_in_order_and_nearly_as_they_were(tmp_path, height, width):
     frames = moving_square(12, height, width)
+    even = (height + height % 2, width + width % 2, 3)
     write_video(tmp_path / "clip.mp4", frames, rate=29.97)
     found = list(read_video(tmp_path / "clip.mp4"))
     assert len(found) == 12
     for written, read in zip(frames, found, strict=True):
-        assert read.shape == (48, 96, 3) and read.dtype == np.uint8
-        assert np.abs(read.astype(int) - written[:48, :96]).mean() < 6
+        assert read.shape == even and read.dtype == np.uint8
+        assert np.abs(read[:height, :width].astype(int) - written).mean() < 6
     assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
 
 
