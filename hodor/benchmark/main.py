@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from hodor.allocation import keep_freed_memory
 from hodor.benchmark import sections
 from hodor.benchmark.bench import FULL, QUICK, Bench, Setting
 from hodor.benchmark.frame import frame
@@ -43,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise HodorError(f"--long must be at least {_LEAST_FRAMES}, not {options.long}")
     if options.output.exists() and not options.output.is_dir():
         raise HodorError(f"{options.output}: is a file; choose another --output")
+    keep_freed_memory()
     device = choose_device(options.device)
     setting = Setting(options.checkpoint, str(device), options.precision, torch.get_num_threads(), options.quick)
     bench = Bench(setting)

@@ -18,6 +18,7 @@ import torch
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from hodor.allocation import keep_freed_memory
 from hodor.data.formats import InferenceSequence, read_inference_json
 from hodor.distributed import Group, share
 from hodor.errors import HodorError
@@ -37,6 +38,7 @@ _LOGGER = logging.getLogger(__name__)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the program; see `--help`. Returns the exit code: 1 if a sequence failed."""
     options = _parser().parse_args(arguments)
+    keep_freed_memory()
     options.checkpoint = locate(options.checkpoint)
     group = Group()
     try:

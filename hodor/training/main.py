@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 
+from hodor.allocation import keep_freed_memory
 from hodor.config import Config, load_config, to_yaml
 from hodor.data.training_data import build_training_data
 from hodor.data.training_loader import training_loader
@@ -41,6 +42,7 @@ _LOGGER = logging.getLogger(__name__)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the program; see `--help`."""
     options, overrides = _parse(arguments)
+    keep_freed_memory()
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not options.allow_multigpu:
         raise HodorError("several processes were started; add --allow_multigpu if that is meant")
     workspace = Workspace.from_environment()

@@ -1,0 +1,34 @@
+"""Kept memory, seen in real processes by the pages that the system has to provide."""
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import resource, sys
+import torch
+from hodor.allocation import keep_freed_memory
+kept = sys.argv[1] == "keep" and keep_freed_memory()
+faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+torch.ones(8 << 20)
+before = faults()
+for _ in range(20):
+    torch.ones(8 << 20)  # 32 MiB
+print(kept, faults() - before)
+"""
+
+
+def page_faults(mode):
+    process = subprocess.run([sys.executable, "-c", PROGRAM, mode], capture_output=True, text=True, check=True)
+    kept, count = process.stdout.split()
+    return kept == "True", int(count)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs glibc")
+def test_tensors_use_the_memory_of_earlier_ones_again():
+    assert not page_faults("leave")[0]
+    kept, count = page_faults("keep")
+    assert kept
+    assert count < 20 * 8192 / 100  # of the 8192 pages of each tensor
