@@ -1,5 +1,7 @@
 """Deformable 3x3 convolution (Dai et al. 2017), without modulation and with one group of offsets."""
 
+import importlib.util
+
 import torch
 import torchvision
 from torch import nn
@@ -8,6 +10,7 @@ from torch.nn import functional as F
 from hodor.modelling.linear import product
 
 _TAPS = 9  # of a 3x3 kernel, in row order
+_FUSED_WIDTHS = (32, 64, 128, 256)
 
 
 class DeformableConvolution(nn.Module):
@@ -35,8 +38,13 @@ def deformable_convolution(
         bias: [D] or None.
 
     Returns:
-        [B, D, H, W]. On CUDA by torchvision's kernel (in float32), elsewhere as weighted sums of rows and one matrix product.
+        [B, D, H, W]. On CUDA by torchvision's kernel (in float32), or in inference with bf16 by a fused one; elsewhere as
+        weighted sums of rows and one matrix product.
     """
+    if bias is not None and _can_be_fused(x, weight):
+        from hodor.modelling.fused_deformable_convolution import fused_deformable_convolution  # noqa: PLC0415 (needs Triton)
+
+        return fused_deformable_convolution(x.bfloat16(), offsets, weight, bias)
     if x.is_cuda:
         with torch.autocast("cuda", enabled=False):
             single = [t if t is None or t.dtype == torch.float64 else t.float() for t in (x, offsets, weight, bias)]
@@ -46,6 +54,20 @@ def deformable_convolution(
     matrix = weight.permute(0, 2, 3, 1).flatten(1).to(columns.dtype)
     result = product(columns, matrix, None if bias is None else bias.to(columns.dtype))
     return result.view(batch, height, width, -1).permute(0, 3, 1, 2)
+
+
+def _can_be_fused(x: torch.Tensor, weight: torch.Tensor) -> bool:
+    """Whether the fused kernel is meant: inference with bf16 on an NVIDIA GPU that knows it, for usual widths."""
+    return (
+        x.is_cuda
+        and not torch.is_grad_enabled()
+        and torch.is_autocast_enabled("cuda")
+        and torch.get_autocast_dtype("cuda") == torch.bfloat16
+        and weight.shape[0] in _FUSED_WIDTHS
+        and weight.shape[1] in _FUSED_WIDTHS
+        and torch.cuda.get_device_capability(x.device) >= (8, 0)
+        and importlib.util.find_spec("triton") is not None
+    )
 
 
 def sample_taps(x: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
