@@ -133,7 +133,7 @@ class Parts:
     def _labels(self, logits: torch.Tensor) -> torch.Tensor:
         background_channels, size = self._model.num_background_channels, self._bench.sizes.frame
         options: dict[str, Any] = {"num_background_channels": background_channels, "network": self.network, "size": size}
-        return label_map(logits, self._ids, {}, **options)[0]
+        return label_map(logits, self._ids, {}, **options).labels
 
 
 def with_files(bench: Bench) -> dict[str, Any]:

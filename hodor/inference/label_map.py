@@ -1,10 +1,45 @@
 """From the network's logits to a label map of the video's own size."""
 
+import functools
 from collections.abc import Mapping, Sequence
 
 import torch
 
 from hodor.modelling.soft_masks import resize
+
+
+class LabelMap:
+    """Which object every pixel shows, and how sure that is.
+
+    Attributes:
+        labels: [H, W] uint8, ids of objects, 0 for none.
+    """
+
+    def __init__(self, labels: torch.Tensor, channel_ids: Sequence[int], likeliest: tuple[torch.Tensor, torch.Tensor] | None):
+        """Keeps what `confidences` needs.
+
+        Args:
+            labels: see above.
+            channel_ids: the id that each predicted channel stands for, 0 for background and objects that were given.
+            likeliest: probability [H, W] and index [H, W] of the likeliest channel; None where nothing was predicted.
+        """
+        self.labels = labels
+        self._channel_ids = channel_ids
+        self._likeliest = likeliest
+
+    def confidences(self, object_ids: Sequence[int]) -> dict[int, float]:
+        """Per object the mean probability inside its mask: 0 where that is empty, 1 where the mask was given.
+
+        Computed when asked for, since it makes a GPU and the program wait for each other.
+        """
+        found = dict.fromkeys(object_ids, 1.0)
+        if self._likeliest is None:
+            return found
+        probability, channel = (values.flatten() for values in self._likeliest)
+        total = torch.zeros(len(self._channel_ids), device=probability.device).index_add_(0, channel, probability)
+        count = torch.zeros_like(total).index_add_(0, channel, torch.ones_like(probability))
+        means = (total / count.clamp(min=1)).tolist()
+        return found | {object_id: mean for object_id, mean in zip(self._channel_ids, means, strict=True) if object_id}
 
 
 def label_map(
@@ -15,7 +50,7 @@ def label_map(
     num_background_channels: int,
     network: tuple[int, int],
     size: tuple[int, int],
-) -> tuple[torch.Tensor, torch.Tensor]:
+) -> LabelMap:
     """Decides which object every pixel shows.
 
     The likeliest single channel wins; probabilities, not labels, are resized. Objects whose masks are given show there and
@@ -30,21 +65,22 @@ def label_map(
         num_background_channels: K.
         network: (height, width) of the frame as the network saw it, without padding.
         size: (H, W) of the video.
-
-    Returns:
-        Label map [H, W] uint8, and per object the mean probability inside its mask [I] (0 where that is empty, 1 where given).
     """
-    any_mask = next(iter(given.values()), None)
+    channel_ids = (0,) * num_background_channels + tuple(0 if object_id in given else object_id for object_id in object_ids)
+    likeliest = None
     if logits is None:
-        device = None if any_mask is None else any_mask.device
+        device = next((mask.device for mask in given.values()), None)
         labels = torch.zeros(size, dtype=torch.uint8, device=device)
-        confidence = torch.ones(len(object_ids), device=device)
     else:
         probabilities = _probabilities(logits, network, size)
-        labels, confidence = _most_likely(probabilities, object_ids, given, num_background_channels)
+        for index, object_id in enumerate(object_ids, num_background_channels):
+            if object_id in given:
+                probabilities[index] = -1
+        likeliest = probabilities.max(dim=0)
+        labels = _on_device(channel_ids, logits.device)[likeliest[1]]
     for object_id, mask in given.items():
-        labels = torch.where(mask, object_id, labels)
-    return labels.to(torch.uint8), confidence
+        labels = labels.masked_fill(mask, object_id)
+    return LabelMap(labels, channel_ids, likeliest)
 
 
 def _probabilities(logits: torch.Tensor, network: tuple[int, int], size: tuple[int, int]) -> torch.Tensor:
@@ -54,16 +90,8 @@ def _probabilities(logits: torch.Tensor, network: tuple[int, int], size: tuple[i
     return resize(probabilities, size)[0]
 
 
-def _most_likely(
-    probabilities: torch.Tensor, object_ids: Sequence[int], given: Mapping[int, torch.Tensor], num_background_channels: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Labels [H, W] of everything but the given objects, and the confidence of each object [I]."""
-    given_channels = [num_background_channels + index for index, object_id in enumerate(object_ids) if object_id in given]
-    probabilities[given_channels] = -1
-    best, channel = probabilities.max(dim=0)
-    total = torch.zeros(len(probabilities), device=best.device).index_add_(0, channel.flatten(), best.flatten())
-    count = torch.zeros_like(total).index_add_(0, channel.flatten(), torch.ones_like(best).flatten())
-    confidence = total / count.clamp(min=1)
-    confidence[given_channels] = 1
-    ids = torch.tensor([0] * num_background_channels + list(object_ids), dtype=torch.uint8, device=best.device)
-    return ids[channel], confidence[num_background_channels:]
+@functools.lru_cache(maxsize=64)
+def _on_device(ids: tuple[int, ...], device: torch.device) -> torch.Tensor:
+    """Ids as [N] uint8, copied to the device once and not in every frame."""
+    with torch.inference_mode(False):
+        return torch.tensor(ids, dtype=torch.uint8, device=device)

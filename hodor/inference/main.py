@@ -145,6 +145,16 @@ def _parser() -> ArgumentParser:
     )
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda, with a GPU for each process (default: auto)")
     parser.add_argument("--precision", choices=["float32", "bf16"], default="float32", help="(default: float32)")
+    parser.add_argument(
+        "--compile", action="store_true", help="compile the network: the first frames take minutes, the others less on a GPU"
+    )
+    parser.add_argument(
+        "--look_ahead",
+        type=int,
+        default=1,
+        metavar="N",
+        help="extract the features of so many frames at once, which keeps a GPU busy (default: 1)",
+    )
     return parser
 
 
@@ -182,6 +192,8 @@ def _segmenter(checkpoint: Checkpoint, options: argparse.Namespace) -> Segmenter
         permanent_reference=options.permanent_reference,
         device=own_device(options.device),
         precision=options.precision,
+        compiled=options.compile,
+        look_ahead=options.look_ahead,
     )
 
 
@@ -208,6 +220,8 @@ def _run_settings(checkpoint: Checkpoint, options: argparse.Namespace) -> dict[s
         "temporal_window": options.temporal_window,
         "permanent_reference": options.permanent_reference,
         "precision": options.precision,
+        "compiled": options.compile,
+        "look_ahead": options.look_ahead,
         "overlays": options.save_vis,
     }
 

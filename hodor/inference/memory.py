@@ -1,5 +1,6 @@
 """What is remembered of the past: a few descriptors per frame, whatever the frame's size."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -37,14 +38,17 @@ class DescriptorMemory:
     A frame and object cost 1 KB. Frames that leave the window are forgotten, and only they make room: the memory is constant.
     """
 
-    def __init__(self, temporal_window: int, *, permanent_reference: bool = False) -> None:
+    def __init__(self, temporal_window: int, *, permanent_reference: bool = False, constant_frames: bool = False) -> None:
         """Starts empty.
 
         Args:
             temporal_window: how many frames before the current one are remembered, at least 1.
             permanent_reference: also keep, in a slot of its own, what each object looked like where its mask was last given,
                 and the background of the first such frame, once those frames have left the window.
+            constant_frames: recall always the same number of frames T, those that are missing as absent: what is compiled for
+                one shape serves the whole video.
         """
+        self._least_frames = temporal_window + 1 + int(permanent_reference) if constant_frames else 0
         self.temporal_window = temporal_window
         self.permanent_reference = permanent_reference
         self._slots: dict[int, _Slot] = {}
@@ -81,6 +85,7 @@ class DescriptorMemory:
         """
         slots = [slot for index, slot in sorted(self._slots.items()) if frame - self.temporal_window <= index <= frame]
         slots += self._permanent_slot(frame - self.temporal_window)
+        slots += [_Slot({}, None)] * (self._least_frames - len(slots))
         known_background = next(slot.background for slot in slots if slot.background is not None)
         nothing = torch.zeros_like(known_background[0])
         objects = torch.stack(
@@ -89,8 +94,9 @@ class DescriptorMemory:
         background = torch.stack(
             [torch.zeros_like(known_background) if slot.background is None else slot.background for slot in slots], dim=1
         )
-        objects_absent = _flags([[object_id not in slot.objects for slot in slots] for object_id in object_ids], objects.device)
-        background_absent = _flags([[slot.background is None for slot in slots]] * len(known_background), objects.device)
+        of_objects = tuple(tuple(object_id not in slot.objects for slot in slots) for object_id in object_ids)
+        of_background = (tuple(slot.background is None for slot in slots),) * len(known_background)
+        objects_absent, background_absent = _flags(of_objects, objects.device), _flags(of_background, objects.device)
         return Recollection(objects[None], background[None], objects_absent, background_absent)
 
     def forget_object(self, object_id: int) -> None:
@@ -122,6 +128,8 @@ class DescriptorMemory:
         return [_Slot(objects, background)] if objects or background is not None else []
 
 
-def _flags(absent: list[list[bool]], device: torch.device) -> torch.Tensor | None:
-    """[1, N, T] bool, or None where nothing is absent, so that nothing has to be copied to the device."""
-    return torch.tensor([absent], device=device) if any(map(any, absent)) else None
+@functools.lru_cache(maxsize=64)
+def _flags(absent: tuple[tuple[bool, ...], ...], device: torch.device) -> torch.Tensor | None:
+    """[1, N, T] bool, copied to the device once, or None where nothing is absent."""
+    with torch.inference_mode(False):
+        return torch.tensor([absent], device=device) if any(map(any, absent)) else None

@@ -5,8 +5,11 @@ for frame in frames:                                  # [H, W, 3] uint8, R, G, B
     labels = segmenter.step(frame, new_masks)         # [H, W] uint8; new_masks = {object id: mask} where there are any
 """
 
+import contextlib
+import functools
+import itertools
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,16 +18,20 @@ import torch
 from hodor.data.formats import MAX_OBJECT_ID
 from hodor.data.sizes import network_size
 from hodor.errors import HodorError
+from hodor.inference.compiled import CompiledNetwork
 from hodor.inference.devices import Precision, choose_device, precision_context
-from hodor.inference.label_map import label_map
+from hodor.inference.label_map import LabelMap, label_map
 from hodor.inference.tracker import DescriptorTracker
 from hodor.modelling.checkpoint import Checkpoint
+from hodor.modelling.features import Features
 from hodor.modelling.model import HODOR, pad
 from hodor.modelling.soft_masks import resize
 
 _LOGGER = logging.getLogger(__name__)
 
 Mask = np.ndarray | torch.Tensor
+_Seen = tuple[torch.Tensor, Features]
+"""A prepared image [1, 3, H', W'] and its features."""
 
 
 class Segmenter:
@@ -40,6 +47,8 @@ class Segmenter:
         permanent_reference: bool = False,
         device: str | torch.device = "auto",
         precision: Precision = "float32",
+        compiled: bool = False,
+        look_ahead: int = 1,
     ) -> None:
         """Gets ready for a video.
 
@@ -51,6 +60,8 @@ class Segmenter:
             permanent_reference: never forget what objects looked like where their masks were given.
             device: "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1", ...
             precision: "float32" or "bf16" (faster on hardware that knows it, nearly the same masks).
+            compiled: compile the network: the first frames take minutes, the others less on a GPU (not on CPUs).
+            look_ahead: `follow` extracts the features of so many frames at once, which keeps a GPU busy; at least 1.
 
         Raises:
             HodorError: the device isn't there, or a number is out of range.
@@ -59,11 +70,20 @@ class Segmenter:
             raise HodorError(f"the temporal window must be at least 1, not {temporal_window}")
         if not 1 <= min_dim <= max_dim:
             raise HodorError(f"sizes must satisfy 1 <= min_dim <= max_dim, not {min_dim} and {max_dim}")
+        if look_ahead < 1:
+            raise HodorError(f"frames to look ahead must be at least 1, not {look_ahead}")
         self.device = choose_device(device)
         self.model = model.to(self.device).eval()
         self._size_limits = (min_dim, max_dim)
         self._precision = precision
-        self._tracker_settings = {"temporal_window": temporal_window, "permanent_reference": permanent_reference}
+        self._look_ahead = look_ahead
+        self._begin = functools.partial(
+            DescriptorTracker,
+            CompiledNetwork(self.model) if compiled else self.model,
+            temporal_window=temporal_window,
+            permanent_reference=permanent_reference,
+            constant_frames=compiled,
+        )
         self.reset()
 
     @classmethod
@@ -75,10 +95,9 @@ class Segmenter:
     def reset(self, name: str = "video") -> None:
         """Forgets everything: the next frame begins another video, which warnings call `name`."""
         self._name = name
-        self._tracker = DescriptorTracker(self.model, **self._tracker_settings)  # type: ignore[arg-type]
+        self._tracker = self._begin()
         self._video_size: tuple[int, int] | None = None
-        self._confidence_ids: list[int] = []
-        self._confidence_values: torch.Tensor | None = None
+        self._latest: tuple[LabelMap, list[int]] | None = None
 
     @property
     def object_ids(self) -> list[int]:
@@ -88,9 +107,10 @@ class Segmenter:
     @property
     def confidences(self) -> dict[int, float]:
         """How sure the last label map is: per object the mean probability inside its mask; 0 where the mask is empty."""
-        if self._confidence_values is None:
+        if self._latest is None:
             return {}
-        return dict(zip(self._confidence_ids, self._confidence_values.tolist(), strict=True))
+        shown, object_ids = self._latest
+        return shown.confidences(object_ids)
 
     def remove_object(self, object_id: int) -> None:
         """Stops following an object.
@@ -117,26 +137,28 @@ class Segmenter:
         Raises:
             HodorError: sizes differ, a mask is empty or an id is out of range; the message names the object.
         """
-        image = self._frame_tensor(frame)
-        size = (image.shape[-2], image.shape[-1])
-        masks = self._mask_tensors(new_masks, size)
-        network = network_size(*size, *self._size_limits)
-        with torch.inference_mode(), precision_context(self.device, self._precision):
-            prepared = self.model.prepare(resize(image, network))
-            shown = {object_id: pad(_to_network(mask, network)) for object_id, mask in masks.items()}
-            logits = self._tracker.step(prepared, shown, remember=not last)
-            for object_id in self._tracker.vanishing:
-                _LOGGER.warning("%s: object %d is so small that a single 8x8 block describes it", self._name, object_id)
-            self._confidence_ids = list(self._tracker.object_ids)
-            labels, self._confidence_values = label_map(
-                logits,
-                self._confidence_ids,
-                masks,
-                num_background_channels=self.model.num_background_channels,
-                network=network,
-                size=size,
-            )
-            return labels.to(self.device)
+        return self._step(frame, new_masks, None, last)
+
+    def follow(self, video: Iterable[tuple[Mask, Mapping[int, Mask] | Mask | None]]) -> Iterator[torch.Tensor]:
+        """Segments the frames of a video, of which some may be seen ahead of their turn.
+
+        Args:
+            video: frames with the masks that are given in them, both as in `step`.
+
+        Yields:
+            The label map of each frame, as `step` gives it.
+
+        Raises:
+            HodorError: as `step` does, when the frame's turn has come.
+        """
+        count, remaining = self._look_ahead, iter(video)
+        upcoming = list(itertools.islice(remaining, count))
+        while upcoming:
+            following = list(itertools.islice(remaining, count))
+            seen = self._see([frame for frame, _ in upcoming]) if len(upcoming) == count > 1 else [None] * len(upcoming)
+            for index, ((frame, new_masks), known) in enumerate(zip(upcoming, seen, strict=True), 1):
+                yield self._step(frame, new_masks, known, last=not following and index == len(upcoming))
+            upcoming = following
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the following frames depend on (kilobytes); `torch.save` writes it, `load_state_dict` continues."""
@@ -147,8 +169,48 @@ class Segmenter:
         self._video_size = state["video_size"]
         self._tracker.load_state_dict(state["tracker"])
 
-    def _frame_tensor(self, frame: Mask) -> torch.Tensor:
-        """[1, 3, H, W] float32 on the device."""
+    def _step(self, frame: Mask, new_masks: Mapping[int, Mask] | Mask | None, seen: _Seen | None, last: bool) -> torch.Tensor:
+        """See `step`; `seen` is what is known of the frame already."""
+        image = self._checked(frame)
+        size = (image.shape[1], image.shape[2])
+        masks = self._mask_tensors(new_masks, size)
+        network = network_size(*size, *self._size_limits)
+        with self._computing():
+            prepared, features = (self._prepare(image[None]), None) if seen is None else seen
+            shown = {object_id: pad(_to_network(mask, network)) for object_id, mask in masks.items()}
+            logits = self._tracker.step(prepared, shown, features=features, remember=not last)
+            for object_id in self._tracker.vanishing:
+                _LOGGER.warning("%s: object %d is so small that a single 8x8 block describes it", self._name, object_id)
+            object_ids = list(self._tracker.object_ids)
+            background_channels = self.model.num_background_channels
+            labels = label_map(
+                logits, object_ids, masks, num_background_channels=background_channels, network=network, size=size
+            )
+            self._latest = labels, object_ids
+            return labels.labels.to(self.device)
+
+    def _see(self, frames: Sequence[Mask]) -> list[_Seen] | list[None]:
+        """Prepares frames and extracts their features at once; nothing of frames that differ in kind or size."""
+        if len({(type(frame), tuple(np.shape(frame))) for frame in frames}) > 1:
+            return [None] * len(frames)
+        with self._computing():
+            prepared = self._prepare(torch.stack([self._checked(frame) for frame in frames]))
+            features = self._tracker.model.extract_features(prepared)
+        each = zip(prepared.split(1), features.stride_4.split(1), features.stride_8.split(1), strict=True)
+        return [(image, Features(stride_4, stride_8)) for image, stride_4, stride_8 in each]
+
+    @contextlib.contextmanager
+    def _computing(self) -> Iterator[None]:
+        with torch.inference_mode(), precision_context(self.device, self._precision):
+            yield
+
+    def _prepare(self, images: torch.Tensor) -> torch.Tensor:
+        """Frames [B, 3, H, W] of any type and device -> as the network sees them."""
+        network = network_size(images.shape[2], images.shape[3], *self._size_limits)
+        return self.model.prepare(resize(images.to(self.device, non_blocking=True).float(), network))
+
+    def _checked(self, frame: Mask) -> torch.Tensor:
+        """A frame as [3, H, W], wherever it lies."""
         tensor = _tensor(frame)
         if isinstance(frame, np.ndarray) and tensor.ndim == 3:
             tensor = tensor.permute(2, 0, 1)
@@ -158,7 +220,7 @@ class Segmenter:
         if self._video_size not in (None, size):
             raise HodorError(f"the frame is {_text(size)}, but the video began with {_text(self._video_size)} (height x width)")
         self._video_size = size
-        return tensor[None].to(self.device, non_blocking=True).float()
+        return tensor
 
     def _mask_tensors(self, new_masks: Mapping[int, Mask] | Mask | None, size: tuple[int, int]) -> dict[int, torch.Tensor]:
         """{object id: [H, W] bool on the device}."""

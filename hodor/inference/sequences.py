@@ -2,6 +2,7 @@
 
 import errno
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -140,23 +141,52 @@ def segment_sequence(
     start = time.perf_counter()
     waiting = 0.0
     with WriteBehind() as behind, closing(read_ahead(_frames(sequence, images))) as frames:
-        for index, image_path in enumerate(sequence.image_paths):
-            asked = time.perf_counter()
-            image, masks = next(frames)
-            waiting += time.perf_counter() - asked
+        reading = _Reading(frames)
+        label_maps = segmenter.follow(reading)
+        for image_path in sequence.image_paths:
             try:
-                labels = segmenter.step(image, masks, last=index == timing.frames - 1)
+                labels = next(label_maps)
             except HodorError as error:
+                if error is reading.error:
+                    raise
                 raise HodorError(f"sequence {sequence.id!r}, frame {images / image_path}: {error}") from None
             handed_over = time.perf_counter()
-            behind.submit(_write, writer, image_path, image, labels)
+            behind.submit(_write, writer, image_path, reading.images.popleft(), labels)
             waiting += time.perf_counter() - handed_over
             on_frame()
         if segmenter.device.type == "cuda":
             torch.cuda.synchronize(segmenter.device)
-        timing.network = time.perf_counter() - start - waiting
+        timing.network = time.perf_counter() - start - waiting - reading.waiting
     timing.total = time.perf_counter() - start
     return timing
+
+
+class _Reading(Iterator[tuple[np.ndarray, dict[int, np.ndarray]]]):
+    """Frames with their masks, as an iterator gives them.
+
+    Attributes:
+        images: frames that were read; who has used one takes it away.
+        waiting: seconds spent on waiting for frames.
+        error: what made the reading fail.
+    """
+
+    def __init__(self, frames: Iterator[tuple[np.ndarray, dict[int, np.ndarray]]]) -> None:
+        self._frames = frames
+        self.images: deque[np.ndarray] = deque()
+        self.waiting = 0.0
+        self.error: HodorError | None = None
+
+    def __next__(self) -> tuple[np.ndarray, dict[int, np.ndarray]]:
+        asked = time.perf_counter()
+        try:
+            image, masks = next(self._frames)
+        except HodorError as error:
+            self.error = error
+            raise
+        finally:
+            self.waiting += time.perf_counter() - asked
+        self.images.append(image)
+        return image, masks
 
 
 def _frames(sequence: InferenceSequence, images: Path) -> Iterator[tuple[np.ndarray, dict[int, np.ndarray]]]:

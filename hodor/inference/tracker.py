@@ -5,9 +5,9 @@ from typing import Any
 
 import torch
 
+from hodor.inference.compiled import Network
 from hodor.inference.memory import DescriptorMemory
 from hodor.modelling.features import Features
-from hodor.modelling.model import HODOR
 from hodor.modelling.soft_masks import (
     background_of_given_masks,
     background_of_predicted_masks,
@@ -26,20 +26,33 @@ class DescriptorTracker:
         vanishing: ids of objects given in the last frame that are too small for stride 8 and kept as one block there.
     """
 
-    def __init__(self, model: HODOR, *, temporal_window: int, permanent_reference: bool = False) -> None:
+    def __init__(
+        self, model: Network, *, temporal_window: int, permanent_reference: bool = False, constant_frames: bool = False
+    ) -> None:
+        """Begins a video; the numbers are those of `DescriptorMemory`."""
         self.model = model
-        self.memory = DescriptorMemory(temporal_window, permanent_reference=permanent_reference)
+        self.memory = DescriptorMemory(
+            temporal_window, permanent_reference=permanent_reference, constant_frames=constant_frames
+        )
         self.object_ids: list[int] = []
         self.vanishing: list[int] = []
         self._frame = -1
 
-    def step(self, image: torch.Tensor, new_masks: Mapping[int, torch.Tensor], *, remember: bool = True) -> torch.Tensor | None:
+    def step(
+        self,
+        image: torch.Tensor,
+        new_masks: Mapping[int, torch.Tensor],
+        *,
+        features: Features | None = None,
+        remember: bool = True,
+    ) -> torch.Tensor | None:
         """Takes the next frame.
 
         Args:
             image: prepared (normalised and padded), [1, 3, H, W].
             new_masks: {object id: [H, W] of 0.0 and 1.0} of objects that start here or are given anew; where two overlap,
                 the later one counts.
+            features: of the image, where they are known already.
             remember: False on the last frame of a video, where nothing needs to be described any more.
 
         Returns:
@@ -51,7 +64,8 @@ class DescriptorTracker:
         self.vanishing = []
         if not known and not new_masks:
             return None
-        features = self.model.extract_features(image)
+        if features is None:
+            features = self.model.extract_features(image)
         if new_masks:
             self._take_up(features, new_masks, first=not known)
         if not known:

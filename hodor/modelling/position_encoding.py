@@ -1,15 +1,16 @@
 """Where a pixel is, as numbers that attention can compare: DETR's sine encoding."""
 
-import functools
 import math
 
 import torch
+
+from hodor.modelling.remembered import remembered
 
 _TEMPERATURE = 10000.0
 _EPSILON = 1e-6
 
 
-@functools.lru_cache(maxsize=16)
+@remembered(16)
 def sine_position_encoding(height: int, width: int, channels: int, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
     """Sine encoding of every pixel of a map (Carion et al. 2020, section A.4), remembered per size.
 
@@ -26,12 +27,11 @@ def sine_position_encoding(height: int, width: int, channels: int, device: torch
     Returns:
         [1, height * width, channels], pixels in row order. Shared between calls: don't write to it.
     """
-    with torch.inference_mode(False), torch.no_grad():
-        precision = torch.float64 if dtype == torch.float64 else torch.float32
-        rows = _encode_axis(height, channels // 2, precision)
-        columns = _encode_axis(width, channels // 2, precision)
-        encoding = torch.cat([rows[:, None].expand(-1, width, -1), columns[None].expand(height, -1, -1)], dim=2)
-        return encoding.reshape(1, height * width, channels).to(device, dtype)
+    precision = torch.float64 if dtype == torch.float64 else torch.float32
+    rows = _encode_axis(height, channels // 2, precision)
+    columns = _encode_axis(width, channels // 2, precision)
+    encoding = torch.cat([rows[:, None].expand(-1, width, -1), columns[None].expand(height, -1, -1)], dim=2)
+    return encoding.reshape(1, height * width, channels).to(device, dtype)
 
 
 def _encode_axis(length: int, features: int, dtype: torch.dtype) -> torch.Tensor:

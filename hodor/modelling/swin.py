@@ -4,7 +4,6 @@ Unlike ports made for classification, maps are padded to whole windows before th
 the map is a single window.
 """
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from hodor.modelling.linear import Linear
+from hodor.modelling.remembered import remembered
 
 _WINDOW = 7
 _SHIFT = _WINDOW // 2
@@ -55,26 +55,25 @@ class DropPath(nn.Module):
         return x * kept.to(x.dtype) / keep
 
 
-@functools.lru_cache(maxsize=1)
-def relative_position_index() -> torch.Tensor:
+@remembered(8)
+def relative_position_index(device: torch.device | None = None) -> torch.Tensor:
     """[49, 49]: which entry of the bias table holds for a pair of pixels of a window (row-major differences, +6 each)."""
     position = torch.cartesian_prod(torch.arange(_WINDOW), torch.arange(_WINDOW))
     difference = position[:, None] - position[None] + _WINDOW - 1
-    return difference[..., 0] * (2 * _WINDOW - 1) + difference[..., 1]
+    return (difference[..., 0] * (2 * _WINDOW - 1) + difference[..., 1]).to(device)
 
 
-@functools.lru_cache(maxsize=32)
+@remembered(32)
 def _shifted_window_mask(height: int, width: int, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
     """[windows, 1, 49, 49]: 0 between pixels of one region of the shifted padded map, -100 between others."""
-    with torch.inference_mode(False), torch.no_grad():
-        regions = []
-        for length in (height, width):
-            position = torch.arange(length)
-            regions.append((position >= length - _WINDOW).long() + (position >= length - _SHIFT).long())
-        region = (regions[0][:, None] * 3 + regions[1][None])[None, :, :, None]
-        windows = _partition(region).squeeze(2)
-        mask = torch.where(windows[:, :, None] == windows[:, None], 0.0, _FORBIDDEN)
-        return mask[:, None].to(device, dtype)
+    regions = []
+    for length in (height, width):
+        position = torch.arange(length)
+        regions.append((position >= length - _WINDOW).long() + (position >= length - _SHIFT).long())
+    region = (regions[0][:, None] * 3 + regions[1][None])[None, :, :, None]
+    windows = _partition(region).squeeze(2)
+    mask = torch.where(windows[:, :, None] == windows[:, None], 0.0, _FORBIDDEN)
+    return mask[:, None].to(device, dtype)
 
 
 def _partition(x: torch.Tensor) -> torch.Tensor:
@@ -113,7 +112,7 @@ class WindowAttention(nn.Module):
         """
         count, pixels, channels = windows.shape
         q, k, v = self.qkv(windows).view(count, pixels, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
-        index = relative_position_index().to(windows.device)
+        index = relative_position_index(windows.device)
         bias = self.relative_position_bias[index.flatten()].view(1, pixels, pixels, -1).permute(0, 3, 1, 2).to(q.dtype)
         if mask is not None:
             bias = (bias + mask).repeat(count // len(mask), 1, 1, 1)

@@ -38,14 +38,14 @@ def test_masks_logits_and_descriptors_equal_the_original(original_model, name, d
                 object_id: resize(mask[None, None, : resized[0], : resized[1]], size)[0, 0] > 0.5
                 for object_id, mask in given.items()
             }
-            labels, _ = label_map(
+            labels = label_map(
                 logits,
                 tracker.object_ids,
                 shown,
                 num_background_channels=original_model.num_background_channels,
                 network=resized,
                 size=size,
-            )
+            ).labels
         if logits is not None:
             if f"logits_{decodes}" in expected:
                 assert relative_difference(logits[0], expected[f"logits_{decodes}"]) < TOLERANCE

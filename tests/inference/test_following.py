@@ -1,0 +1,146 @@
+"""Ways to go through a video that shall change its speed only: looking ahead, constant shapes, compiling, no waiting."""
+
+import numpy as np
+import pytest
+import torch
+from support.small import SMALL, small_checkpoint
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from hodor import HodorError, Segmenter
+from hodor.data.synthetic import SyntheticClip
+from hodor.inference.label_map import label_map
+from hodor.inference.tracker import DescriptorTracker
+from hodor.modelling.soft_masks import resize
+
+FRAMES = 8
+
+
+@pytest.fixture(scope="module")
+def model():
+    return small_checkpoint().model
+
+
+@pytest.fixture(scope="module")
+def video():
+    """Frames with masks: one object from the first frame on, one from the fourth."""
+    clip = list(SyntheticClip(frames=FRAMES, height=45, width=70, objects=2, seed=3))
+    given = {0: {1: clip[0][1] == 1}, 3: {2: clip[3][1] == 2}}
+    return [(image, given.get(index)) for index, (image, _) in enumerate(clip)]
+
+
+def segmenter_of(model, **options):
+    return Segmenter(
+        model, temporal_window=3, min_dim=SMALL.input.min_dim, max_dim=SMALL.input.max_dim, device="cpu", **options
+    )
+
+
+def stepped(model, video, **options):
+    segmenter = segmenter_of(model, **options)
+    return [segmenter.step(frame, masks).numpy() for frame, masks in video]
+
+
+def same(ours, theirs):
+    """Whether all label maps agree in nearly all pixels; batches and compiled code sum up in another order."""
+    return all((a.numpy() == b).mean() >= 0.999 for a, b in zip(ours, theirs, strict=True))
+
+
+def test_following_equals_stepping(model, video):
+    followed = segmenter_of(model).follow(video)
+    assert all(np.array_equal(a, b) for a, b in zip(followed, stepped(model, video), strict=True))
+
+
+@pytest.mark.parametrize("look_ahead", [2, 3, 8, 20])
+def test_looking_ahead_changes_nothing(model, video, look_ahead):
+    ours = list(segmenter_of(model, look_ahead=look_ahead).follow(iter(video)))
+    assert same(ours, stepped(model, video))
+    assert {int(value) for value in ours[-1].unique()} > {0}
+
+
+def test_looking_ahead_extracts_features_of_several_frames_at_once(model, video, monkeypatch):
+    batches, extract = [], model.extract_features
+    monkeypatch.setattr(model, "extract_features", lambda images: batches.append(len(images)) or extract(images))
+    list(segmenter_of(model, look_ahead=3).follow(video))
+    assert batches == [3, 3, 1, 1]
+
+
+def test_a_bad_frame_is_reported_when_its_turn_has_come(model, video):
+    broken = [*video[:4], (video[4][0][:-1], None), *video[5:]]
+    label_maps = segmenter_of(model, look_ahead=3).follow(broken)
+    for _ in range(4):
+        next(label_maps)
+    with pytest.raises(HodorError, match=r"the frame is 44 x 70, but the video began with 45 x 70"):
+        next(label_maps)
+
+
+def test_looking_no_frame_ahead_is_refused(model):
+    with pytest.raises(HodorError, match="must be at least 1, not 0"):
+        segmenter_of(model, look_ahead=0)
+
+
+def trackers_logits(model, video, **options):
+    tracker = DescriptorTracker(model, temporal_window=3, **options)
+    for frame, masks in video:
+        image = model.prepare(torch.from_numpy(frame).permute(2, 0, 1)[None].float())
+        shown = {
+            key: torch.nn.functional.pad(torch.from_numpy(mask).float(), (0, 26, 0, 19)) for key, mask in (masks or {}).items()
+        }
+        with torch.inference_mode():
+            yield tracker.step(image, shown)
+
+
+@pytest.mark.parametrize("permanent", [False, True])
+def test_constant_shapes_change_nothing(model, video, permanent):
+    padded = list(trackers_logits(model, video, permanent_reference=permanent, constant_frames=True))
+    plain = list(trackers_logits(model, video, permanent_reference=permanent))
+    assert padded[0] is None and plain[0] is None
+    for ours, theirs in zip(padded[1:], plain[1:], strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+class Transfers(TorchDispatchMode):
+    """Collects the operators that read tensors of the CPU or give such tensors: on a GPU the program would wait for each."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def __torch_dispatch__(self, operator, types, arguments=(), options=None):
+        result = operator(*arguments, **(options or {}))
+        tensors = [leaf for leaf in tree_leaves((arguments, options, result)) if isinstance(leaf, torch.Tensor)]
+        if any(tensor.device.type == "cpu" for tensor in tensors):
+            self.found.append(str(operator))
+        return result
+
+
+def test_a_frame_makes_program_and_device_wait_for_nothing(model):
+    """On PyTorch's device `meta`, which holds no values: whoever asks for one fails, and copies from and to it are seen."""
+    on_device = small_checkpoint().model.to("meta")
+    tracker = DescriptorTracker(on_device, temporal_window=3)
+    described = torch.zeros(1, 2, SMALL.model.width, device="meta"), torch.zeros(1, 9, SMALL.model.width, device="meta")
+    tracker.object_ids = [1, 2]
+    tracker.memory.write(0, [1, 2], *described)
+    tracker._frame = 0
+
+    def step():
+        frame = torch.zeros(1, 3, 45, 70, dtype=torch.uint8, device="meta")
+        with torch.inference_mode():
+            logits = tracker.step(on_device.prepare(resize(frame.float(), (64, 100))), {})
+            channels = on_device.num_background_channels
+            return label_map(logits, [1, 2], {}, num_background_channels=channels, network=(64, 100), size=(45, 70)).labels
+
+    step()  # makes what is kept for all frames
+    with Transfers() as transfers:
+        assert step().shape == (45, 70)
+    assert transfers.found == []
+
+
+def test_the_test_of_transfers_sees_them():
+    with Transfers() as transfers, torch.inference_mode():
+        torch.zeros(3, device="meta") + torch.arange(3).to("meta")
+    assert transfers.found
+
+
+def test_compiled_networks_give_the_same_masks(model, video):
+    alone = [(frame, None if masks is None else {1: masks[1]}) for frame, masks in video[:3]]
+    assert same(list(segmenter_of(model, compiled=True).follow(alone)), stepped(model, alone))
