@@ -37,6 +37,7 @@ class Sizes:
         small: frame of the long video.
         long: its number of frames.
         files: frames that are read and written.
+        followed: frames of the section `modes`.
         rounds: measurements of each thing.
         matrix: side of the large matrices.
         convolution: channels, height and width of the large convolution.
@@ -52,6 +53,7 @@ class Sizes:
     small: tuple[int, int] = (96, 160)
     long: int = 600
     files: int = 12
+    followed: int = 6
     rounds: int = 5
     matrix: int = 3072
     convolution: tuple[int, int, int] = (256, 128, 232)
@@ -68,6 +70,7 @@ QUICK = Sizes(
     small=(32, 48),
     long=16,
     files=3,
+    followed=3,
     rounds=2,
     matrix=64,
     convolution=(16, 16, 16),
@@ -171,8 +174,10 @@ class Bench:
         """The video that most sections use."""
         return Video.drawn(self.sizes.frame, max(self.sizes.objects, *self.sizes.object_counts))
 
-    def segmenter(self, *, model: HODOR | None = None, min_dim: int | None = None, window: int | None = None) -> Segmenter:
-        """By another network, at another size or window than usual; the longer side is at most twice the shorter."""
+    def segmenter(
+        self, *, model: HODOR | None = None, min_dim: int | None = None, window: int | None = None, **options: Any
+    ) -> Segmenter:
+        """By another network, at another size or window than usual, with more options; a frame's sides are at most 1 : 2."""
         side = self.sizes.min_dim if min_dim is None else min_dim
         return Segmenter(
             self.model if model is None else model,
@@ -180,7 +185,7 @@ class Bench:
             min_dim=side,
             max_dim=2 * side,
             device=self.device,
-            precision=self.setting.precision,
+            **({"precision": self.setting.precision} | options),
         )
 
     def tracking(self, *, model: HODOR | None = None, objects: int | None = None, window: int | None = None) -> Tracking:

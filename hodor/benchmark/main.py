@@ -19,6 +19,7 @@ from hodor.allocation import keep_freed_memory
 from hodor.benchmark import sections
 from hodor.benchmark.bench import FULL, QUICK, Bench, Setting
 from hodor.benchmark.frame import frame
+from hodor.benchmark.modes import modes
 from hodor.benchmark.plots import plot
 from hodor.benchmark.report import TABLES_NAME, Report, machine, settings
 from hodor.benchmark.resolution import resolution
@@ -27,7 +28,7 @@ from hodor.inference.devices import choose_device
 from hodor.inference.sequences import is_out_of_memory
 from hodor.program import ArgumentParser
 
-SECTIONS = ("floor", "frame", "objects", "frames", "resolution", "window")
+SECTIONS = ("floor", "frame", "modes", "objects", "frames", "resolution", "window")
 _LEAST_FRAMES = 8
 _LOGGER = logging.getLogger(__name__)
 
@@ -66,6 +67,7 @@ def _measurements(bench: Bench, long: int) -> dict[str, Callable[[], dict[str, A
     return {
         "floor": partial(sections.floor, bench),
         "frame": partial(frame, bench),
+        "modes": partial(modes, bench),
         "objects": partial(sections.objects, bench),
         "frames": partial(sections.frames, bench, long),
         "resolution": partial(resolution, bench),
@@ -89,8 +91,9 @@ def _parser() -> ArgumentParser:
         prog="python -m hodor.benchmark",
         description="Measures how fast this machine segments and writes benchmark.json, benchmark.md and pictures. "
         "Sections that were measured before on the same machine with the same settings are kept or replaced.",
-        epilog="sections: floor (arithmetic), frame (one 854x480 frame, its parts, a plain twin, files), objects (1 to 44), "
-        "frames (a long video), resolution (240p to 2160p), window (1 to 31 frames remembered)",
+        epilog="sections: floor (arithmetic), frame (one 854x480 frame, its parts, a plain twin, files), modes (float32, bf16 "
+        "and, on a GPU, compiled), objects (1 to 44), frames (a long video), resolution (240p to 2160p), window (1 to 31 "
+        "frames remembered)",
     )
     add = parser.add_argument
     add("--output", type=Path, default=Path("benchmark"), metavar="DIR", help="where to write (default: benchmark)")

@@ -158,6 +158,15 @@ def _frame(section: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _modes(section: Mapping[str, Any]) -> list[str]:
+    rows = [
+        (row["mode"], _time(row["seconds"]), f"{1 / row['seconds']['median']:.3g}", f"{100 * row['equal_pixels']:.3f} %")
+        for row in section["by_mode"]
+    ]
+    title = f"## Modes: {section['frames']} frames of {section['frame_size']} in memory, {section['objects']} objects"
+    return [title, "", *_table(("", "time per frame", "frames per second", "pixels with float32's label"), rows)]
+
+
 def _objects(section: Mapping[str, Any]) -> list[str]:
     rows = [(str(row["objects"]), _time(row["seconds"])) for row in section["by_count"]]
     return [f"## Objects: {section['frame_size']}", "", *_table(("objects", "time per frame"), rows)]
@@ -195,6 +204,7 @@ def _resolution(section: Mapping[str, Any]) -> list[str]:
 _WRITERS: dict[str, Callable[[Mapping[str, Any]], list[str]]] = {
     "floor": _floor,
     "frame": _frame,
+    "modes": _modes,
     "objects": _objects,
     "frames": _frames,
     "resolution": _resolution,

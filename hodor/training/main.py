@@ -193,7 +193,8 @@ def _start(
     elif options.restore_session is None:
         load_pretrained(model, config.model.pretrained_backbone, config.model.backbone, workspace)
     model.to(device)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=config.training.base_lr, weight_decay=config.training.weight_decay)
+    rate, decay = config.training.base_lr, config.training.weight_decay
+    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=decay, fused=True)
     if options.restore_session is None:
         return model, optimizer, Progress(samples_per_batch=samples)
     progress = restore_session(options.restore_session, model, optimizer)

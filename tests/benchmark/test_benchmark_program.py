@@ -73,6 +73,15 @@ def test_floor(content):
     assert floor["frame_against_floor"]["median"] == pytest.approx(expected)
 
 
+def test_modes(content):
+    modes = content["sections"]["modes"]
+    exact, fast = modes["by_mode"]
+    assert (exact["mode"], fast["mode"]) == ("float32", "bf16") and modes["frames"] == QUICK.followed
+    assert exact["equal_pixels"] == 1 and 0 < fast["equal_pixels"] <= 1
+    for row in modes["by_mode"]:
+        assert 0 < row["seconds"]["minimum"] <= row["seconds"]["median"]
+
+
 def test_frame(content):
     frame = content["sections"]["frame"]
     assert frame["network_size"] == "107x64" and frame["frame_size"] == "80x48"
