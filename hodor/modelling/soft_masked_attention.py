@@ -80,9 +80,9 @@ class SoftMaskedAttention(nn.Module):
             ValueError: the mask has another shape.
         """
         q = self._split_heads(self.query_projection(query))
-        k = self._split_heads(self.key_projection(key))
-        v = self._split_heads(self.value_projection(value))
-        logits = (q * q.shape[-1] ** -0.5) @ k.transpose(2, 3)
+        q = q * q.shape[-1] ** -0.5
+        few = self.num_heads * query.shape[1] < query.shape[2]
+        logits = self._logits_of_few(q, key) if few else q @ self._split_heads(self.key_projection(key)).transpose(2, 3)
         if mask is not None:
             wanted = (query.shape[0], query.shape[1], key.shape[1])
             if mask.shape != wanted:
@@ -91,8 +91,28 @@ class SoftMaskedAttention(nn.Module):
         if key_padding_mask is not None:
             logits = logits.masked_fill(key_padding_mask[:, None, None], float("-inf"))
         weights = logits.softmax(dim=3)
-        result = self.output_projection((self.dropout(weights) @ v).transpose(1, 2).flatten(2))
-        return result, weights if need_weights else None
+        used = self.dropout(weights)
+        attended = self._sums_of_few(used, value) if few else used @ self._split_heads(self.value_projection(value))
+        return self.output_projection(attended.transpose(1, 2).flatten(2)), weights if need_weights else None
+
+    def _logits_of_few(self, q: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
+        """q [B, heads, Q, C / heads] and keys [B, P, C] -> [B, heads, Q, P], without projecting the keys.
+
+        q (W key + b) = (q W) key + q b: where rows of q are fewer than channels, it is cheaper to project them.
+        """
+        weight, bias = self._of_heads(self.key_projection)
+        projected = (q @ weight).flatten(1, 2) @ key.transpose(1, 2)
+        return projected.view(*q.shape[:3], -1) + q @ bias[..., None]
+
+    def _sums_of_few(self, weights: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+        """Weights [B, heads, Q, P] and values [B, P, C] -> [B, heads, Q, C / heads], projecting sums instead of values."""
+        matrix, bias = self._of_heads(self.value_projection)
+        sums = (weights.flatten(1, 2) @ value).view(*weights.shape[:3], -1)
+        return sums @ matrix.transpose(1, 2) + weights.sum(dim=3, keepdim=True) * bias[:, None]
+
+    def _of_heads(self, projection: nn.Linear) -> tuple[torch.Tensor, torch.Tensor]:
+        """Weights [heads, C / heads, C] and biases [heads, C / heads] of a projection."""
+        return projection.weight.unflatten(0, (self.num_heads, -1)), projection.bias.unflatten(0, (self.num_heads, -1))
 
     def _split_heads(self, x: torch.Tensor) -> torch.Tensor:
         """[B, N, C] -> [B, heads, N, C / heads]."""

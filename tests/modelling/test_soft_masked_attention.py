@@ -231,3 +231,24 @@ def test_errors():
     for wrong in (mask[0], mask[:, :2], mask[..., :5], mask[:, None]):
         with pytest.raises(ValueError, match=r"the mask must be \[2, 3, 6\]"):
             attention()(query, key, value, wrong)
+
+
+@pytest.mark.parametrize("masking", MASKINGS)
+def test_few_queries_take_a_shorter_way_to_the_same_numbers_and_gradients(masking):
+    """With fewer rows than channels the projections of keys and values are applied to queries and sums instead."""
+    assert HEADS < CHANNELS <= HEADS * QUERIES
+    module = attention(masking)
+    query, key, value, mask = inputs()
+    found = []
+    for parts in ([slice(None)], [slice(index, index + 1) for index in range(QUERIES)]):
+        leaves = [each.clone().requires_grad_() for each in (query, key, value, mask)]
+        module.zero_grad()
+        outputs = [module(leaves[0][:, part], *leaves[1:3], leaves[3][:, part], need_weights=True) for part in parts]
+        result = torch.cat([output for output, _ in outputs], dim=1)
+        weights = torch.cat([each for _, each in outputs], dim=2)
+        (result.sin().sum() + weights.cos().sum()).backward()
+        gradients = [each.grad for each in (*leaves, *module.parameters()) if each.grad is not None]
+        found.append([result, weights, *gradients])
+    assert len(found[0]) == len(found[1]) >= 2 + 3 + 8
+    for many, few in zip(*found, strict=True):
+        torch.testing.assert_close(few, many, rtol=1e-10, atol=1e-12)
