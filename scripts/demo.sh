@@ -12,7 +12,7 @@ python -m hodor.data.synthetic "$output/clips" --clips 1 --frames 24 --height 16
 echo "2. Its first mask becomes what is given"
 python -m hodor.data.convert davis "$output/clips" --name demo
 echo "3. The objects are followed through the clip, by the weights that come with the package"
-python hodor/inference/main.py --dataset demo --save_vis
+python hodor/inference/main.py --dataset demo --permanent_reference --save_vis
 results="$HODOR_WORKSPACE_DIR/checkpoints/compact/demo_inference"
 echo "4. The masks are judged against the true ones"
 python hodor/evaluation/main.py "$results/results" --ground_truth "$output/clips/Annotations/480p" \

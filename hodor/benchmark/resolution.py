@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from hodor.allocation import keep_freed_memory
 from hodor.benchmark.bench import Bench, Setting, Tracking, Video, label
 from hodor.benchmark.measuring import in_turns, peak_memory
 from hodor.errors import HodorError
@@ -68,6 +69,7 @@ def measure(setting: Setting, side: int) -> dict[str, Any]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measures one size and prints it as JSON."""
     options = _parser().parse_args(arguments)
+    keep_freed_memory()
     setting = Setting(options.checkpoint, options.device, options.precision, options.threads, options.quick)
     print(json.dumps(measure(setting, options.side)))
     return 0

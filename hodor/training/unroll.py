@@ -1,11 +1,13 @@
 """Carrying out cycles with the network: features once, then decode and describe step by step (HODOR section 3.5)."""
 
+import contextlib
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from hodor.modelling.encoder import Descriptors
@@ -53,7 +55,10 @@ def unroll(
     Returns:
         One prediction per step, in order.
     """
-    call = functools.partial(checkpoint, use_reentrant=False) if recompute else _call
+    call = _call
+    if recompute:
+        contexts = functools.partial(_first_and_second_time, model)
+        call = functools.partial(checkpoint, use_reentrant=False, context_fn=contexts)
     features = call(model.extract_features, images.flatten(0, 1))
     frames = features_by_frame(features, images.shape[1])
     descriptors: dict[int, Descriptors] = {0: model.describe_given(frames[0], reference_masks)}
@@ -76,6 +81,25 @@ def features_by_frame(features: Features, num_frames: int) -> list[Features]:
     """Features of B * F images, clip by clip -> those of the B images of each of the F frames."""
     fine, coarse = (maps.unflatten(0, (-1, num_frames)) for maps in features)
     return [Features(fine[:, frame], coarse[:, frame]) for frame in range(num_frames)]
+
+
+def _first_and_second_time(model: nn.Module) -> tuple[contextlib.AbstractContextManager[None], ...]:
+    """The contexts in which activations are computed, and computed again."""
+    return contextlib.nullcontext(), _statistics_kept(model)
+
+
+@contextlib.contextmanager
+def _statistics_kept(model: nn.Module) -> Iterator[None]:
+    """A context in which batch norms don't count what they see, since they saw it before."""
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0
+    try:
+        yield
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
 
 
 def _call(function: Callable[..., Any], *arguments: Any) -> Any:

@@ -1,11 +1,13 @@
 """What one micro-batch teaches."""
 
+import copy
 import dataclasses
 
 import pytest
 import torch
 from support.small_models import small_model
 from support.small_training import photographs
+from torch import nn
 
 from hodor.data.collate import TrainingBatch
 from hodor.training.cycles import parse_cycle, plan_cycles
@@ -14,6 +16,13 @@ from hodor.training.truth import keep_objects
 
 CYCLES = (["[0]->0", "[0]->1; [0,1]->2 | [2]->1; [1,2]->0"], ["[0]->2 | [2]->0"])
 OBJECTIVE = Objective([plan_cycles([parse_cycle(text, 3) for text in texts]) for texts in CYCLES])
+
+
+class OfChannelsLast(nn.BatchNorm2d):
+    """Batch norm of [B, H, W, C]."""
+
+    def forward(self, x):
+        return super().forward(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +59,19 @@ def test_activation_checkpointing_changes_nothing_even_with_dropout(model, batch
     assert all(torch.allclose(kept[name], again[name], rtol=1e-5, atol=1e-7) for name in kept)
     torch.manual_seed(4)
     assert judge(model, batch, OBJECTIVE, 0).loss.total != outcome.loss.total  # there is dropout
+
+
+def test_activation_checkpointing_counts_statistics_once(batch):
+    normalised = small_model()
+    normalised.feature_extractor.backbone.patch_norm = OfChannelsLast(16)
+    counted = []
+    for recompute in (False, True):
+        twin = copy.deepcopy(normalised).train()
+        gradients(twin, batch, dataclasses.replace(OBJECTIVE, recompute=recompute))
+        norm = twin.feature_extractor.backbone.patch_norm
+        assert norm.momentum == 0.1 and norm.running_mean.abs().max() > 0
+        counted.append((norm.running_mean, norm.running_var))
+    assert all(torch.equal(once, again) for once, again in zip(*counted, strict=True))
 
 
 def test_every_parameter_gets_a_gradient(model, batch):
