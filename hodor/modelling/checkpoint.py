@@ -130,7 +130,10 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, *, half: bool = False) -
     if half:
         tensors = {name: value.half() if value.is_floating_point() else value for name, value in tensors.items()}
     with _written_aside(path) as aside:
+        aside.touch()
+        usual = aside.stat().st_mode
         safetensors.torch.save_file(tensors, aside, metadata={"config": to_yaml(checkpoint.config)})
+        aside.chmod(usual)  # the library gives the owner alone the right to read
 
 
 def export_original(path: Path, checkpoint: Checkpoint) -> None:

@@ -110,3 +110,9 @@ def test_a_failing_disk_leaves_the_old_file_alone_and_is_one_line(write, name, s
 def test_fingerprint_is_sha256(tmp_path):
     (tmp_path / "abc").write_bytes(b"abc")
     assert fingerprint(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_others_may_read_what_is_saved_as_far_as_they_may_read_other_files(small, tmp_path):
+    (tmp_path / "usual").touch()
+    hodor.save_checkpoint(tmp_path / "model.safetensors", small)
+    assert (tmp_path / "model.safetensors").stat().st_mode == (tmp_path / "usual").stat().st_mode
