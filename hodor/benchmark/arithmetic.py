@@ -1,4 +1,4 @@
-"""How much arithmetic a frame is, and how fast this machine does arithmetic: together the floor of a direct computation."""
+"""How much a frame is to compute and to move, and how fast this machine does either: the floors of a direct computation."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from hodor.benchmark.plain import plain
@@ -30,6 +32,35 @@ def direct_gflop(model: HODOR, run: Callable[[], object]) -> float:
     with plain(model), sdpa_kernel(SDPBackend.MATH), counter:
         run()
     return counter.get_total_flops() / 1e9
+
+
+def gigabytes_moved(run: Callable[[], object]) -> float:
+    """Adds up the tensors that the operators in what `run` computes read and write, views left out, in 10^9 bytes."""
+    with _Bytes() as counter:
+        run()
+    return counter.total / 1e9
+
+
+class _Bytes(TorchDispatchMode):
+    """Counts the bytes of every operator's tensors."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.total = 0
+
+    def __torch_dispatch__(self, operator: Any, types: Any, arguments: Any = (), options: Any = None) -> Any:
+        result = operator(*arguments, **(options or {}))
+        if not operator.is_view:
+            tensors = [leaf for leaf in tree_leaves((arguments, options, result)) if isinstance(leaf, torch.Tensor)]
+            self.total += sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+        return result
+
+
+def copy(gigabytes: float, device: torch.device) -> tuple[Callable[[], object], float]:
+    """A copy of a large tensor to be timed, and the 10^9 bytes that it reads and writes."""
+    source = torch.rand(int(gigabytes * 2.5e8 / 2), device=device)
+    target = torch.empty_like(source)
+    return lambda: target.copy_(source), 8 * len(source) / 1e9
 
 
 def matrix_product(side: int, device: torch.device, dtype: torch.dtype) -> tuple[Callable[[], object], float]:

@@ -41,6 +41,7 @@ class Sizes:
         rounds: measurements of each thing.
         matrix: side of the large matrices.
         convolution: channels, height and width of the large convolution.
+        copied: 10^9 bytes that the large copy reads and writes.
     """
 
     frame: tuple[int, int] = (480, 854)
@@ -57,6 +58,7 @@ class Sizes:
     rounds: int = 5
     matrix: int = 3072
     convolution: tuple[int, int, int] = (256, 128, 232)
+    copied: float = 1.0
 
 
 FULL = Sizes()
@@ -74,6 +76,7 @@ QUICK = Sizes(
     rounds=2,
     matrix=64,
     convolution=(16, 16, 16),
+    copied=0.001,
 )
 
 

@@ -1,7 +1,7 @@
 """The plain twin of a network: the same weights and results, computed by the operators that PyTorch and torchvision bring."""
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -11,28 +11,38 @@ from torch import nn
 from hodor.modelling.deformable_convolution import DeformableConvolution
 from hodor.modelling.linear import Linear
 from hodor.modelling.model import HODOR
+from hodor.modelling.soft_masked_attention import SoftMaskedAttention
 
 
 @contextmanager
 def plain(model: HODOR) -> Iterator[None]:
-    """A context in which a network computes deformable convolutions by torchvision and products with weights as PyTorch does.
+    """A context in which a network computes deformable convolutions by torchvision, products with weights as PyTorch does,
+    and soft-masked attention with projected keys and values.
 
     Other networks are left alone, and this one is as before when the context ends, however it ends.
     """
-    changed: list[nn.Module] = []
+    changed: list[tuple[nn.Module, str]] = []
     try:
         for module in model.modules():
+            method: Callable[..., object]
             if isinstance(module, DeformableConvolution):
-                module.forward = functools.partial(_by_torchvision, module)  # type: ignore[method-assign]
+                name, method = "forward", functools.partial(_by_torchvision, module)
             elif isinstance(module, Linear):
-                module.forward = functools.partial(nn.Linear.forward, module)  # type: ignore[method-assign]
+                name, method = "forward", functools.partial(nn.Linear.forward, module)
+            elif isinstance(module, SoftMaskedAttention):
+                name, method = "has_few", _never
             else:
                 continue
-            changed.append(module)
+            object.__setattr__(module, name, method)
+            changed.append((module, name))
         yield
     finally:
-        for module in changed:
-            del module.forward  # the class's own shows again
+        for module, name in changed:
+            object.__delattr__(module, name)  # the class's own shows again
+
+
+def _never(_: torch.Tensor) -> bool:
+    return False
 
 
 def _by_torchvision(module: DeformableConvolution, x: torch.Tensor) -> torch.Tensor:

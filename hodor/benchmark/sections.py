@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from hodor.benchmark.arithmetic import convolution, direct_gflop, matrix_product
+from hodor.benchmark.arithmetic import convolution, copy, direct_gflop, gigabytes_moved, matrix_product
 from hodor.benchmark.bench import Bench, Tracking, Video, label
 from hodor.benchmark.measuring import Times, in_turns, last_against_second_quarter, resident_memory, seconds
 
@@ -22,12 +22,14 @@ def floor(bench: Bench) -> dict[str, Any]:
     tracking = bench.tracking()
     with torch.inference_mode():
         gflop = direct_gflop(bench.model, tracking.step)
+        moved = gigabytes_moved(tracking.step)
         types = {"float32": torch.float32} | ({"bf16": torch.bfloat16} if bench.setting.precision == "bf16" else {})
         products: dict[str, float] = {}
         runs: dict[str, Callable[[], object]] = {"frame": tracking.step}
         for name, dtype in types.items():
             runs[f"matrix {name}"], products[f"matrix {name}"] = matrix_product(sizes.matrix, device, dtype)
             runs[f"convolution {name}"], products[f"convolution {name}"] = convolution(*sizes.convolution, device, dtype)
+        runs["copy"], copied = copy(sizes.copied, device)
         times = in_turns(runs, device, rounds=sizes.rounds, repeats=bench.repeats)
     speeds = {name: _speed(product, times[name]) for name, product in products.items()}
     usual = speeds[f"convolution {bench.setting.precision}"]
@@ -38,6 +40,8 @@ def floor(bench: Bench) -> dict[str, Any]:
         "objects": sizes.objects,
         "gflops_per_second": speeds,
         "gflop_per_frame": gflop,
+        "gigabytes_per_frame": moved,
+        "gigabytes_per_second": _speed(copied, times["copy"]),
         "floor_seconds": least,
         "frame_seconds": frame.as_json(),
         "frame_against_floor": {"median": frame.median / least["median"], "minimum": frame.minimum / least["minimum"]},

@@ -81,7 +81,7 @@ class SoftMaskedAttention(nn.Module):
         """
         q = self._split_heads(self.query_projection(query))
         q = q * q.shape[-1] ** -0.5
-        few = self.num_heads * query.shape[1] < query.shape[2]
+        few = self.has_few(query)
         logits = self._logits_of_few(q, key) if few else q @ self._split_heads(self.key_projection(key)).transpose(2, 3)
         if mask is not None:
             wanted = (query.shape[0], query.shape[1], key.shape[1])
@@ -95,10 +95,14 @@ class SoftMaskedAttention(nn.Module):
         attended = self._sums_of_few(used, value) if few else used @ self._split_heads(self.value_projection(value))
         return self.output_projection(attended.transpose(1, 2).flatten(2)), weights if need_weights else None
 
+    def has_few(self, query: torch.Tensor) -> bool:
+        """Whether queries [B, Q, C] are so few that projecting them and their sums is cheaper than keys and values."""
+        return self.num_heads * query.shape[1] < query.shape[2]
+
     def _logits_of_few(self, q: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
         """q [B, heads, Q, C / heads] and keys [B, P, C] -> [B, heads, Q, P], without projecting the keys.
 
-        q (W key + b) = (q W) key + q b: where rows of q are fewer than channels, it is cheaper to project them.
+        q (W key + b) = (q W) key + q b.
         """
         weight, bias = self._of_heads(self.key_projection)
         projected = (q @ weight).flatten(1, 2) @ key.transpose(1, 2)

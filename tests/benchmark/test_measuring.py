@@ -10,7 +10,7 @@ from support.small import SMALL, small_checkpoint, write_small_checkpoint
 from support.small_models import WIDTH, small_model
 
 from hodor import Segmenter
-from hodor.benchmark.arithmetic import convolution, direct_gflop, matrix_product
+from hodor.benchmark.arithmetic import convolution, copy, direct_gflop, gigabytes_moved, matrix_product
 from hodor.benchmark.bench import PAPER, QUICK, Bench, Setting, Tracking, Video
 from hodor.benchmark.measuring import (
     Times,
@@ -80,6 +80,18 @@ def test_arithmetic_is_what_can_be_counted_by_hand(height, width):
         counted = direct_gflop(model, everything)
     by_hand = sum(part(height, width, WIDTH) for part in (pyramid_flop, decoder_flop, encoder_flop))
     assert round(1e9 * counted) == by_hand + swin_flop(height, width)
+
+
+def test_bytes_are_those_of_tensors_that_are_read_and_written():
+    a, b = torch.ones(10, 20), torch.ones(20, dtype=torch.float64)
+
+    def run():
+        return (a.double() + b).view(20, 10).t().sum()
+
+    double = 800 + 1600
+    assert gigabytes_moved(run) == pytest.approx((double + (1600 + 160 + 1600) + (1600 + 8)) / 1e9)
+    run, copied = copy(0.001, CPU)
+    assert copied == pytest.approx(0.001) and gigabytes_moved(run) == pytest.approx(0.0015)  # the target is counted twice
 
 
 def test_arithmetic_of_the_yardsticks():
