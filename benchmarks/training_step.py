@@ -2,9 +2,11 @@
 
     python benchmarks/training_step.py
 
-The plain way computes the same with torchvision's deformable convolution and without sharing steps between cycles.
+The plain way computes the same by the network's plain twin, without sharing steps between cycles, keeping freed memory, or a
+fused optimizer.
 """
 
+import contextlib
 import json
 import resource
 import subprocess
@@ -14,11 +16,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-import torchvision
 
+from hodor.allocation import keep_freed_memory
+from hodor.benchmark.plain import plain
 from hodor.config import load_config
 from hodor.data.collate import TrainingBatch
-from hodor.modelling import deformable_convolution
 from hodor.modelling.build import build_model
 from hodor.modelling.model import HODOR
 from hodor.program import ArgumentParser, run
@@ -63,6 +65,9 @@ def in_process(way: str, sizes: list[str]) -> dict[str, float]:
 
 def measure(way: str, height: int, width: int) -> dict[str, float]:
     """Seconds, peak memory and loss of one iteration of one sample with two objects, after one for warming up."""
+    is_plain = way == "plain"
+    if not is_plain:
+        keep_freed_memory()
     config = load_config(ROOT / "configs/static.yaml")
     torch.manual_seed(0)
     model = build_model(config).train()
@@ -73,21 +78,21 @@ def measure(way: str, height: int, width: int) -> dict[str, float]:
             module.dropout = 0.0
     cycles = [parse_cycle(text, 3) for text in DEFAULT_CYCLES[2][0]]
     plan = plan_cycles(cycles)
-    if way == "plain":
-        deformable_convolution.deformable_convolution = by_torchvision
+    if is_plain:
         objective.unroll = unroll_without_sharing
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=not is_plain)
     batch = example(height, width)
     seconds = loss = 0.0
-    for _ in range(2):
-        started = time.perf_counter()
-        torch.manual_seed(1)
-        optimizer.zero_grad()
-        outcome = objective.judge(model, batch, objective.Objective([plan]), 0)
-        assert outcome is not None
-        outcome.loss.total.backward()
-        optimizer.step()
-        seconds, loss = time.perf_counter() - started, loss or outcome.loss.total.item()
+    with plain(model) if is_plain else contextlib.nullcontext():
+        for _ in range(2):
+            started = time.perf_counter()
+            torch.manual_seed(1)
+            optimizer.zero_grad()
+            outcome = objective.judge(model, batch, objective.Objective([plan]), 0)
+            assert outcome is not None
+            outcome.loss.total.backward()
+            optimizer.step()
+            seconds, loss = time.perf_counter() - started, loss or outcome.loss.total.item()
     return {"seconds": seconds, "gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, "loss": loss}
 
 
@@ -113,11 +118,6 @@ def unshared(plan: list[PlannedStep]) -> list[PlannedStep]:
         for step in (ahead, *rest)
     ]
     return [first, forward, back, again, *renumbered]
-
-
-def by_torchvision(x: torch.Tensor, offsets: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-    """The deformable convolution of the original."""
-    return torchvision.ops.deform_conv2d(x.contiguous(), offsets.contiguous(), weight, bias, padding=1)
 
 
 def example(height: int, width: int) -> TrainingBatch:
