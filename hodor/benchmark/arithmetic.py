@@ -35,7 +35,10 @@ def direct_gflop(model: HODOR, run: Callable[[], object]) -> float:
 
 
 def gigabytes_moved(run: Callable[[], object]) -> float:
-    """Adds up the tensors that the operators in what `run` computes read and write, views left out, in 10^9 bytes."""
+    """Adds up the tensors that the operators in what `run` computes read and write, in 10^9 bytes.
+
+    Views and allocations don't count, nor do kernels that PyTorch doesn't know as operators (Triton's).
+    """
     with _Bytes() as counter:
         run()
     return counter.total / 1e9
@@ -50,7 +53,7 @@ class _Bytes(TorchDispatchMode):
 
     def __torch_dispatch__(self, operator: Any, types: Any, arguments: Any = (), options: Any = None) -> Any:
         result = operator(*arguments, **(options or {}))
-        if not operator.is_view:
+        if not operator.is_view and "empty" not in operator.name():
             tensors = [leaf for leaf in tree_leaves((arguments, options, result)) if isinstance(leaf, torch.Tensor)]
             self.total += sum(tensor.numel() * tensor.element_size() for tensor in tensors)
         return result

@@ -40,7 +40,8 @@ def modes(bench: Bench) -> dict[str, Any]:
 
     Masks agree as well as the checkpoint is sure of them: random weights give noise, and modes disagree about noise.
     """
-    chosen = ON_CPU if bench.device.type == "cpu" else ON_GPU
+    torch.backends.cudnn.allow_tf32 = False
+    chosen = ON_CPU if bench.device.type == "cpu" or bench.setting.quick else ON_GPU
     count = bench.sizes.followed * bench.repeats
     segmenters = {mode: bench.segmenter(**mode._asdict()) for mode in chosen}
     _LOGGER.info("modes: %s, in turns", "; ".join(mode.name for mode in chosen))

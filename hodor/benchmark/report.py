@@ -130,17 +130,25 @@ def _floor(section: Mapping[str, Any]) -> list[str]:
         for name, speed in section["gflops_per_second"].items()
     ]
     floor, took = section["floor_seconds"], section["frame_seconds"]
-    moved, bandwidth = section["gigabytes_per_frame"], section["gigabytes_per_second"]
     rows = [
         *speeds,
         ("direct arithmetic of a frame", f"{section['gflop_per_frame']:.0f} GFLOP"),
         ("floor: that at the convolution's speed", f"{_text(floor['median'])} ({_text(floor['minimum'])})"),
-        ("read and written by a frame's operators", f"{moved:.1f} GB"),
-        ("large copy", f"{bandwidth['median']:.0f} ({bandwidth['best']:.0f}) GB/s"),
-        ("that at the copy's speed", _text(moved / bandwidth["median"])),
+        *_bytes(section),
         ("a frame", _time(took)),
     ]
     return [f"## Floor: {section['frame_size']}, {section['objects']} objects", "", *_table(("", ""), rows)]
+
+
+def _bytes(section: Mapping[str, Any]) -> list[tuple[str, str]]:
+    if "gigabytes_per_frame" not in section:  # measured by an earlier version
+        return []
+    moved, bandwidth = section["gigabytes_per_frame"], section["gigabytes_per_second"]
+    return [
+        ("read and written by a frame's operators", f"{moved:.1f} GB"),
+        ("large copy", f"{bandwidth['median']:.0f} ({bandwidth['best']:.0f}) GB/s"),
+        ("that at the copy's speed", _text(moved / bandwidth["median"])),
+    ]
 
 
 def _frame(section: Mapping[str, Any]) -> list[str]:

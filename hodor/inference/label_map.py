@@ -21,7 +21,7 @@ class LabelMap:
         Args:
             labels: see above.
             channel_ids: the id that each predicted channel stands for, 0 for background and objects that were given.
-            likeliest: probability [H, W] and index [H, W] of the likeliest channel; None where nothing was predicted.
+            likeliest: probability [H, W] and index [H, W] (int16) of the likeliest channel; None where nothing was predicted.
         """
         self.labels = labels
         self._channel_ids = channel_ids
@@ -35,7 +35,7 @@ class LabelMap:
         found = dict.fromkeys(object_ids, 1.0)
         if self._likeliest is None:
             return found
-        probability, channel = (values.flatten() for values in self._likeliest)
+        probability, channel = self._likeliest[0].flatten(), self._likeliest[1].flatten().long()
         total = torch.zeros(len(self._channel_ids), device=probability.device).index_add_(0, channel, probability)
         count = torch.zeros_like(total).index_add_(0, channel, torch.ones_like(probability))
         means = (total / count.clamp(min=1)).tolist()
@@ -76,8 +76,9 @@ def label_map(
         for index, object_id in enumerate(object_ids, num_background_channels):
             if object_id in given:
                 probabilities[index] = -1
-        likeliest = probabilities.max(dim=0)
-        labels = _on_device(channel_ids, logits.device)[likeliest[1]]
+        probability, channel = probabilities.max(dim=0)
+        likeliest = probability, channel.short()
+        labels = _on_device(channel_ids, logits.device)[channel]
     for object_id, mask in given.items():
         labels = labels.masked_fill(mask, object_id)
     return LabelMap(labels, channel_ids, likeliest)

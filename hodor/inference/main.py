@@ -288,11 +288,11 @@ def _speed(timings: Sequence[Timing], device: str) -> str:
     frames = sum(timing.frames for timing in timings)
     total, network = max(timing.total for timing in timings), max(timing.network for timing in timings)
     processes = f" with {len(timings)} processes" if len(timings) > 1 else ""
-    return (
-        f"{frames} frames in {total:.1f} s on {device}{processes}: {frames / total:.2f} frames/s "
-        f"end to end (reading, network, writing), {frames / network:.2f} frames/s for the network alone "
-        "(a frame in memory to its label map)"
-    )
+    said = f"{frames} frames in {total:.1f} s on {device}{processes}: {frames / total:.2f} frames/s end to end "
+    said += "(reading, network, writing)"
+    if network < total:
+        said += f", {frames / network:.2f} frames/s for the network alone (a frame in memory to its label map)"
+    return said
 
 
 if __name__ == "__main__":

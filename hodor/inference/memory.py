@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import torch
 
+from hodor.errors import HodorError
+
 
 @dataclass
 class _Slot:
@@ -82,11 +84,16 @@ class DescriptorMemory:
         """What is known of some objects and the background at a frame: its window, and the permanent slot where there is one.
 
         Each object must be known in at least one of these frames.
+
+        Raises:
+            HodorError: nothing is known, since the frames before weren't written.
         """
         slots = [slot for index, slot in sorted(self._slots.items()) if frame - self.temporal_window <= index <= frame]
         slots += self._permanent_slot(frame - self.temporal_window)
         slots += [_Slot({}, None)] * (self._least_frames - len(slots))
-        known_background = next(slot.background for slot in slots if slot.background is not None)
+        known_background = next((slot.background for slot in slots if slot.background is not None), None)
+        if known_background is None:
+            raise HodorError("the frame before was said to be the last, so nothing is remembered of it; call reset() first")
         nothing = torch.zeros_like(known_background[0])
         objects = torch.stack(
             [torch.stack([slot.objects.get(object_id, nothing) for slot in slots]) for object_id in object_ids]

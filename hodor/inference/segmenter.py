@@ -140,25 +140,23 @@ class Segmenter:
         return self._step(frame, new_masks, None, last)
 
     def follow(self, video: Iterable[tuple[Mask, Mapping[int, Mask] | Mask | None]]) -> Iterator[torch.Tensor]:
-        """Segments the frames of a video, of which some may be seen ahead of their turn.
+        """Segments the frames of a video like `step`, of which some may be seen ahead of their turn.
 
         Args:
-            video: frames with the masks that are given in them, both as in `step`.
+            video: frames with the masks that are given in them, both as in `step`. A frame must stay as it is until its label
+                map has come.
 
         Yields:
-            The label map of each frame, as `step` gives it.
+            The label map of each frame.
 
         Raises:
             HodorError: as `step` does, when the frame's turn has come.
         """
         count, remaining = self._look_ahead, iter(video)
-        upcoming = list(itertools.islice(remaining, count))
-        while upcoming:
-            following = list(itertools.islice(remaining, count))
+        while upcoming := list(itertools.islice(remaining, count)):
             seen = self._see([frame for frame, _ in upcoming]) if len(upcoming) == count > 1 else [None] * len(upcoming)
-            for index, ((frame, new_masks), known) in enumerate(zip(upcoming, seen, strict=True), 1):
-                yield self._step(frame, new_masks, known, last=not following and index == len(upcoming))
-            upcoming = following
+            for (frame, new_masks), known in zip(upcoming, seen, strict=True):
+                yield self._step(frame, new_masks, known, last=False)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the following frames depend on (kilobytes); `torch.save` writes it, `load_state_dict` continues."""
@@ -171,6 +169,7 @@ class Segmenter:
 
     def _step(self, frame: Mask, new_masks: Mapping[int, Mask] | Mask | None, seen: _Seen | None, last: bool) -> torch.Tensor:
         """See `step`; `seen` is what is known of the frame already."""
+        self._latest = None
         image = self._checked(frame)
         size = (image.shape[1], image.shape[2])
         masks = self._mask_tensors(new_masks, size)
@@ -191,7 +190,7 @@ class Segmenter:
 
     def _see(self, frames: Sequence[Mask]) -> list[_Seen] | list[None]:
         """Prepares frames and extracts their features at once; nothing of frames that differ in kind or size."""
-        if len({(type(frame), tuple(np.shape(frame))) for frame in frames}) > 1:
+        if len({(type(frame), tuple(np.shape(frame)), getattr(frame, "device", None)) for frame in frames}) > 1:
             return [None] * len(frames)
         with self._computing():
             prepared = self._prepare(torch.stack([self._checked(frame) for frame in frames]))

@@ -29,8 +29,8 @@ class Timing:
     Attributes:
         frames: number of frames segmented.
         total: seconds from the first file read to the last one written.
-        network: seconds of `total` in the segmenter (a frame in memory -> its label map), measured with the device idle at
-            both ends of the sequence; without the time spent waiting for files.
+        network: seconds of `total` in the segmenter (a frame in memory -> its label map), without the time spent waiting for
+            files; on a GPU, which works while files are waited for, all of `total`.
     """
 
     frames: int = 0
@@ -105,7 +105,9 @@ def segment_sequences(
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
-            outcome.failures[name] = f"sequence {name!r}: not enough memory; use a smaller --min_image_dim or fewer objects"
+            outcome.failures[name] = (
+                f"sequence {name!r}: not enough memory; use a smaller --min_image_dim or --look_ahead, or fewer objects"
+            )
         progress.update(before + job.frames - progress.n)
     return outcome
 
@@ -154,10 +156,10 @@ def segment_sequence(
             behind.submit(_write, writer, image_path, reading.images.popleft(), labels)
             waiting += time.perf_counter() - handed_over
             on_frame()
-        if segmenter.device.type == "cuda":
-            torch.cuda.synchronize(segmenter.device)
         timing.network = time.perf_counter() - start - waiting - reading.waiting
     timing.total = time.perf_counter() - start
+    if segmenter.device.type == "cuda":
+        timing.network = timing.total
     return timing
 
 

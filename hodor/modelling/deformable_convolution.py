@@ -41,10 +41,11 @@ def deformable_convolution(
         [B, D, H, W]. On CUDA by torchvision's kernel (in float32), or in inference with bf16 by a fused one; elsewhere as
         weighted sums of rows and one matrix product.
     """
-    if bias is not None and _can_be_fused(x, weight):
-        from hodor.modelling.fused_deformable_convolution import fused_deformable_convolution  # noqa: PLC0415 (needs Triton)
+    if bias is not None and _may_be_fused(x, weight):
+        from hodor.modelling import fused_deformable_convolution as fused  # noqa: PLC0415 (needs Triton)
 
-        return fused_deformable_convolution(x.bfloat16(), offsets, weight, bias)
+        if fused.works_on(x.device):
+            return fused.fused_deformable_convolution(x.bfloat16(), offsets, weight, bias)
     if x.is_cuda:
         with torch.autocast("cuda", enabled=False):
             single = [t if t is None or t.dtype == torch.float64 else t.float() for t in (x, offsets, weight, bias)]
@@ -56,7 +57,7 @@ def deformable_convolution(
     return result.view(batch, height, width, -1).permute(0, 3, 1, 2)
 
 
-def _can_be_fused(x: torch.Tensor, weight: torch.Tensor) -> bool:
+def _may_be_fused(x: torch.Tensor, weight: torch.Tensor) -> bool:
     """Whether the fused kernel is meant: inference with bf16 on an NVIDIA GPU that knows it, for usual widths."""
     return (
         x.is_cuda

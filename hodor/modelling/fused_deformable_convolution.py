@@ -1,9 +1,13 @@
 """Deformable 3x3 convolution for inference on NVIDIA GPUs: sampling and product in one kernel, samples never leave the chip."""
 
+import functools
+import logging
+
 import torch
 import triton
 import triton.language as tl
 
+_LOGGER = logging.getLogger(__name__)
 _BLOCK_PIXELS = 64
 _BLOCK_CHANNELS = 32
 _NUM_WARPS = 8
@@ -26,22 +30,37 @@ def fused_deformable_convolution(
     batch, channels, height, width = x.shape
     out_channels, pixels = weight.shape[0], batch * height * width
     result = x.new_empty(batch, height, width, out_channels)
-    _kernel[(triton.cdiv(pixels, _BLOCK_PIXELS),)](
-        x.permute(0, 2, 3, 1).contiguous(),
-        offsets.contiguous(),
-        weight.to(x.dtype).permute(2, 3, 1, 0).contiguous(),
-        bias.to(x.dtype),
-        result,
-        height,
-        width,
-        pixels,
-        channels=channels,
-        out_channels=out_channels,
-        block_pixels=_BLOCK_PIXELS,
-        block_channels=_BLOCK_CHANNELS,
-        num_warps=_NUM_WARPS,
-    )
+    with torch.cuda.device_of(x):  # Triton starts kernels on the current device
+        _kernel[(triton.cdiv(pixels, _BLOCK_PIXELS),)](
+            x.permute(0, 2, 3, 1).contiguous(),
+            offsets.contiguous(),
+            weight.to(x.dtype).permute(2, 3, 1, 0).contiguous(),
+            bias.to(x.dtype),
+            result,
+            height,
+            width,
+            pixels,
+            channels=channels,
+            out_channels=out_channels,
+            block_pixels=_BLOCK_PIXELS,
+            block_channels=_BLOCK_CHANNELS,
+            num_warps=_NUM_WARPS,
+        )
     return result.permute(0, 3, 1, 2)
+
+
+@functools.lru_cache(maxsize=16)
+def works_on(device: torch.device) -> bool:
+    """Whether the kernel can be used on a device, found out once by using it; Triton needs a C compiler, for example."""
+    x = torch.ones(1, _BLOCK_CHANNELS, 2, 2, dtype=torch.bfloat16, device=device)
+    weight = torch.ones(_BLOCK_CHANNELS, _BLOCK_CHANNELS, 3, 3, device=device)
+    try:
+        result = fused_deformable_convolution(x, x.new_zeros(1, 18, 2, 2), weight, weight[:, 0, 0, 0])
+        return bool((result == 4 * _BLOCK_CHANNELS + 1).all())
+    except Exception as error:  # whatever it is, there is another way
+        reason = (str(error).splitlines() or [""])[0]
+        _LOGGER.warning("the fused deformable convolution can't be used on %s, so torchvision's is: %s", device, reason)
+        return False
 
 
 @triton.jit

@@ -97,7 +97,7 @@ class SoftMaskedAttention(nn.Module):
 
     def has_few(self, query: torch.Tensor) -> bool:
         """Whether queries [B, Q, C] are so few that projecting them and their sums is cheaper than keys and values."""
-        return self.num_heads * query.shape[1] < query.shape[2]
+        return 0 < self.num_heads * query.shape[1] < query.shape[2]
 
     def _logits_of_few(self, q: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
         """q [B, heads, Q, C / heads] and keys [B, P, C] -> [B, heads, Q, P], without projecting the keys.

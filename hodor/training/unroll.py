@@ -2,12 +2,13 @@
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm as BatchNorm
 from torch.utils.checkpoint import checkpoint
 
 from hodor.modelling.encoder import Descriptors
@@ -85,21 +86,23 @@ def features_by_frame(features: Features, num_frames: int) -> list[Features]:
 
 def _first_and_second_time(model: nn.Module) -> tuple[contextlib.AbstractContextManager[None], ...]:
     """The contexts in which activations are computed, and computed again."""
-    return contextlib.nullcontext(), _statistics_kept(model)
+    return contextlib.nullcontext(), _StatisticsKept(model)
 
 
-@contextlib.contextmanager
-def _statistics_kept(model: nn.Module) -> Iterator[None]:
-    """A context in which batch norms don't count what they see, since they saw it before."""
-    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.momentum = 0.0
-    try:
-        yield
-    finally:
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum = momentum
+class _StatisticsKept(contextlib.AbstractContextManager[None]):
+    """A context in which batch norms don't count what they see, since they saw it before; may be entered several times."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self._norms = [module for module in model.modules() if isinstance(module, BatchNorm) and module.track_running_stats]
+
+    def __enter__(self) -> None:
+        self._before = [(norm.momentum, norm.num_batches_tracked) for norm in self._norms]
+        for norm in self._norms:
+            norm.momentum, norm.num_batches_tracked = 0.0, None
+
+    def __exit__(self, *_: object) -> None:
+        for norm, (momentum, count) in zip(self._norms, self._before, strict=True):
+            norm.momentum, norm.num_batches_tracked = momentum, count
 
 
 def _call(function: Callable[..., Any], *arguments: Any) -> Any:

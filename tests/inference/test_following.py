@@ -1,5 +1,10 @@
 """Ways to go through a video that shall change its speed only: looking ahead, constant shapes, compiling, no waiting."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -14,6 +19,7 @@ from hodor.inference.tracker import DescriptorTracker
 from hodor.modelling.soft_masks import resize
 
 FRAMES = 8
+ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.fixture(scope="module")
@@ -142,5 +148,46 @@ def test_the_test_of_transfers_sees_them():
 
 
 def test_compiled_networks_give_the_same_masks(model, video):
-    alone = [(frame, None if masks is None else {1: masks[1]}) for frame, masks in video[:3]]
-    assert same(list(segmenter_of(model, compiled=True).follow(alone)), stepped(model, alone))
+    both = [(frame, masks) for frame, masks in video[2:5]]
+    both[0] = (both[0][0], video[0][1])
+    assert same(list(segmenter_of(model, compiled=True, look_ahead=2).follow(both)), stepped(model, both))
+
+
+def test_where_nothing_can_be_compiled_one_line_says_so(tmp_path):
+    program = """
+import torch
+from support.small import SMALL, small_checkpoint
+from hodor import HodorError, Segmenter
+segmenter = Segmenter(small_checkpoint().model, min_dim=SMALL.input.min_dim, max_dim=SMALL.input.max_dim, compiled=True)
+try:
+    segmenter.step(torch.zeros(3, 45, 70), {1: torch.ones(45, 70)})
+except HodorError as error:
+    print(error)
+"""
+    environment = os.environ | {"CXX": "/no/compiler", "TORCHINDUCTOR_CACHE_DIR": str(tmp_path), "PYTHONPATH": "tests"}
+    finished = subprocess.run(
+        [sys.executable, "-c", program], env=environment, cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert finished.stdout.startswith("the network can't be compiled here, so leave out --compile: "), finished.stderr
+
+
+def test_going_on_after_following_is_as_if_all_had_been_stepped(model, video):
+    segmenter = segmenter_of(model)
+    labels = [*segmenter.follow(video[:3]), *segmenter.follow(video[3:5]), *(segmenter.step(*each) for each in video[5:])]
+    assert all(np.array_equal(a, b) for a, b in zip(labels, stepped(model, video), strict=True))
+
+
+def test_no_frame_is_asked_for_before_the_labels_of_those_before_it_have_come(model, video):
+    asked = []
+    label_maps = segmenter_of(model).follow(asked.append(index) or each for index, each in enumerate(video))
+    for index in range(FRAMES):
+        next(label_maps)
+        assert asked == list(range(index + 1))
+
+
+def test_a_step_after_the_last_one_is_refused(model, video):
+    segmenter = Segmenter(model, temporal_window=1, min_dim=64, max_dim=128, device="cpu")
+    segmenter.step(*video[0])
+    segmenter.step(video[1][0], last=True)
+    with pytest.raises(HodorError, match=r"said to be the last, so nothing is remembered of it; call reset\(\) first"):
+        segmenter.step(video[2][0])

@@ -358,6 +358,28 @@ def test_broken_frames_and_masks_name_the_sequence(tmp_path, checkpoint, break_i
     assert not list((checkpoint.parent / "davis_val_inference").rglob("*.png"))
 
 
+@pytest.mark.parametrize(
+    ("break_it", "parts"),
+    [
+        (lambda frame: frame.write_bytes(b""), ["00004.jpg", "empty"]),
+        (lambda frame: Image.new("RGB", (81, 48)).save(frame), ["'a'", "00004.jpg", "48 x 81", "48 x 80"]),
+    ],
+)
+def test_looking_ahead_names_the_broken_frame_and_gives_the_same_masks(tmp_path, checkpoint, break_it, parts):
+    workspace = make_workspace(tmp_path / "w", {"a": 7, "b": 5})
+    assert run_program(workspace, checkpoint, "--dataset", "davis_val", "-o", "one").returncode == 0
+    break_it(workspace / "dataset_images/davis_trainval/a/00004.jpg")
+    result = run_program(workspace, checkpoint, "--dataset", "davis_val", "-o", "ahead", "--look_ahead", 3)
+    assert result.returncode == 1 and "Traceback" not in result.stderr
+    line = next(line for line in result.stderr.splitlines() if line.startswith("error:"))
+    assert all(part in line for part in parts), line
+    found = sorted((checkpoint.parent / "ahead/results").rglob("*.png"))
+    assert [path.parent.name for path in found] == ["b"] * 5
+    for path in found:
+        alone = read_label_map(checkpoint.parent / "one/results/b" / path.name)
+        assert (read_label_map(path) == alone).mean() >= 0.999
+
+
 def test_grey_and_transparent_frames_work(tmp_path, checkpoint):
     workspace = make_workspace(tmp_path / "w", {"a": 3})
     folder = workspace / "dataset_images/davis_trainval/a"
