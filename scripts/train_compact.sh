@@ -15,6 +15,9 @@ annotations="$HODOR_WORKSPACE_DIR/dataset_json_annotations"
 [ -d "$duts/images" ] && images=images masks=masks || { images=DUTS-TR-Image; masks=DUTS-TR-Mask; }
 [ -f "$annotations/duts_tr.json" ] || python -m hodor.data.convert images "$duts/$images" "$duts/$masks" --name duts_tr
 [ -f "$annotations/coco.json" ] || python -m hodor.data.convert coco "$coco/images" "$coco/instances.json" --name coco
+toys="$HODOR_WORKSPACE_DIR/toys"
+[ -d "$toys" ] || python -m hodor.data.synthetic "$toys" --clips 1500 --frames 1 --height 144 --width 256 --objects 3 --seed 100000
+[ -f "$annotations/toys.json" ] || python -m hodor.data.convert images "$toys/JPEGImages/480p" "$toys/Annotations/480p" --name toys
 
 # phase NAME ITERATIONS OPTIONS...: trains to the end, from the latest checkpoint of this phase if there is one
 phase() {
@@ -23,11 +26,16 @@ phase() {
     latest="$(ls "$checkpoints/$name"/[0-9]*.pth 2>/dev/null | tail -n 1 || true)"
     if [ -n "$latest" ]; then start=(--restore_session "$latest"); else start=(--cfg configs/compact.yaml --model_dir "$name" "$@"); fi
     python -m torch.distributed.run --standalone --nproc_per_node="${PROCESSES:-2}" hodor/training/main.py --allow_multigpu \
-        --max_samples_per_gpu 4 --num_cpu_workers 0 --precision "${PRECISION:-bf16}" --save_interval 500 --display_interval 25 \
+        --max_samples_per_gpu 4 --num_cpu_workers 0 --precision "${PRECISION:-bf16}" --save_interval 200 --display_interval 25 \
         "${start[@]}"
 }
 
 phase compact_small 1800 --cfg.DATA.DATASETS '{duts_tr: 0.85, coco: 0.15}' --cfg.TRAINING.AUGMENTATIONS.STATIC.PASTED_OBJECTS 2 \
     --cfg.INPUT.MAX_IMAGE_AREA 15360 --cfg.TRAINING.MIN_REF_MASK_AREA 400 \
     --cfg.TRAINING.TOTAL_ITERATIONS 1800 --cfg.TRAINING.LR_SCHEDULERS.STEP.STEPS '[1200, 1600]'
-python scripts/convert_checkpoint.py --half "$checkpoints/compact_small/001800.pth" "$checkpoints/compact.safetensors"
+phase compact_large 800 --restore_path "$checkpoints/compact_small/001800.pth" \
+    --cfg.DATA.DATASETS '{duts_tr: 0.7, coco: 0.15, toys: 0.15}' --cfg.TRAINING.AUGMENTATIONS.STATIC.PASTED_OBJECTS 2 \
+    --cfg.TRAINING.MIN_REF_MASK_AREA 400 --cfg.TRAINING.BASE_LR 3.0e-4 \
+    --cfg.TRAINING.TOTAL_ITERATIONS 800 --cfg.TRAINING.LR_SCHEDULERS.STEP.STEPS '[450, 650]'
+rm -f "$checkpoints/compact.safetensors"
+python scripts/convert_checkpoint.py --half "$checkpoints/compact_large/000800.pth" "$checkpoints/compact.safetensors"
