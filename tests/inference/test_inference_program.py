@@ -24,6 +24,7 @@ from hodor.inference.main import main as inference_main
 from hodor.inference.results import SequenceWriter
 from hodor.media.label_maps import read_label_map
 from hodor.media.palettes import davis_palette, youtube_vos_palette
+from hodor.modelling.model import HODOR
 from hodor.program import describe_os_error
 
 ROOT = Path(__file__).parent.parent.parent
@@ -266,13 +267,13 @@ def test_a_configuration_without_a_size_names_the_key(workspace, checkpoint, opt
     "error", [MemoryError(), torch.OutOfMemoryError("CUDA"), RuntimeError("DefaultCPUAllocator: can't allocate memory")]
 )
 def test_a_sequence_too_large_for_the_memory_does_not_stop_the_others(tmp_path, checkpoint, monkeypatch, capsys, error):
-    def step(self, frame, new_masks=None, *, last=False):
-        if frame.shape[1] > 80:
+    def prepare(self, images):
+        if images.shape[3] > 2 * images.shape[2] - 8:
             raise error
-        return real_step(self, frame, new_masks, last=last)
+        return real_prepare(self, images)
 
-    real_step = hodor.Segmenter.step
-    monkeypatch.setattr(hodor.Segmenter, "step", step)
+    real_prepare = HODOR.prepare
+    monkeypatch.setattr(HODOR, "prepare", prepare)
     workspace = make_workspace(tmp_path / "w", {"a": 2})
     make_workspace(tmp_path / "large", {"b": 2}, size=(48, 96))
     shutil.copytree(tmp_path / "large/dataset_images", workspace / "dataset_images", dirs_exist_ok=True)
