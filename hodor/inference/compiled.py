@@ -1,7 +1,7 @@
 """A network for inference, as it is or compiled."""
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 
 import torch
 import torch._dynamo
@@ -12,30 +12,6 @@ from hodor.modelling.features import Features
 from hodor.modelling.model import HODOR
 
 _SHAPES = 256  # that each step may be compiled for; PyTorch would silently stop after 8
-
-
-class Network(Protocol):
-    """What a tracker needs of a network; see `hodor.modelling.model.HODOR`."""
-
-    @property
-    def num_background(self) -> int: ...
-
-    @property
-    def num_background_channels(self) -> int: ...
-
-    def extract_features(self, images: torch.Tensor) -> Features: ...
-
-    def describe(self, features: Features, object_masks: torch.Tensor, background_masks: torch.Tensor) -> Descriptors: ...
-
-    def segment(
-        self,
-        features: Features,
-        objects: torch.Tensor,
-        background: torch.Tensor,
-        *,
-        objects_absent: torch.Tensor | None = None,
-        background_absent: torch.Tensor | None = None,
-    ) -> torch.Tensor: ...
 
 
 class CompiledNetwork:
@@ -61,6 +37,10 @@ class CompiledNetwork:
     def describe(self, features: Features, object_masks: torch.Tensor, background_masks: torch.Tensor) -> Descriptors:
         """As `HODOR.describe`; the result may be kept."""
         return Descriptors(*(each.clone() for each in self._describe(features, object_masks, background_masks)))
+
+
+Network: TypeAlias = HODOR | CompiledNetwork
+"""What a tracker may use."""
 
 
 def _compiled(step: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,5 +1,6 @@
 """Deformable 3x3 convolution for inference on NVIDIA GPUs: sampling and product in one kernel, samples never leave the chip."""
 
+import contextlib
 import functools
 import logging
 
@@ -30,7 +31,8 @@ def fused_deformable_convolution(
     batch, channels, height, width = x.shape
     out_channels, pixels = weight.shape[0], batch * height * width
     result = x.new_empty(batch, height, width, out_channels)
-    with torch.cuda.device_of(x):  # Triton starts kernels on the current device
+    guarded = x.is_cuda and not torch.compiler.is_compiling()  # Triton starts kernels on the current device
+    with torch.cuda.device(x.device) if guarded else contextlib.nullcontext():
         _kernel[(triton.cdiv(pixels, _BLOCK_PIXELS),)](
             x.permute(0, 2, 3, 1).contiguous(),
             offsets.contiguous(),
@@ -49,9 +51,14 @@ def fused_deformable_convolution(
     return result.permute(0, 3, 1, 2)
 
 
-@functools.lru_cache(maxsize=16)
+@torch.compiler.assume_constant_result
 def works_on(device: torch.device) -> bool:
     """Whether the kernel can be used on a device, found out once by using it; Triton needs a C compiler, for example."""
+    return _tried(device)
+
+
+@functools.lru_cache(maxsize=16)
+def _tried(device: torch.device) -> bool:
     x = torch.ones(1, _BLOCK_CHANNELS, 2, 2, dtype=torch.bfloat16, device=device)
     weight = torch.ones(_BLOCK_CHANNELS, _BLOCK_CHANNELS, 3, 3, device=device)
     try:
