@@ -58,8 +58,10 @@ class ModelConfig:
         deformable_convolutions: the decoder's 3x3 convolutions choose where they look.
         dropout: share dropped in training.
         dropout_on_attention_logits: the decoder drops attention logits, as the published models were trained; else weights.
-        pretrained_backbone: what training starts from: a file of a detector (relative names under `pretrained_backbones/`),
-            timm (weights for ImageNet) or none.
+        pretrained_backbone: what training starts from: a file of a detector or of one of timm's models (relative names under
+            `pretrained_backbones/`), package:NAME (the weights inside an installed package), timm (which downloads weights for
+            ImageNet) or none.
+        frozen_batch_norm: batch norms of timm's models keep the statistics that they come with, as detectors' do.
     """
 
     transformer_pre_normalize: bool = False
@@ -78,6 +80,7 @@ class ModelConfig:
     dropout: float = 0.1
     dropout_on_attention_logits: bool = True
     pretrained_backbone: str = "swin_tiny_pretrained.pth"
+    frozen_batch_norm: bool = False
 
 
 @dataclass(frozen=True)
@@ -169,6 +172,9 @@ class TrainingConfig:
         apply_loss_on_intermediate_frames: predictions for other frames than the reference count in the loss.
         augmentations: of the samples.
         weight_decay: of AdamW, on all parameters.
+        backbone_lr_factor: what the learning rate is multiplied by for the backbone.
+        weight_average: the decay, per iteration, of an exponential moving average of the weights, which checkpoints then hold
+            beside the trained ones and are used with; 0 = none.
         cycles: one list of cycles per kind of iteration, which take turns; empty = those of the paper.
         cycles_alternate_within_batches: a micro-batch's number counts towards whose turn it is, as in the original.
         loss_weights: of Dice and cross-entropy.
@@ -198,6 +204,8 @@ class TrainingConfig:
     lr_scheduler: str = "step"
     lr_schedulers: SchedulersConfig = field(default_factory=SchedulersConfig)
     weight_decay: float = 0.01
+    backbone_lr_factor: float = 1.0
+    weight_average: float = 0.0
     cycles: tuple[tuple[str, ...], ...] = ()
     cycles_alternate_within_batches: bool = False
     loss_weights: LossWeights = field(default_factory=LossWeights)
@@ -260,11 +268,14 @@ NEW_KEYS = {
         "DROPOUT",
         "DROPOUT_ON_ATTENTION_LOGITS",
         "PRETRAINED_BACKBONE",
+        "FROZEN_BATCH_NORM",
     },
     "TRAINING": {
         "FILTER_EVERY_FRAME",
         "SPARSE_REFERENCE",
         "WEIGHT_DECAY",
+        "BACKBONE_LR_FACTOR",
+        "WEIGHT_AVERAGE",
         "CYCLES",
         "CYCLES_ALTERNATE_WITHIN_BATCHES",
         "LOSS_WEIGHTS",

@@ -25,7 +25,7 @@ def build_model(config: Config) -> HODOR:
     """
     check_model_config(config)
     model = config.model
-    backbone = _build_backbone(model.backbone)
+    backbone = _build_backbone(model.backbone, model.frozen_batch_norm)
     encoder = Encoder(
         model.width,
         model.num_attn_heads,
@@ -60,12 +60,12 @@ def build_model(config: Config) -> HODOR:
     )
 
 
-def _build_backbone(name: str) -> SwinTransformer | TimmBackbone:
+def _build_backbone(name: str, frozen_batch_norm: bool) -> SwinTransformer | TimmBackbone:
     if name in SWIN_SIZES:
         size = SWIN_SIZES[name]
         return SwinTransformer(size.embed_dim, size.depths, size.num_heads, size.drop_path)
     try:
-        return TimmBackbone(name)
+        return TimmBackbone(name, frozen_batch_norm=frozen_batch_norm)
     except ValueError as error:
         raise HodorError(f"MODEL.BACKBONE must be one of {', '.join(SWIN_SIZES)}, or a model of timm: {error}") from None
 

@@ -29,12 +29,21 @@ def read_tensors(path: Path, key: str) -> dict[str, torch.Tensor]:
     """The state dict under a key of a `torch.save`d file, on the CPU.
 
     Raises:
-        HodorError: as `read_content`, or there is no state dict under the key.
+        HodorError: as `read_content` and `state_dict_in`.
     """
-    content = read_content(path)
-    state = content.get(key) if isinstance(content, dict) else None
+    return state_dict_in(read_content(path), path, key)
+
+
+def state_dict_in(content: Any, path: Path, key: str | None = None) -> dict[str, torch.Tensor]:
+    """The state dict that the content of a file is, or that it has under a key.
+
+    Raises:
+        HodorError: there is none, or a weight is no plain tensor of real numbers.
+    """
+    state = content if key is None else content.get(key) if isinstance(content, dict) else None
     if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in state.items()):
-        raise HodorError(f'{path}: the file has no weights under "{key}"; it is no checkpoint of HODOR')
+        where = "" if key is None else f' under "{key}"'
+        raise HodorError(f"{path}: the file has no weights{where}; it is no checkpoint of HODOR")
     odd = [name for name, value in state.items() if value.layout != torch.strided or value.is_complex()]
     if odd:
         raise HodorError(f"{path}: weight {odd[0]} is not a plain tensor of real numbers; it is no checkpoint of HODOR")

@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm as BatchNorm
 
 _STRIDES = (4, 8, 16, 32)
 
@@ -15,12 +16,13 @@ class TimmBackbone(nn.Module):
         out_channels: widths of the four maps.
     """
 
-    def __init__(self, name: str, *, pretrained: bool = False) -> None:
+    def __init__(self, name: str, *, pretrained: bool = False, frozen_batch_norm: bool = False) -> None:
         """Builds the model.
 
         Args:
             name: as timm has it, such as "resnet50".
             pretrained: with timm's weights, which it downloads.
+            frozen_batch_norm: batch norms never take a batch's own statistics, also in training; scale and shift are learned.
 
         Raises:
             ValueError: timm has no such model, or it lacks one of the strides.
@@ -41,6 +43,15 @@ class TimmBackbone(nn.Module):
         chosen: Any = timm.create_model(name, features_only=True, out_indices=levels, pretrained=pretrained)
         self.model: nn.Module = chosen
         self.out_channels: tuple[int, ...] = tuple(chosen.feature_info.channels())
+        self._frozen_batch_norm = frozen_batch_norm
+
+    def train(self, mode: bool = True) -> "TimmBackbone":
+        super().train(mode)
+        if self._frozen_batch_norm:
+            for module in self.modules():
+                if isinstance(module, BatchNorm):
+                    module.eval()
+        return self
 
     def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
         """[B, 3, H, W] -> `[B, out_channels[k], H / 2^(k + 2), W / 2^(k + 2)]` for k = 0..3."""

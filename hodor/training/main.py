@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
+from torch.optim.swa_utils import AveragedModel
 
 from hodor.allocation import keep_freed_memory
 from hodor.config import Config, load_config, to_yaml
@@ -24,7 +25,14 @@ from hodor.modelling.model import HODOR
 from hodor.program import ArgumentParser, run
 from hodor.training.distributed import Processes
 from hodor.training.pretrained import load_pretrained
-from hodor.training.recipe import build_objective, check_optimisation, micro_batches, scheduled_rate
+from hodor.training.recipe import (
+    build_objective,
+    check_optimisation,
+    micro_batches,
+    parameter_groups,
+    scheduled_rate,
+    weight_average,
+)
 from hodor.training.session import Progress, restore_session, restore_weights
 from hodor.training.trainer import Settings, Trainer
 from hodor.training.validation import build_validation
@@ -150,7 +158,7 @@ def _train(config: Config, options: argparse.Namespace, workspace: Workspace, fo
     samples, count = micro_batches(config, processes.count, options.max_samples_per_gpu)
     data = build_training_data(config, workspace, samples_per_batch=samples, seed=training.seed)
     validate = build_validation(config, workspace)
-    model, optimizer, progress = _start(config, options, workspace, processes.device, samples)
+    model, optimizer, average, progress = _start(config, options, workspace, processes.device, samples)
     if processes.is_first:
         with written_aside(folder / "config.yaml") as aside:
             aside.write_text(to_yaml(config))
@@ -177,6 +185,7 @@ def _train(config: Config, options: argparse.Namespace, workspace: Workspace, fo
         settings=_settings(config, options, count),
         progress=progress,
         validate=validate,
+        average=average,
     )
     with torch.autograd.set_detect_anomaly(True) if options.detect_anomaly else contextlib.nullcontext():
         trainer.run()
@@ -184,8 +193,8 @@ def _train(config: Config, options: argparse.Namespace, workspace: Workspace, fo
 
 def _start(
     config: Config, options: argparse.Namespace, workspace: Workspace, device: torch.device, samples: int
-) -> tuple[HODOR, torch.optim.Optimizer, Progress]:
-    """The network and the optimizer where the training begins or goes on; `samples` are in a micro-batch."""
+) -> tuple[HODOR, torch.optim.Optimizer, AveragedModel | None, Progress]:
+    """Network, optimizer and average of the weights where the training begins or goes on; a micro-batch has `samples`."""
     torch.manual_seed(config.training.seed)
     model = build_model(config)
     if options.restore_path is not None:
@@ -194,16 +203,18 @@ def _start(
         load_pretrained(model, config.model.pretrained_backbone, config.model.backbone, workspace)
     model.to(device)
     rate, decay = config.training.base_lr, config.training.weight_decay
-    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=decay, fused=True)
+    groups = parameter_groups(model, config.training.backbone_lr_factor)
+    optimizer = torch.optim.AdamW(groups, lr=rate, weight_decay=decay, fused=True)
+    average = weight_average(model, config.training.weight_average)
     if options.restore_session is None:
-        return model, optimizer, Progress(samples_per_batch=samples)
-    progress = restore_session(options.restore_session, model, optimizer)
+        return model, optimizer, average, Progress(samples_per_batch=samples)
+    progress = restore_session(options.restore_session, model, optimizer, average)
     if progress.samples_per_batch != samples:
         raise HodorError(
             f"{options.restore_session}: was trained with {progress.samples_per_batch} samples at once, not {samples}; "
             f"go on with --max_samples_per_gpu {progress.samples_per_batch}"
         )
-    return model, optimizer, progress
+    return model, optimizer, average, progress
 
 
 def _settings(config: Config, options: argparse.Namespace, count: int) -> Settings:

@@ -1,9 +1,12 @@
 """From a configuration to what the trainer works with. The only place of this folder, besides the program, that reads it."""
 
-from typing import get_args
+from typing import Any, get_args
+
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from hodor.config import Config
 from hodor.errors import HodorError
+from hodor.modelling.model import HODOR
 from hodor.training.cycles import DEFAULT_CYCLES, REFERENCE, parse_cycle, plan_cycles
 from hodor.training.losses import DiceKind
 from hodor.training.objective import Objective
@@ -64,6 +67,8 @@ def check_optimisation(config: Config) -> None:
         "TOTAL_ITERATIONS": (training.total_iterations, 1),
         "BASE_LR": (training.base_lr, 0),
         "WEIGHT_DECAY": (training.weight_decay, 0),
+        "BACKBONE_LR_FACTOR": (training.backbone_lr_factor, 0),
+        "WEIGHT_AVERAGE": (training.weight_average, 0),
         "SEED": (training.seed, 0),
         "LOSS_WEIGHTS.DICE": (weights.dice, 0),
         "LOSS_WEIGHTS.CROSS_ENTROPY": (weights.cross_entropy, 0),
@@ -78,6 +83,8 @@ def check_optimisation(config: Config) -> None:
     for key, (value, low) in least.items():
         if value < low:
             raise HodorError(f"TRAINING.{key} must be at least {low}, not {value}")
+    if training.weight_average >= 1:
+        raise HodorError(f"TRAINING.WEIGHT_AVERAGE must be below 1, not {training.weight_average}")
     if weights.dice == weights.cross_entropy == 0:
         raise HodorError("TRAINING.LOSS_WEIGHTS: DICE and CROSS_ENTROPY can't both be 0, there would be nothing to learn")
 
@@ -108,6 +115,21 @@ def scheduled_rate(config: Config, iteration: int) -> float:
         steps=step.steps,
         decay_rates=step.decay_rates,
     )
+
+
+def parameter_groups(model: HODOR, backbone_factor: float) -> list[dict[str, Any]]:
+    """What the optimizer learns, by what the learning rate is multiplied by (`rate_factor`)."""
+    if backbone_factor == 1:
+        return [{"params": list(model.parameters()), "rate_factor": 1.0}]
+    backbone = list(model.feature_extractor.backbone.parameters())
+    own = {id(parameter) for parameter in backbone}
+    others = [parameter for parameter in model.parameters() if id(parameter) not in own]
+    return [{"params": others, "rate_factor": 1.0}, {"params": backbone, "rate_factor": backbone_factor}]
+
+
+def weight_average(model: HODOR, decay: float) -> AveragedModel | None:
+    """An exponential moving average of a network's weights; None where the decay is 0."""
+    return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay)) if decay else None
 
 
 def micro_batches(config: Config, num_processes: int, max_samples: int) -> tuple[int, int]:

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch.optim.swa_utils import AveragedModel
 
 from hodor.errors import HodorError
 from hodor.files import written_aside
 from hodor.modelling.checkpoint import load_strictly, read_weights
 from hodor.modelling.model import HODOR
-from hodor.modelling.safe_loading import read_content
+from hodor.modelling.safe_loading import read_content, state_dict_in
 
 
 @dataclass
@@ -34,20 +35,29 @@ def checkpoint_name(iteration: int) -> str:
     return f"{iteration:06d}.pth"
 
 
-def save_session(path: Path, model: HODOR, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
+def save_session(
+    path: Path,
+    model: HODOR,
+    optimizer: torch.optim.Optimizer,
+    progress: Progress,
+    average: AveragedModel | None = None,
+) -> None:
     """Writes everything that the rest of the training depends on; complete or absent.
 
+    Where weights are averaged, the average is what others find in the file; the trained weights stand under "trained".
     Random numbers need no state: each is drawn from the seed and the place in the training where it is used.
 
     Raises:
         HodorError: the disk takes no more.
     """
     content = {
-        "model": model.state_dict(),
+        "model": (model if average is None else average.module).state_dict(),
         "optimizer": optimizer.state_dict(),
         "iterations": progress.iteration,
         "progress": vars(progress),
     }
+    if average is not None:
+        content |= {"trained": model.state_dict(), "averaged": int(average.n_averaged)}
     try:
         with written_aside(path) as aside:
             torch.save(content, aside)
@@ -65,7 +75,9 @@ def restore_weights(path: Path, model: HODOR) -> None:
     load_strictly(model, weights.state, str(path), weights.name_in_file)
 
 
-def restore_session(path: Path, model: HODOR, optimizer: torch.optim.Optimizer) -> Progress:
+def restore_session(
+    path: Path, model: HODOR, optimizer: torch.optim.Optimizer, average: AveragedModel | None = None
+) -> Progress:
     """Takes over everything that `save_session` wrote. Rate and weight decay stay those of the configuration.
 
     Raises:
@@ -75,8 +87,13 @@ def restore_session(path: Path, model: HODOR, optimizer: torch.optim.Optimizer) 
     content = {} if path.suffix == ".safetensors" else read_content(path)
     if "progress" not in content or "optimizer" not in content:
         raise HodorError(f"{path}: holds no training to go on with; start a new one from its weights with --restore_path")
+    if average is not None:
+        average.module.load_state_dict(model.state_dict())
+        average.n_averaged.fill_(int(content.get("averaged", 0)))
+    if "trained" in content:
+        load_strictly(model, state_dict_in(content, path, "trained"), str(path))
     try:
-        settings = [{key: group[key] for key in ("lr", "weight_decay")} for group in optimizer.param_groups]
+        settings = [{key: group[key] for key in ("lr", "weight_decay", "rate_factor")} for group in optimizer.param_groups]
         optimizer.load_state_dict(content["optimizer"])
         for group, configured in zip(optimizer.param_groups, settings, strict=True):
             group.update(configured)

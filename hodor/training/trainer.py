@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import torch
+from torch.optim.swa_utils import AveragedModel
 
 from hodor.data.collate import TrainingBatch
 from hodor.errors import HodorError
@@ -73,6 +75,7 @@ class Trainer:
         settings: Settings,
         progress: Progress,
         validate: Callable[[HODOR], float] | None = None,
+        average: AveragedModel | None = None,
     ) -> None:
         """Puts together what is needed.
 
@@ -87,9 +90,11 @@ class Trainer:
             settings: how to run.
             progress: where to go on.
             validate: model -> J&F; called on the first process.
+            average: of the weights; what is validated and used in the end.
         """
         self._model, self._optimizer, self._objective = model, optimizer, objective
         self._rate, self._batches, self._processes, self._validate = rate, batches, processes, validate
+        self._average = average
         self._folder, self._settings, self.progress = folder, settings, progress
         self._meters = {"display": Meter(processes), "summary": Meter(processes)}
         self._summaries = Summaries(folder / "logs", progress.iteration) if processes.is_first else None
@@ -122,7 +127,7 @@ class Trainer:
         """One optimizer step; gives the last micro-batch that taught something."""
         rate = self._rate(self.progress.iteration)
         for group in self._optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["rate_factor"]
         self._optimizer.zero_grad(set_to_none=True)
         self._taken = 0
         last, losses, names = None, list[torch.Tensor](), list[str]()
@@ -139,6 +144,8 @@ class Trainer:
             self._processes.sum_gradients(self._parameters)
             self._require_finite(losses, names)
             self._optimizer.step()
+            if self._average is not None:
+                self._average.update_parameters(self._model)
         self.progress.iteration += 1
         for meter in self._meters.values():
             meter.add_iteration()
@@ -260,7 +267,7 @@ class Trainer:
     def _save(self) -> Path:
         path = self._folder / checkpoint_name(self.progress.iteration)
         if self._processes.is_first:
-            save_session(path, self._model, self._optimizer, self.progress)
+            save_session(path, self._model, self._optimizer, self.progress, self._average)
             _LOGGER.info("saved %s", path)
         self._processes.wait()
         return path
@@ -269,12 +276,12 @@ class Trainer:
         if self._validate is None or not self._due(self._settings.validation_interval):
             return
         if self._processes.is_first:
-            score = self._validate(self._model)
+            score = self._validate(self._model if self._average is None else cast(HODOR, self._average.module))
             self._model.train()
             _LOGGER.info("validation after iteration %d: J&F %.3f", self.progress.iteration, score)
             if self._summaries is not None:
                 self._summaries.score(self.progress.iteration, score)
             if score > self.progress.best_score:
                 self.progress.best_score = score
-                save_session(self._folder / "best.pth", self._model, self._optimizer, self.progress)
+                save_session(self._folder / "best.pth", self._model, self._optimizer, self.progress, self._average)
         self._processes.wait()
