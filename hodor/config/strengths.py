@@ -49,6 +49,7 @@ class StaticStrengths(ColourStrengths, CropStrengths):
         shift: of affine maps, largest part of the width and, separately, of the height.
         rotation: of affine maps, largest angle in degrees.
         shear: of affine maps, largest angle in degrees.
+        scale: of affine maps, largest change of size: a factor between 1 / (1 + scale) and 1 + scale.
         perspective: range of the scale of the corners' ways inwards, in parts of the sides.
         margin: range of the part cut off each side by centred crops.
         copy_warp_share: of cropped copies that are turned as well.
@@ -59,6 +60,11 @@ class StaticStrengths(ColourStrengths, CropStrengths):
         pasted_shift: their largest way from frame to frame, in parts of the width and, separately, of the height.
         pasted_rotation: largest angle in degrees.
         pasted_stretch: largest change of width and, separately, height, as a part of them.
+        exposure: largest change of each frame's gain in R, G and B, and of its curve, as a part of them.
+        blur_share: of frames that are blurred by motion.
+        blur: its largest length, in parts of the longer side.
+        compression_share: of frames that went through JPEG.
+        compression_quality: range of its quality, 1..100.
     """
 
     flip_share: float = 0.5
@@ -67,6 +73,7 @@ class StaticStrengths(ColourStrengths, CropStrengths):
     shift: float = 0.25
     rotation: float = 20.0
     shear: float = 10.0
+    scale: float = 0.0
     perspective: tuple[float, ...] = (0.10, 0.12)
     margin: tuple[float, ...] = (0.10, 0.25)
     copy_warp_share: float = 0.5
@@ -77,6 +84,11 @@ class StaticStrengths(ColourStrengths, CropStrengths):
     pasted_shift: float = 0.2
     pasted_rotation: float = 20.0
     pasted_stretch: float = 0.2
+    exposure: float = 0.0
+    blur_share: float = 0.0
+    blur: float = 0.03
+    compression_share: float = 0.0
+    compression_quality: tuple[int, ...] = (30, 90)
 
 
 @dataclass(frozen=True)

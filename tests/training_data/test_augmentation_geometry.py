@@ -214,3 +214,9 @@ def test_crops_and_flips_keep_knowing_what_comes_from_outside():
 )
 def test_sizes_of_an_area(height, width, area, expected):
     assert area_size(height, width, area) == expected
+
+
+def test_affine_maps_scale_about_the_centre():
+    matrix = affine_matrix(60, 80, rotation=0, shear=0, scale=1.5)
+    assert np.allclose(matrix @ [39.5, 29.5, 1], [39.5, 29.5])
+    assert np.allclose(matrix[:, :2], 1.5 * np.eye(2))

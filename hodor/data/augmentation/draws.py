@@ -53,15 +53,27 @@ def keeps_enough(before: np.ndarray, after: np.ndarray, kept_area: float, min_ar
 
 
 def draw_affine(
-    height: int, width: int, random: np.random.Generator, *, rotation: float, shear: float, shift: float = 0.0
+    height: int,
+    width: int,
+    random: np.random.Generator,
+    *,
+    rotation: float,
+    shear: float,
+    shift: float = 0.0,
+    scale: float = 0.0,
 ) -> np.ndarray:
-    """Draws an affine map `[2, 3]`; angles in degrees, the shift in parts of the sides, each the largest of its range."""
+    """Draws an affine map `[2, 3]`.
+
+    Angles in degrees, the shift in parts of the sides, each the largest of its range; sizes change by a factor between
+    1 / (1 + scale) and 1 + scale, for which nothing is drawn where it is 0.
+    """
     return affine_matrix(
         height,
         width,
         rotation=random.uniform(-rotation, rotation),
         shear=random.uniform(-shear, shear),
         shift=(random.uniform(-shift, shift), random.uniform(-shift, shift)),
+        scale=(1 + scale) ** random.uniform(-1, 1) if scale else 1.0,
     )
 
 

@@ -52,9 +52,9 @@ class FinishedFrame(NamedTuple):
 
 
 def affine_matrix(
-    height: int, width: int, *, rotation: float, shear: float, shift: tuple[float, float] = (0.0, 0.0)
+    height: int, width: int, *, rotation: float, shear: float, shift: tuple[float, float] = (0.0, 0.0), scale: float = 1.0
 ) -> np.ndarray:
-    """The map `[2, 3]` of positions that shears and rotates about the centre, then shifts.
+    """The map `[2, 3]` of positions that shears, rotates and scales about the centre, then shifts.
 
     Args:
         height: of the frame, in pixels.
@@ -62,10 +62,11 @@ def affine_matrix(
         rotation: in degrees.
         shear: in degrees; with its tangent t it is [[1 - t^2, -t], [t, 1]], more of a rotation than of a shear.
         shift: in parts of width and height.
+        scale: factor of lengths.
     """
     angle, tangent = np.deg2rad(rotation), np.tan(np.deg2rad(shear))
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    linear = turn @ np.array([[1 - tangent**2, -tangent], [tangent, 1]])
+    linear = scale * turn @ np.array([[1 - tangent**2, -tangent], [tangent, 1]])
     centre = np.array([width - 1, height - 1]) / 2
     offset = centre + np.array(shift) * (width, height) - linear @ centre
     return np.column_stack([linear, offset])

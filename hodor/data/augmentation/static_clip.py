@@ -46,7 +46,15 @@ def _strong_copy(scene: Frame, strengths: StaticStrengths, random: np.random.Gen
     if kind == 0:
         return warp(
             scene,
-            draw_affine(height, width, random, rotation=strengths.rotation, shear=strengths.shear, shift=strengths.shift),
+            draw_affine(
+                height,
+                width,
+                random,
+                rotation=strengths.rotation,
+                shear=strengths.shear,
+                shift=strengths.shift,
+                scale=strengths.scale,
+            ),
         )
     if kind == 1:
         return warp(scene, draw_perspective(height, width, strengths.perspective, random))

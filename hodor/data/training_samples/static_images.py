@@ -5,6 +5,7 @@ import numpy as np
 from hodor.config.strengths import StaticStrengths
 from hodor.data.annotated_images import AnnotatedImages
 from hodor.data.augmentation.colour import change_colours, draw_colour_change
+from hodor.data.augmentation.degradation import degrade
 from hodor.data.augmentation.geometry import Frame, area_size
 from hodor.data.augmentation.pasting import CutOut, cut_out, paste
 from hodor.data.augmentation.static_clip import static_clip
@@ -88,6 +89,7 @@ class StaticImageSamples:
         frames = static_clip(frame, self._num_other_frames, self._strengths, self._min_area, random, cropping=self._cropping)
         if pasted:
             frames, count = self._paste(frames, count, request.num_objects - own, random)
+        frames = [degrade(each, self._strengths, random) for each in frames]
         size = area_size(frame.labels.shape[0], frame.labels.shape[1], self._area)
         return finish_sample(frames, size, count, self._name(index), only_reference=self._only_reference)
 
