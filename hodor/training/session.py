@@ -5,11 +5,11 @@ from pathlib import Path
 
 import torch
 
+from hodor.checkpoints.checkpoint import load_strictly, read_weights
+from hodor.checkpoints.safe_loading import read_content
 from hodor.errors import HodorError
 from hodor.files import written_aside
-from hodor.modelling.checkpoint import load_strictly, read_weights
 from hodor.modelling.model import HODOR
-from hodor.modelling.safe_loading import read_content
 
 
 @dataclass

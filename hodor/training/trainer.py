@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 
 from hodor.data.collate import TrainingBatch
+from hodor.devices import Precision, precision_context
 from hodor.errors import HodorError
-from hodor.inference.devices import Precision, precision_context
 from hodor.modelling.model import HODOR
 from hodor.training.distributed import Processes
 from hodor.training.meter import Meter, Reading
