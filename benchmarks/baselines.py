@@ -11,11 +11,11 @@ from typing import Any
 import cv2
 import numpy as np
 
-from hodor.data.formats import read_inference_json
+from hodor.formats.inference_json import read_inference_json
+from hodor.formats.label_maps import write_label_map
+from hodor.formats.palettes import davis_palette
 from hodor.inference.results import mask_name
 from hodor.media.images import read_image
-from hodor.media.label_maps import write_label_map
-from hodor.media.palettes import davis_palette
 from hodor.workspace import Workspace, inference_dataset
 
 ROOT = Path(__file__).parent.parent

@@ -17,10 +17,10 @@ from baselines import ROOT, copied_mask, flow_warped_mask, follow, judge, progra
 from matplotlib import pyplot as plt
 from PIL import Image
 
-from hodor.data.synthetic import SyntheticClip, write_davis_folder
-from hodor.media.label_maps import write_label_map
-from hodor.media.palettes import davis_palette
+from hodor.formats.label_maps import write_label_map
+from hodor.formats.palettes import davis_palette
 from hodor.program import ArgumentParser, run
+from hodor.synthetic import SyntheticClip, write_davis_folder
 
 HEIGHT, WIDTH, OBJECTS = 96, 160, 3
 FIRST_TRAINING_SEED = 100_000  # the videos have seeds from 0
@@ -72,8 +72,8 @@ def make_data(folder: Path, images: int, videos: int) -> None:
         write_label_map(folder / f"static/masks/{index:05d}.png", labels, davis_palette())
     clips = [SyntheticClip(seed, frames=24, height=HEIGHT, width=WIDTH, objects=OBJECTS) for seed in range(videos)]
     write_davis_folder(folder / "videos", [(f"video{seed:02d}", clip) for seed, clip in enumerate(clips)])
-    program("-m", "hodor.data.convert", "images", folder / "static/images", folder / "static/masks", "--name", "static")
-    program("-m", "hodor.data.convert", "davis", folder / "videos", "--name", "videos")
+    program("-m", "hodor.convert", "images", folder / "static/images", folder / "static/masks", "--name", "static")
+    program("-m", "hodor.convert", "davis", folder / "videos", "--name", "videos")
 
 
 def train(iterations: int, processes: int, precision: str) -> None:

@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hodor.data import run_length
-from hodor.data.formats import InferenceSequence, write_inference_json
-from hodor.data.synthetic import SyntheticClip
+from hodor.formats import run_length
+from hodor.formats.inference_json import InferenceSequence, write_inference_json
 from hodor.program import ArgumentParser, run
+from hodor.synthetic import SyntheticClip
 
 ROOT = Path(__file__).parent.parent
 DISTINCT = 30

@@ -21,13 +21,13 @@ from baselines import ROOT, judge, program
 from orderings_report import Scores, write_report
 
 import hodor
+from hodor.checkpoints.checkpoint import Checkpoint, fingerprint
+from hodor.checkpoints.shipped import locate
 from hodor.config import load_config
 from hodor.errors import HodorError
 from hodor.files import written_aside
 from hodor.modelling.build import build_model
-from hodor.modelling.checkpoint import Checkpoint, fingerprint
 from hodor.program import ArgumentParser, run
-from hodor.weights import locate
 
 CONFIG = ROOT / "configs/compact.yaml"
 LEARNED, JUDGED = "learned_half", "judged_half"  # names of splits and data sets
@@ -192,7 +192,7 @@ def split_in_halves(davis: Path, resolution: str, folder: Path) -> None:
         (tree / f"ImageSets/2016/{split}.txt").write_text("".join(f"{name}\n" for name in chosen))
     for kind, split in (("davis_training", LEARNED), ("davis", JUDGED)):
         where = ["--year", 2016, "--resolution", resolution, "--split", split, "--name", split]
-        program("-m", "hodor.data.convert", kind, tree, *where)
+        program("-m", "hodor.convert", kind, tree, *where)
 
 
 def train_and_score(

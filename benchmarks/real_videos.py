@@ -15,7 +15,7 @@ from statistics import mean
 
 from baselines import ROOT, copied_mask, flow_warped_mask, follow, judge, program
 
-from hodor.data.formats import read_inference_json
+from hodor.formats.inference_json import read_inference_json
 from hodor.program import ArgumentParser, run
 
 SELECTION, REPORTED = "selection", "reported"
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     (folder / "workspace").mkdir(parents=True, exist_ok=True)
     truth = options.davis.resolve() / "Annotations" / options.resolution
     where = ["--year", 2016, "--resolution", options.resolution, "--split", options.split, "--name", "davis"]
-    program("-m", "hodor.data.convert", "davis", options.davis.resolve(), *where)
+    program("-m", "hodor.convert", "davis", options.davis.resolve(), *where)
     names = chosen([sequence.id for sequence in read_inference_json(folder / ANNOTATIONS)], options.only)
     folder = folder / (options.only or "all")
     folder.mkdir(exist_ok=True)

@@ -12,9 +12,9 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hodor.checkpoints.checkpoint import Checkpoint, export_original, load, save_checkpoint
     from hodor.errors import HodorError
     from hodor.inference.segmenter import Segmenter
-    from hodor.modelling.checkpoint import Checkpoint, export_original, load, save_checkpoint
     from hodor.modelling.model import HODOR
     from hodor.modelling.soft_masked_attention import SoftMaskedAttention
 
@@ -24,14 +24,14 @@ if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 _HOMES = {
-    "Checkpoint": "hodor.modelling.checkpoint",
+    "Checkpoint": "hodor.checkpoints.checkpoint",
     "HODOR": "hodor.modelling.model",
     "HodorError": "hodor.errors",
     "Segmenter": "hodor.inference.segmenter",
     "SoftMaskedAttention": "hodor.modelling.soft_masked_attention",
-    "export_original": "hodor.modelling.checkpoint",
-    "load": "hodor.modelling.checkpoint",
-    "save_checkpoint": "hodor.modelling.checkpoint",
+    "export_original": "hodor.checkpoints.checkpoint",
+    "load": "hodor.checkpoints.checkpoint",
+    "save_checkpoint": "hodor.checkpoints.checkpoint",
 }
 
 __all__ = [

@@ -8,9 +8,9 @@ mkdir -p "$HODOR_WORKSPACE_DIR"
 
 echo "1. A synthetic clip with exact masks, in the layout of DAVIS"
 rm -rf "$output/clips"
-python -m hodor.data.synthetic "$output/clips" --clips 1 --frames 24 --height 160 --width 288 --objects 3 --seed 4
+hodor synthetic "$output/clips" --clips 1 --frames 24 --height 160 --width 288 --objects 3 --seed 4
 echo "2. Its first mask becomes what is given"
-python -m hodor.data.convert davis "$output/clips" --name demo
+hodor convert davis "$output/clips" --name demo
 echo "3. The objects are followed through the clip, by the weights that come with the package"
 python hodor/inference/main.py --dataset demo --permanent_reference --save_vis
 results="$HODOR_WORKSPACE_DIR/checkpoints/compact/demo_inference"

@@ -12,10 +12,10 @@ import numpy as np
 from PIL import Image
 
 import hodor
-from hodor.data.synthetic import SyntheticClip
+from hodor.formats.palettes import davis_palette
 from hodor.media.overlay import overlay
-from hodor.media.palettes import davis_palette
 from hodor.program import ArgumentParser, run
+from hodor.synthetic import SyntheticClip
 
 PICTURES = Path(__file__).parent.parent / "docs" / "pictures"
 GAP = 4

@@ -6,9 +6,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from hodor.data.synthetic import SyntheticClip
+from hodor.formats.palettes import davis_palette
 from hodor.media.overlay import overlay
-from hodor.media.palettes import davis_palette
+from hodor.synthetic import SyntheticClip
 
 TARGET = Path(__file__).parent.parent / "docs" / "pictures" / "idea.svg"
 WIDTH, HEIGHT = 1000, 400

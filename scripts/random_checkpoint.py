@@ -8,9 +8,9 @@ from pathlib import Path
 
 import torch
 
+from hodor.checkpoints.checkpoint import Checkpoint, export_original
 from hodor.config import load_config
 from hodor.modelling.build import build_model
-from hodor.modelling.checkpoint import Checkpoint, export_original
 from hodor.program import ArgumentParser, run
 
 

@@ -13,11 +13,11 @@ checkpoints="$HODOR_WORKSPACE_DIR/checkpoints"
 annotations="$HODOR_WORKSPACE_DIR/dataset_json_annotations"
 
 [ -d "$duts/images" ] && images=images masks=masks || { images=DUTS-TR-Image; masks=DUTS-TR-Mask; }
-[ -f "$annotations/duts_tr.json" ] || python -m hodor.data.convert images "$duts/$images" "$duts/$masks" --name duts_tr
-[ -f "$annotations/coco.json" ] || python -m hodor.data.convert coco "$coco/images" "$coco/instances.json" --name coco
+[ -f "$annotations/duts_tr.json" ] || hodor convert images "$duts/$images" "$duts/$masks" --name duts_tr
+[ -f "$annotations/coco.json" ] || hodor convert coco "$coco/images" "$coco/instances.json" --name coco
 toys="$HODOR_WORKSPACE_DIR/toys"
-[ -d "$toys" ] || python -m hodor.data.synthetic "$toys" --clips 1500 --frames 1 --height 144 --width 256 --objects 3 --seed 100000
-[ -f "$annotations/toys.json" ] || python -m hodor.data.convert images "$toys/JPEGImages/480p" "$toys/Annotations/480p" --name toys
+[ -d "$toys" ] || hodor synthetic "$toys" --clips 1500 --frames 1 --height 144 --width 256 --objects 3 --seed 100000
+[ -f "$annotations/toys.json" ] || hodor convert images "$toys/JPEGImages/480p" "$toys/Annotations/480p" --name toys
 
 # phase NAME ITERATIONS OPTIONS...: trains to the end, from the latest checkpoint of this phase if there is one
 phase() {

@@ -73,9 +73,9 @@ def test_commands_of_a_command_are_called_by_their_names(capsys):
 
 def test_a_program_started_by_itself_keeps_its_own_name():
     finished = subprocess.run(
-        [sys.executable, "-m", "hodor.data.synthetic", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-m", "hodor.synthetic", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert finished.stdout.startswith("usage: python -m hodor.data.synthetic ")
+    assert finished.stdout.startswith("usage: python -m hodor.synthetic ")
 
 
 def test_arguments_reach_the_program_and_its_exit_code_comes_back(tmp_path):

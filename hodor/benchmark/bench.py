@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from hodor.checkpoints.checkpoint import load
 from hodor.config import Config, ModelConfig
-from hodor.data.synthetic import SyntheticClip
-from hodor.inference.devices import Precision, choose_device
+from hodor.devices import Precision, choose_device
 from hodor.inference.segmenter import Segmenter
 from hodor.modelling.build import build_model
-from hodor.modelling.checkpoint import load
 from hodor.modelling.model import HODOR
+from hodor.synthetic import SyntheticClip
 
 PAPER = Config(model=ModelConfig(pos_encodings_in_fmq=False))
 """The paper's network: Swin-T, width 256, five layers each in encoder and decoder."""

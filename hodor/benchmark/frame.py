@@ -16,16 +16,16 @@ from PIL import Image
 from hodor.benchmark.bench import Bench, Video, label
 from hodor.benchmark.measuring import in_turns, ratios
 from hodor.benchmark.plain import plain
-from hodor.data import run_length
-from hodor.data.formats import InferenceSequence
-from hodor.data.sizes import network_size
-from hodor.data.synthetic.davis_folder import JPEG_QUALITY
-from hodor.inference.devices import precision_context
+from hodor.devices import precision_context
+from hodor.formats import run_length
+from hodor.formats.inference_json import InferenceSequence
 from hodor.inference.label_map import label_map
 from hodor.inference.memory import DescriptorMemory
 from hodor.inference.results import ResultsFolder
 from hodor.inference.sequences import segment_sequence
+from hodor.media.sizes import network_size
 from hodor.modelling.soft_masks import resize
+from hodor.synthetic.davis_folder import JPEG_QUALITY
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -23,8 +23,8 @@ from hodor.benchmark.modes import modes
 from hodor.benchmark.plots import plot
 from hodor.benchmark.report import TABLES_NAME, Report, machine, settings
 from hodor.benchmark.resolution import resolution
+from hodor.devices import choose_device
 from hodor.errors import HodorError
-from hodor.inference.devices import choose_device
 from hodor.inference.sequences import is_out_of_memory
 from hodor.program import ArgumentParser
 

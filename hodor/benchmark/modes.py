@@ -11,7 +11,7 @@ import torch
 
 from hodor.benchmark.bench import Bench, label
 from hodor.benchmark.measuring import in_turns
-from hodor.inference.devices import Precision
+from hodor.devices import Precision
 from hodor.inference.segmenter import Segmenter
 
 _LOGGER = logging.getLogger(__name__)

@@ -8,8 +8,8 @@ import torch
 import torchvision
 from torch import nn
 
-from hodor.modelling.deformable_convolution import DeformableConvolution
-from hodor.modelling.linear import Linear
+from hodor.modelling.kernels.deformable_convolution import DeformableConvolution
+from hodor.modelling.kernels.linear import Linear
 from hodor.modelling.model import HODOR
 from hodor.modelling.soft_masked_attention import SoftMaskedAttention
 

@@ -10,9 +10,9 @@ import torch
 import torchvision
 
 from hodor.benchmark.bench import Setting
+from hodor.checkpoints.checkpoint import fingerprint
 from hodor.errors import HodorError
 from hodor.files import written_aside
-from hodor.modelling.checkpoint import fingerprint
 
 JSON_NAME, TABLES_NAME = "benchmark.json", "benchmark.md"
 _CPU_INFO = Path("/proc/cpuinfo")

@@ -1,1 +1,1 @@
-"""Datasets: the JSON formats, run-length masks, converters and synthetic clips."""
+"""Training data: samples made of annotated images and videos, their augmentation, and batches of them."""

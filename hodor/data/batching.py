@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hodor.data.item_order import ItemOrder, interleave
-from hodor.data.training_samples.sample import SampleRequest
+from hodor.data.samples.sample import SampleRequest
 
 _CYCLE = 10_000  # batches after which every group has had its share
 

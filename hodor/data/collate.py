@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import torch
 
-from hodor.data.training_samples.sample import TrainingSample
+from hodor.data.samples.sample import TrainingSample
 
 STRIDE = 32
 

@@ -1,6 +1,6 @@
 """Contact sheets of training samples: what the network will see, before hours are spent.
 
-python -m hodor.data.show --cfg configs/static.yaml --output samples --samples 24
+hodor show --cfg configs/static.yaml --output samples --samples 24
 """
 
 from collections.abc import Sequence
@@ -10,12 +10,12 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from hodor.config import load_config
+from hodor.data.samples import TrainingSample
 from hodor.data.training_data import build_training_data
-from hodor.data.training_samples import TrainingSample
 from hodor.errors import HodorError
 from hodor.files import written_aside
+from hodor.formats.palettes import davis_palette
 from hodor.media.overlay import overlay
-from hodor.media.palettes import davis_palette
 from hodor.program import ArgumentParser, run
 from hodor.workspace import Workspace
 

@@ -5,20 +5,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hodor.config import Config
-from hodor.data.annotated_images import read_annotated_images
-from hodor.data.annotated_videos import read_annotated_videos
 from hodor.data.batching import BatchStream, ItemGroup, group_of_all, groups_by_count
-from hodor.data.training_checks import DENSE_VIDEO, SPARSE_VIDEO, STATIC_IMAGE, check_training_data_config
-from hodor.data.training_samples import (
+from hodor.data.samples import (
     DenseVideoSamples,
     JoinedSamples,
     SparseVideoSamples,
     StaticImageSamples,
     TrainingSamples,
 )
-from hodor.data.training_samples.videos import VideoSettings
+from hodor.data.samples.videos import VideoSettings
+from hodor.data.training_checks import DENSE_VIDEO, SPARSE_VIDEO, STATIC_IMAGE, check_training_data_config
 from hodor.errors import HodorError
 from hodor.files import inside
+from hodor.formats.annotated_images import read_annotated_images
+from hodor.formats.annotated_videos import read_annotated_videos
 from hodor.workspace import Workspace, training_dataset
 
 CLIP_DELTA_FACTORS = {"davis_train": 2.0}

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from hodor.data.json_values import read_json
 from hodor.errors import HodorError
 from hodor.evaluation.masks import RunLengthMasks, SequenceMasks
+from hodor.formats.json_values import read_json
 
 
 def read_names(path: Path, option: str, what: str) -> list[str]:

@@ -10,10 +10,10 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
-from hodor.data import run_length
 from hodor.errors import HodorError
 from hodor.files import inside, natural_order
-from hodor.media.label_maps import read_label_map
+from hodor.formats import run_length
+from hodor.formats.label_maps import read_label_map
 
 _WHITE = {"1": 1, "L": 255, "LA": 255, "P": 255, "RGB": 9, "RGBA": 9}  # what `read_label_map` makes of white, by image mode
 _SUFFIX = ".png"

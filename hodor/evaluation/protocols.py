@@ -8,7 +8,7 @@ import numpy as np
 from hodor.errors import HodorError
 from hodor.evaluation.masks import SequenceMasks, present_ids
 from hodor.evaluation.measures import label_map_scores
-from hodor.media.label_maps import VOID
+from hodor.formats.label_maps import VOID
 
 PROTOCOLS = ("davis", "youtube_vos")
 

@@ -10,10 +10,10 @@ Further keys are ignored.
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from hodor.data.json_values import JsonValue, read_json
 from hodor.errors import HodorError
 from hodor.evaluation.masks import RunLengthMasks
 from hodor.files import inside
+from hodor.formats.json_values import JsonValue, read_json
 
 _MAX_OBJECT_ID = 254  # 255 is void in label maps
 _MAX_DIGITS = 9

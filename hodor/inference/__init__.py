@@ -1,1 +1,1 @@
-"""State over time: the memory of descriptors, the online segmenter, and the benchmark program."""
+"""State over time: the memory of descriptors, the online segmenter, and the program that segments data sets."""

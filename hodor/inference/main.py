@@ -19,17 +19,17 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from hodor.allocation import keep_freed_memory
-from hodor.data.formats import InferenceSequence, read_inference_json
+from hodor.checkpoints.checkpoint import Checkpoint, fingerprint, load
+from hodor.checkpoints.shipped import DEFAULT, is_shipped, locate, names
+from hodor.devices import own_device
 from hodor.distributed import Group, share
 from hodor.errors import HodorError
 from hodor.files import inside
-from hodor.inference.devices import own_device
+from hodor.formats.inference_json import InferenceSequence, read_inference_json
 from hodor.inference.results import ResultsFolder
 from hodor.inference.segmenter import Segmenter
 from hodor.inference.sequences import Outcome, SequenceJob, Timing, segment_sequences
-from hodor.modelling.checkpoint import Checkpoint, fingerprint, load
 from hodor.program import ArgumentParser, complain, run
-from hodor.weights import DEFAULT, is_shipped, locate, names
 from hodor.workspace import INFERENCE_DATASETS, Workspace, inference_dataset
 
 _LOGGER = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ def _run(options: argparse.Namespace, group: Group) -> int:
         annotations, images = workspace.annotations(dataset), workspace.images(dataset)
         sequences = _select(read_inference_json(annotations), options.seqs, annotations)
         if not images.is_dir():
-            raise HodorError(f"{images}: no such folder; put the frames there, or see python -m hodor.data.convert --help")
+            raise HodorError(f"{images}: no such folder; put the frames there, or see hodor convert --help")
         folder = _output_folder(options, workspace)
         checkpoint = load(options.checkpoint)
         segmenter = _segmenter(checkpoint, options)

@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from hodor.data.formats import InferenceSequence
 from hodor.files import folder_written_aside, written_aside
+from hodor.formats.inference_json import InferenceSequence
+from hodor.formats.label_maps import write_label_map
+from hodor.formats.palettes import davis_palette, youtube_vos_palette
 from hodor.media.images import read_image
-from hodor.media.label_maps import write_label_map
 from hodor.media.overlay import overlay
-from hodor.media.palettes import davis_palette, youtube_vos_palette
 from hodor.media.videos import write_video
 
 _OVERLAY_QUALITY = 90

@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from hodor.data.formats import MAX_OBJECT_ID
-from hodor.data.sizes import network_size
+from hodor.checkpoints.checkpoint import Checkpoint
+from hodor.devices import Precision, choose_device, precision_context
 from hodor.errors import HodorError
+from hodor.formats.inference_json import MAX_OBJECT_ID
 from hodor.inference.compiled import CompiledNetwork
-from hodor.inference.devices import Precision, choose_device, precision_context
 from hodor.inference.label_map import LabelMap, label_map
 from hodor.inference.tracker import DescriptorTracker
-from hodor.modelling.checkpoint import Checkpoint
+from hodor.media.sizes import network_size
 from hodor.modelling.features import Features
 from hodor.modelling.model import HODOR, pad
 from hodor.modelling.soft_masks import resize

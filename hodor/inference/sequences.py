@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from hodor.data.formats import InferenceSequence
 from hodor.errors import HodorError
+from hodor.formats.inference_json import InferenceSequence
 from hodor.inference.results import ResultsFolder, SequenceWriter
 from hodor.inference.segmenter import Segmenter
 from hodor.media.images import read_image

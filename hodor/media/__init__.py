@@ -1,1 +1,1 @@
-"""Pixels in and out: images, label maps, palettes, overlays, and streams that never make the network wait."""
+"""Pixels in and out: images, videos, overlays, and streams that never make the network wait."""

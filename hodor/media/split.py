@@ -1,4 +1,4 @@
-"""The command line that turns a video file into frames: `python -m hodor.media.split VIDEO FRAMES_DIR`."""
+"""The command line that turns a video file into frames: `hodor split VIDEO FRAMES_DIR`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = ArgumentParser(
         prog="python -m hodor.media.split",
         description="Writes the frames of a video as 00000.jpg, 00001.jpg, ... into a new folder, complete or not at all. "
-        "Draw the masks of the objects in the first of them, then see python -m hodor.data.convert folder --help.",
+        "Draw the masks of the objects in the first of them, then see hodor convert folder --help.",
     )
     parser.add_argument("video", type=Path, metavar="VIDEO", help="any file that FFmpeg reads")
     parser.add_argument("folder", type=Path, metavar="FRAMES_DIR", help="a folder that doesn't exist yet or is empty")

@@ -6,10 +6,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from hodor.modelling.deformable_convolution import DeformableConvolution
 from hodor.modelling.descriptor_attention import DescribedFrames, DescriptorAttention
 from hodor.modelling.features import Features
-from hodor.modelling.linear import Linear
+from hodor.modelling.kernels.deformable_convolution import DeformableConvolution
+from hodor.modelling.kernels.linear import Linear
 from hodor.modelling.position_encoding import sine_position_encoding
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from hodor.modelling.linear import Linear
+from hodor.modelling.kernels.linear import Linear
 
 
 class DescribedFrames(NamedTuple):

@@ -4,15 +4,15 @@ import math
 
 import torch
 
-from hodor.modelling.remembered import remembered
+from hodor.modelling.kernels.cached import cached
 
 _TEMPERATURE = 10000.0
 _EPSILON = 1e-6
 
 
-@remembered(16)
+@cached(16)
 def sine_position_encoding(height: int, width: int, channels: int, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
-    """Sine encoding of every pixel of a map (Carion et al. 2020, section A.4), remembered per size.
+    """Sine encoding of every pixel of a map (Carion et al. 2020, section A.4), cached per size.
 
     The first half of the channels encodes the row, the second the column. With the 1-based position p of n, scaled to
     p' = 2 pi p / (n + 1e-6), and D = channels / 2, feature 2k of an axis is sin(p' / 10000^(2k / D)) and 2k + 1 its cosine.

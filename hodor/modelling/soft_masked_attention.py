@@ -5,7 +5,7 @@ from typing import Literal, get_args
 import torch
 from torch import nn
 
-from hodor.modelling.linear import Linear
+from hodor.modelling.kernels.linear import Linear
 
 Masking = Literal["none", "hard", "soft_fixed", "soft_learnable"]
 

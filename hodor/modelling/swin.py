@@ -11,8 +11,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from hodor.modelling.linear import Linear
-from hodor.modelling.remembered import remembered
+from hodor.modelling.kernels.cached import cached
+from hodor.modelling.kernels.linear import Linear
 
 _WINDOW = 7
 _SHIFT = _WINDOW // 2
@@ -55,7 +55,7 @@ class DropPath(nn.Module):
         return x * kept.to(x.dtype) / keep
 
 
-@remembered(8)
+@cached(8)
 def relative_position_index(device: torch.device | None = None) -> torch.Tensor:
     """[49, 49]: which entry of the bias table holds for a pair of pixels of a window (row-major differences, +6 each)."""
     position = torch.cartesian_prod(torch.arange(_WINDOW), torch.arange(_WINDOW))
@@ -63,7 +63,7 @@ def relative_position_index(device: torch.device | None = None) -> torch.Tensor:
     return (difference[..., 0] * (2 * _WINDOW - 1) + difference[..., 1]).to(device)
 
 
-@remembered(32)
+@cached(32)
 def _shifted_window_mask(height: int, width: int, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
     """[windows, 1, 49, 49]: 0 between pixels of one region of the shifted padded map, -100 between others."""
     regions = []

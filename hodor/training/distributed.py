@@ -6,8 +6,8 @@ from collections.abc import Iterable
 import torch
 from torch import distributed
 
+from hodor.devices import own_device
 from hodor.distributed import Group, together
-from hodor.inference.devices import own_device
 
 _TIMEOUT = datetime.timedelta(hours=1)  # a checkpoint or a validation may keep the others waiting
 

@@ -15,16 +15,16 @@ import torch
 from torch.optim.swa_utils import AveragedModel
 
 from hodor.allocation import keep_freed_memory
+from hodor.checkpoints.pretrained import load_pretrained
 from hodor.config import Config, load_config, to_yaml
+from hodor.data.loader import training_loader
 from hodor.data.training_data import build_training_data
-from hodor.data.training_loader import training_loader
 from hodor.errors import HodorError
 from hodor.files import written_aside
 from hodor.modelling.build import build_model
 from hodor.modelling.model import HODOR
 from hodor.program import ArgumentParser, run
 from hodor.training.distributed import Processes
-from hodor.training.pretrained import load_pretrained
 from hodor.training.recipe import (
     build_objective,
     check_optimisation,

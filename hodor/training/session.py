@@ -6,11 +6,11 @@ from pathlib import Path
 import torch
 from torch.optim.swa_utils import AveragedModel
 
+from hodor.checkpoints.checkpoint import load_strictly, read_weights
+from hodor.checkpoints.safe_loading import read_content, state_dict_in
 from hodor.errors import HodorError
 from hodor.files import written_aside
-from hodor.modelling.checkpoint import load_strictly, read_weights
 from hodor.modelling.model import HODOR
-from hodor.modelling.safe_loading import read_content, state_dict_in
 
 
 @dataclass

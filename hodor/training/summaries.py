@@ -8,8 +8,8 @@ import torch
 from tensorboardX import SummaryWriter
 
 from hodor.data.collate import TrainingBatch
+from hodor.formats.palettes import davis_palette
 from hodor.media.overlay import overlay
-from hodor.media.palettes import davis_palette
 from hodor.modelling.soft_masks import resize
 from hodor.training.meter import Reading
 from hodor.training.objective import Outcome

@@ -12,8 +12,8 @@ import torch
 from torch.optim.swa_utils import AveragedModel
 
 from hodor.data.collate import TrainingBatch
+from hodor.devices import Precision, precision_context
 from hodor.errors import HodorError
-from hodor.inference.devices import Precision, precision_context
 from hodor.modelling.model import HODOR
 from hodor.training.distributed import Processes
 from hodor.training.meter import Meter, Reading

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hodor.config import Config
-from hodor.data.formats import read_inference_json
 from hodor.errors import HodorError
 from hodor.evaluation.masks import folder_sequences
 from hodor.evaluation.protocols import SequencePair, davis
 from hodor.evaluation.summary import summarise
+from hodor.formats.inference_json import read_inference_json
 from hodor.inference.results import ResultsFolder
 from hodor.inference.segmenter import Segmenter
 from hodor.inference.sequences import segment_sequence

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hodor.data import run_length
-from hodor.media.label_maps import write_label_map
-from hodor.media.palettes import davis_palette
+from hodor.formats import run_length
+from hodor.formats.label_maps import write_label_map
+from hodor.formats.palettes import davis_palette
 
 PROGRAM = Path(__file__).parents[2] / "hodor" / "evaluation" / "main.py"
 FRAMES = 6

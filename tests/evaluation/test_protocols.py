@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hodor.data import run_length
 from hodor.errors import HodorError
 from hodor.evaluation.masks import folder_sequence, folder_sequences
 from hodor.evaluation.protocols import ObjectScores, SequencePair, davis, youtube_vos
 from hodor.evaluation.run_length_file import read_run_length_file
-from hodor.media.label_maps import write_label_map
-from hodor.media.palettes import davis_palette, youtube_vos_palette
+from hodor.formats import run_length
+from hodor.formats.label_maps import write_label_map
+from hodor.formats.palettes import davis_palette, youtube_vos_palette
 
 SIZE = (30, 40)
 

@@ -13,10 +13,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from hodor import HodorError, Segmenter
-from hodor.data.synthetic import SyntheticClip
 from hodor.inference.label_map import label_map
 from hodor.inference.tracker import DescriptorTracker
 from hodor.modelling.soft_masks import resize
+from hodor.synthetic import SyntheticClip
 
 FRAMES = 8
 ROOT = Path(__file__).parent.parent.parent

@@ -12,8 +12,8 @@ import torch
 from support.small import make_workspace, write_small_checkpoint
 from support.torchrun import ROOT, error_lines, files_below, finished, process_ids, torchrun
 
+from hodor.devices import own_device
 from hodor.errors import HodorError
-from hodor.inference.devices import own_device
 from hodor.inference.main import main as inference_main
 
 MAIN = ROOT / "hodor" / "inference" / "main.py"
@@ -131,7 +131,7 @@ def test_each_process_has_a_gpu_of_its_own(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
-    monkeypatch.setattr("hodor.inference.devices.choose_device", torch.device)
+    monkeypatch.setattr("hodor.devices.choose_device", torch.device)
     monkeypatch.setenv("WORLD_SIZE", "3")
     for local in (0, 1):
         monkeypatch.setenv("LOCAL_RANK", str(local))

@@ -19,11 +19,11 @@ from PIL import Image
 from support.small import make_workspace, write_small_checkpoint
 
 import hodor
-from hodor.data.formats import read_inference_json
+from hodor.formats.inference_json import read_inference_json
+from hodor.formats.label_maps import read_label_map
+from hodor.formats.palettes import davis_palette, youtube_vos_palette
 from hodor.inference.main import main as inference_main
 from hodor.inference.results import SequenceWriter
-from hodor.media.label_maps import read_label_map
-from hodor.media.palettes import davis_palette, youtube_vos_palette
 from hodor.modelling.model import HODOR
 from hodor.program import describe_os_error
 
@@ -296,7 +296,7 @@ def expect_one_line(result, *parts):
 @pytest.mark.parametrize(
     ("content", "parts"),
     [
-        (None, ["davis_val.json", "no such file", "hodor.data.convert"]),
+        (None, ["davis_val.json", "no such file", "hodor convert"]),
         ("{", ["davis_val.json", "not valid JSON"]),
         ('{"sequences": [{"id": "../x", "image_paths": ["a/0.jpg"], "segmentations": {}}]}', ["'../x'", "inside"]),
         ('{"sequences": [{"id": "x", "image_paths": ["/etc/0.jpg"], "segmentations": {}}]}', ["'x'", "/etc/0.jpg"]),

@@ -7,7 +7,7 @@ import torch
 from support.small import SMALL, small_checkpoint
 
 from hodor import Checkpoint, HodorError, Segmenter
-from hodor.data.synthetic import SyntheticClip
+from hodor.synthetic import SyntheticClip
 
 HEIGHT, WIDTH, FRAMES = 45, 70, 7
 

@@ -9,7 +9,7 @@ from support.small_models import outline, small_config
 from hodor.config import Config, ModelConfig
 from hodor.errors import HodorError
 from hodor.modelling.build import build_model
-from hodor.modelling.deformable_convolution import DeformableConvolution
+from hodor.modelling.kernels.deformable_convolution import DeformableConvolution
 
 ACTIONS = {
     "transformer_pre_normalize": (True, lambda m: m.encoder.layers[0].pre_norm and m.decoder.layers[0].pre_norm),

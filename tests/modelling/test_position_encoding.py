@@ -38,7 +38,7 @@ def test_bfloat16_is_rounded_once():
     assert torch.equal(sine_position_encoding(5, 6, 32, CPU, torch.bfloat16), single.to(torch.bfloat16))
 
 
-def test_what_inference_mode_remembers_can_be_trained_with():
+def test_what_inference_mode_caches_can_be_trained_with():
     with torch.inference_mode():
         encoding = sine_position_encoding(3, 11, 16, CPU, torch.float32)
     assert not encoding.is_inference()

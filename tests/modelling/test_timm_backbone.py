@@ -3,11 +3,11 @@ import timm
 import torch
 from support.goldens import STATIC_RECIPE
 
+from hodor.checkpoints.pretrained import rename_timm
 from hodor.errors import HodorError
 from hodor.modelling.build import build_model
 from hodor.modelling.swin import SWIN_SIZES, SwinTransformer
 from hodor.modelling.timm_backbone import TimmBackbone
-from hodor.training.pretrained import rename_timm
 
 STRIDES = (4, 8, 16, 32)
 

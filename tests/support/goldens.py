@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from hodor.checkpoints.checkpoint import load_strictly
+from hodor.checkpoints.original_names import split_original
 from hodor.config import Config, InputConfig, ModelConfig
 from hodor.modelling.build import build_model
-from hodor.modelling.checkpoint import load_strictly
 from hodor.modelling.model import HODOR
-from hodor.modelling.original_names import split_original
 
 FOLDER = Path(__file__).parent.parent / "goldens"
 DEVICES = ["cpu"] + (["cuda"] if torch.cuda.is_available() else [])

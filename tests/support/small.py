@@ -6,12 +6,12 @@ import numpy as np
 import torch
 from PIL import Image
 
+from hodor.checkpoints.checkpoint import Checkpoint, export_original
 from hodor.config import Config, InputConfig, ModelConfig
-from hodor.data import run_length
-from hodor.data.formats import InferenceSequence, write_inference_json
-from hodor.data.synthetic import SyntheticClip
+from hodor.formats import run_length
+from hodor.formats.inference_json import InferenceSequence, write_inference_json
 from hodor.modelling.build import build_model
-from hodor.modelling.checkpoint import Checkpoint, export_original
+from hodor.synthetic import SyntheticClip
 
 SMALL = Config(
     input=InputConfig(

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from hodor.data import run_length
-from hodor.data.synthetic import SyntheticClip
+from hodor.formats import run_length
+from hodor.synthetic import SyntheticClip
 
 ROOT = Path(__file__).parent.parent.parent
 MAIN = ROOT / "hodor" / "training" / "main.py"

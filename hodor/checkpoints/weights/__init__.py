@@ -1,0 +1,1 @@
+"""Weights that come with the package, each a .safetensors file in this folder."""

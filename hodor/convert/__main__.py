@@ -1,0 +1,69 @@
+"""The command line of the converters: `hodor convert KIND ... --help`."""
+
+import argparse
+from collections.abc import Sequence
+
+from hodor.convert import coco, davis, davis_training, folder, images, youtube_vos, youtube_vos_training
+from hodor.program import ArgumentParser, run
+
+_CONVERTERS = {
+    "davis": davis,
+    "youtube_vos": youtube_vos,
+    "folder": folder,
+    "coco": coco,
+    "images": images,
+    "davis_training": davis_training,
+    "youtube_vos_training": youtube_vos_training,
+}
+
+_DESCRIPTION = """\
+Makes a data set known to HODOR: videos to segment (davis, youtube_vos, folder), photographs to learn from (coco,
+images), or videos to learn from (davis_training, youtube_vos_training). Each converter checks the images and masks of
+a folder as it was downloaded, and writes
+    $HODOR_WORKSPACE_DIR/dataset_json_annotations/NAME.json    which images there are, and their masks
+    $HODOR_WORKSPACE_DIR/dataset_images/NAME/                  links to the images (or copies)
+If anything is wrong with the data nothing is written, and running a command again is safe."""
+
+_EPILOG = """\
+examples:
+  hodor convert davis ~/DAVIS --split val
+  hodor convert youtube_vos ~/youtube_vos_2019/valid
+  hodor convert folder my_frames my_masks --name my_clip
+  hodor convert coco ~/coco/train2017 ~/coco/annotations/instances_train2017.json
+  hodor convert images my_photos my_masks --name my_photos
+  hodor convert davis_training ~/DAVIS
+  hodor convert youtube_vos_training ~/youtube_vos_2019/train
+
+`hodor convert KIND --help` explains each."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one converter; returns the exit code 0.
+
+    Raises:
+        HodorError: the data set or the workspace is not as it should be.
+    """
+    parser = ArgumentParser(
+        prog="python -m hodor.convert",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    kinds = parser.add_subparsers(dest="kind", metavar="KIND", required=True)
+    for name, converter in _CONVERTERS.items():
+        kind = kinds.add_parser(
+            name,
+            help=converter.HELP.splitlines()[0],
+            description=converter.HELP,
+            epilog=converter.EXAMPLES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        converter.add_arguments(kind)
+        kind.set_defaults(convert=converter.convert)
+    options = parser.parse_args(arguments)
+    options.convert(options)
+    return 0
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,125 @@
+"""DAVIS 2016 and 2017 as they are downloaded: the mask of the first annotated frame is given."""
+
+import argparse
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+from hodor.convert.clips import check_name, existing_folder, find_masks, read_clip, subfolders
+from hodor.convert.masks import encode_objects, id_list, object_ids, read_labels
+from hodor.convert.output import ConvertedClip, add_output_arguments, publish
+from hodor.errors import HodorError
+from hodor.formats.label_maps import VOID
+
+LAYOUT = """\
+DAVIS_DIR holds JPEGImages/<resolution>/<sequence>/*.jpg, Annotations/<resolution>/<sequence>/*.png and
+ImageSets/<year>/<split>.txt; without a folder ImageSets, all sequences are taken.
+--year 2017: a pixel's value is its object's id, 255 means "unsure" and counts as background.
+--year 2016: everything that is not black is object 1."""
+
+HELP = f"""\
+DAVIS 2016 or 2017: semi-supervised, the first annotated frame's mask is given
+
+{LAYOUT}"""
+
+EXAMPLES = """\
+examples:
+  hodor convert davis ~/DAVIS --split val
+  hodor convert davis ~/DAVIS-test-dev --split test-dev
+  hodor convert davis ~/DAVIS --year 2016 --split val --name davis_2016_val
+
+Data set names: davis_val and davis_testdev for these two splits of 2017, else davis_<year>_<split>."""
+
+_BENCHMARKS = {("2017", "val"): "davis_val", ("2017", "test-dev"): "davis_testdev"}
+_log = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what `convert` reads."""
+    add_split_arguments(parser, "val")
+    add_output_arguments(parser, name_help="name of the data set (default: see below)")
+
+
+def convert(arguments: argparse.Namespace) -> None:
+    """Converts one split.
+
+    Raises:
+        HodorError: a folder, split, sequence or file is missing or bad.
+    """
+    year, split = arguments.year, arguments.split
+    images, annotations, sequences = find_split(arguments)
+    name = arguments.name or _BENCHMARKS.get((year, split), f"davis_{year}_{split}")
+    publish(_clips(images, annotations, sequences, binary=year == "2016"), len(sequences), name, arguments)
+
+
+def add_split_arguments(parser: argparse.ArgumentParser, default_split: str) -> None:
+    """Adds what `find_split` reads."""
+    parser.add_argument("folder", type=Path, metavar="DAVIS_DIR", help="the folder with JPEGImages and Annotations")
+    parser.add_argument(
+        "--split", default=default_split, help=f"train, val, trainval, test-dev, ... (default: {default_split})"
+    )
+    parser.add_argument("--year", choices=("2017", "2016"), default="2017", help="default: 2017")
+    parser.add_argument("--resolution", default="480p", help="the folder below JPEGImages and Annotations (default: 480p)")
+
+
+def find_split(arguments: argparse.Namespace) -> tuple[Path, Path, list[str]]:
+    """The folder of frames, the folder of masks, and the names of a split's sequences in them.
+
+    Raises:
+        HodorError: a folder or the split is missing.
+    """
+    root = existing_folder(arguments.folder, "DAVIS")
+    check_name(arguments.split, "--split")
+    check_name(arguments.resolution, "--resolution")
+    images = root / "JPEGImages" / arguments.resolution
+    if not images.is_dir():
+        found = ", ".join(subfolders(root / "JPEGImages")) if (root / "JPEGImages").is_dir() else "no JPEGImages"
+        raise HodorError(f"{images}: no such folder; --resolution can be one of: {found}")
+    sequences = _sequences(root, arguments.split, arguments.year, arguments.resolution)
+    return images, root / "Annotations" / arguments.resolution, sequences
+
+
+def _clips(images: Path, annotations: Path, sequences: list[str], *, binary: bool) -> Iterator[ConvertedClip]:
+    for sequence in sequences:
+        clip = read_clip(sequence, images / sequence)
+        frame_index, mask = find_masks(clip, annotations / sequence)[0]
+        labels = read_labels(clip, frame_index, mask, binary=binary)
+        ids = [i for i in object_ids(labels) if i != VOID]
+        if not ids:
+            only_void = "; it holds only 255, which is DAVIS 2016's object: add --year 2016" if labels.any() else ""
+            raise HodorError(f"{mask}: the first mask of sequence {sequence!r} shows no object{only_void}")
+        understood = "all that is not black is object 1" if binary else id_list(ids)
+        yield ConvertedClip(clip, {frame_index: encode_objects(labels, ids)}, understood)
+
+
+def _sequences(root: Path, split: str, year: str, resolution: str) -> list[str]:
+    """The names of a split's sequences; DAVIS 2016 lists them by resolution, as pairs of files."""
+    sets = root / "ImageSets"
+    if not sets.is_dir():
+        sequences = subfolders(root / "JPEGImages" / resolution)
+        if not sequences:
+            raise HodorError(f"{root / 'JPEGImages' / resolution}: no sequences in it")
+        _log.warning("%s: no such folder, so all %d sequences are taken as split %r", sets, len(sequences), split)
+        return sequences
+    lists = [sets / year / f"{split}.txt"] + ([sets / resolution / f"{split}.txt"] if year == "2016" else [])
+    for path in lists:
+        if path.is_file():
+            return _listed(path)
+    found = ", ".join(sorted(path.relative_to(sets).with_suffix("").as_posix() for path in sets.glob("*/*.txt")))
+    raise HodorError(f"{lists[0]}: no such split; ImageSets has: {found or 'none'} (choose with --year and --split)")
+
+
+def _listed(path: Path) -> list[str]:
+    """The sequences in a list: one name per line, or '/JPEGImages/480p/bear/00000.jpg /Annotations/...' for each frame."""
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError:
+        raise HodorError(f"{path}: not a text file; replace it") from None
+    names = []
+    for line in filter(None, map(str.strip, lines)):
+        name = line.split()[0].split("/")[-2] if line.startswith("/JPEGImages/") else line
+        check_name(name, str(path))
+        names.append(name)
+    if not names:
+        raise HodorError(f"{path}: lists no sequence")
+    return list(dict.fromkeys(names))

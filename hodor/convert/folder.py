@@ -1,0 +1,129 @@
+"""Any folder of frames with masks for some of them."""
+
+import argparse
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+from hodor.convert.clips import Clip, check_name, existing_folder, find_masks, images_by_stem, read_clip, subfolders
+from hodor.convert.masks import WHITE, encode_objects, id_list, is_coloured, object_ids, read_labels
+from hodor.convert.output import ConvertedClip, add_output_arguments, publish
+from hodor.errors import HodorError
+from hodor.formats.label_maps import VOID
+
+HELP = """\
+your own frames, with masks for some of them
+
+FRAMES_DIR and MASKS_DIR are one of
+  a folder of images and one of masks        one clip, called like the data set
+  two folders of folders                     a clip for each folder in FRAMES_DIR; its masks: the same name in MASKS_DIR
+  two paths that hold the word {clip}        a clip for each folder that fits in the place of {clip}
+A mask is called like its frame (00007.png for 00007.jpg) and has its size. Frames without a mask are segmented;
+an object's first mask is its start, later ones are not given unless you say --all_masks.
+
+What a mask file may be:
+  a palette or grey PNG, pixel values are object ids (0 = background, 255 = unsure, taken as background)
+  black and 255 (white) only, for one object
+  RGB in the colours of DAVIS' or YouTube-VOS' palette
+No blurred or antialiased edges, so no JPEG."""
+
+EXAMPLES = """\
+examples:
+  hodor convert folder holiday/frames holiday/masks --name holiday
+  hodor convert folder all_frames all_masks --name my_clips
+  hodor convert folder clips/{clip}/frames clips/{clip}/masks --name my_clips
+  hodor convert folder all_frames all_masks --name my_clips --binary --all_masks"""
+
+_log = logging.getLogger(__name__)
+_PLACE = "{clip}"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what `convert` reads."""
+    parser.add_argument("frames_folder", metavar="FRAMES_DIR", help="the frames, see above")
+    parser.add_argument("masks_folder", metavar="MASKS_DIR", help="the masks, see above")
+    parser.add_argument("--binary", action="store_true", help="everything that is not black is object 1")
+    parser.add_argument("--all_masks", action="store_true", help="every mask is a new reference, not only each object's first")
+    add_output_arguments(parser, name_help="name of the data set", name_required=True)
+
+
+def convert(arguments: argparse.Namespace) -> None:
+    """Converts one clip or many.
+
+    Raises:
+        HodorError: a folder or file is missing or bad.
+    """
+    folders = _clip_folders(arguments.frames_folder, arguments.masks_folder, arguments.name)
+    clips = _clips(folders, binary=arguments.binary, all_masks=arguments.all_masks)
+    publish(clips, len(folders), arguments.name, arguments)
+
+
+def _clip_folders(frames: str, masks: str, name: str) -> list[tuple[str, Path, Path]]:
+    """(sequence, folder of frames, folder of masks) for every clip."""
+    if (_PLACE in frames) != (_PLACE in masks):
+        raise HodorError(f"{frames} {masks}: either both FRAMES_DIR and MASKS_DIR hold {_PLACE}, or none of them")
+    if _PLACE not in frames:
+        folder = existing_folder(Path(frames), "the frames")
+        existing_folder(Path(masks), "the masks")
+        if images_by_stem(folder):
+            return [(name, folder, Path(masks))]
+        if not subfolders(folder):
+            raise HodorError(f"{folder}: no frames and no clips in it")
+        frames, masks = f"{frames}/{_PLACE}", f"{masks}/{_PLACE}"
+    before, after = frames.split(_PLACE, 1)
+    if Path(before + "x").name != "x" or (after and not after.startswith("/")):
+        raise HodorError(f"{frames}: {_PLACE} must stand for the whole name of a folder, as in clips/{_PLACE}/frames")
+    clips = subfolders(existing_folder(Path(before or "."), "the folder with the clips"))
+    found = [clip for clip in clips if Path(frames.replace(_PLACE, clip)).is_dir()]
+    if not found:
+        raise HodorError(f"{frames}: no frames and no clips there")
+    if len(found) < len(clips):
+        strange = next(clip for clip in clips if clip not in found)
+        _log.warning("%s: no such folder, so %d of %d clips are taken", frames.replace(_PLACE, strange), len(found), len(clips))
+    return [(clip, Path(frames.replace(_PLACE, clip)), Path(masks.replace(_PLACE, clip))) for clip in found]
+
+
+def _clips(folders: list[tuple[str, Path, Path]], *, binary: bool, all_masks: bool) -> Iterator[ConvertedClip]:
+    for sequence, frames, masks in folders:
+        check_name(sequence, str(frames))
+        clip = read_clip(sequence, frames)
+        files = find_masks(clip, masks)
+        given = _collect(clip, files, binary=binary, all_masks=all_masks)
+        segmentations, understood = _interpret(given, files[0][1])
+        if not segmentations:
+            raise HodorError(f"{masks}: no mask of sequence {sequence!r} shows an object ({understood})")
+        yield ConvertedClip(clip, segmentations, "all that is not black is object 1" if binary else understood)
+
+
+def _collect(clip: Clip, files: list[tuple[int, Path]], *, binary: bool, all_masks: bool) -> dict[int, dict[int, str]]:
+    """{frame index: {value in the mask: its pixels}}, by default only where a value occurs first."""
+    given: dict[int, dict[int, str]] = {}
+    seen: set[int] = set()
+    for index, path in files:
+        labels = read_labels(clip, index, path, binary=binary)
+        ids = object_ids(labels)
+        wanted = ids if all_masks else [object_id for object_id in ids if object_id not in seen]
+        if wanted:
+            given[index] = encode_objects(labels, wanted)
+        seen.update(ids)
+    return given
+
+
+def _interpret(given: dict[int, dict[int, str]], a_mask: Path) -> tuple[dict[int, dict[int, str]], str]:
+    """What the values in a clip's masks mean: ids, or one object that is drawn in white; and the same in words."""
+    values = sorted({value for masks in given.values() for value in masks})
+    if values == [VOID]:
+        return _only(given, {VOID: 1}), "masks of 0 and 255 only, 255 taken as object 1"
+    if values == [WHITE] and is_coloured(a_mask):
+        return _only(given, {WHITE: 1}), "masks of black and white only, white taken as object 1"
+    ids = [value for value in values if value != VOID]
+    note = ", 255 taken as background" if VOID in values else ""
+    return _only(given, {object_id: object_id for object_id in ids}), f"{id_list(ids) if ids else 'all masks are empty'}{note}"
+
+
+def _only(given: dict[int, dict[int, str]], renamed: dict[int, int]) -> dict[int, dict[int, str]]:
+    """The masks of the values in `renamed`, under their new names; frames without any are left out."""
+    result = {
+        index: {renamed[value]: text for value, text in masks.items() if value in renamed} for index, masks in given.items()
+    }
+    return {index: masks for index, masks in result.items() if masks}

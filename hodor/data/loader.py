@@ -1,0 +1,125 @@
+"""Batches made ahead of their use by other processes, in an order that doesn't depend on how many there are."""
+
+import multiprocessing
+import signal
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import cv2
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from hodor.data.collate import TrainingBatch, collate
+from hodor.data.samples import SampleRequest, TrainingSample, TrainingSamples
+from hodor.data.training_data import TrainingData
+from hodor.errors import HodorError
+from hodor.program import describe_os_error
+
+
+def training_loader(
+    data: TrainingData, *, first: int = 0, step: int = 1, num_workers: int = 0, pin_memory: bool = False
+) -> Generator[TrainingBatch, None, None]:
+    """Loads the batches first, first + step, ... of the stream, without end.
+
+    Args:
+        data: samples and their order.
+        first: the number of the first batch; process r of P that goes on after n batches of its own says r + n * P.
+        step: P.
+        num_workers: processes that make batches ahead; 0 = this process makes them when they are needed. They start with the
+            first batch, end when the iterator is closed or deleted, and are deaf to SIGINT and SIGTERM, so that this process
+            decides what happens then. OpenCV gets one thread in them, and in this process too.
+        pin_memory: put batches into page-locked memory.
+
+    Raises:
+        HodorError: (while iterating) a file is missing or broken, or a process ended.
+    """
+    loader = DataLoader(
+        _Requested(data.dataset),
+        batch_sampler=_Batches(data, first, step),
+        num_workers=num_workers,
+        collate_fn=_collate,
+        pin_memory=pin_memory,
+        worker_init_fn=_prepare_worker,
+    )
+    return _batches(loader)
+
+
+def _batches(loader: "DataLoader[TrainingSample]") -> Generator[TrainingBatch, None, None]:
+    if loader.num_workers:
+        cv2.setNumThreads(1)  # a process forked from one with OpenCV's threads waits for them forever
+    others = set(multiprocessing.active_children())
+    with _signals_held_back():
+        iterator: Any = iter(loader)
+    workers = set(multiprocessing.active_children()) - others
+    try:
+        for batch in iterator:
+            if isinstance(batch, _Failure):
+                raise HodorError(batch)
+            yield batch
+    except (RuntimeError, EOFError, ConnectionError) as error:
+        if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
+            raise
+        raise HodorError(
+            "a process that loads data ended unexpectedly, probably for lack of memory or of shared memory (/dev/shm); "
+            "use fewer with --num_cpu_workers"
+        ) from error
+    finally:
+        with suppress(RuntimeError):  # of a process that ended unexpectedly, once more
+            if workers:
+                iterator._shutdown_workers()
+        for worker in workers:
+            if worker.is_alive():
+                worker.kill()
+
+
+@contextmanager
+def _signals_held_back() -> Iterator[None]:
+    """Signals wait; processes that are started meanwhile inherit this until `_prepare_worker` makes them deaf for good."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class _Failure(str):
+    """A complaint on its way from another process, where an exception would arrive with its traceback as text."""
+
+    __slots__ = ()
+
+
+class _Requested(Dataset[TrainingSample]):
+    """Samples, or what is wrong with them."""
+
+    def __init__(self, samples: TrainingSamples) -> None:
+        self._samples = samples
+
+    def __getitems__(self, requests: Sequence[SampleRequest]) -> list[TrainingSample] | _Failure:
+        try:
+            return [self._samples[request] for request in requests]
+        except HodorError as error:
+            return _Failure(error)
+        except OSError as error:
+            return _Failure(describe_os_error(error))
+
+
+class _Batches:
+    """What torch calls a batch sampler."""
+
+    def __init__(self, data: TrainingData, first: int, step: int) -> None:
+        self._data, self._first, self._step = data, first, step
+
+    def __iter__(self) -> Iterator[list[SampleRequest]]:
+        return self._data.stream.batches(self._first, self._step)
+
+
+def _collate(samples: list[TrainingSample] | _Failure) -> TrainingBatch | _Failure:
+    return samples if isinstance(samples, _Failure) else collate(samples)
+
+
+def _prepare_worker(_: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)

@@ -1,0 +1,145 @@
+"""The JSON of inference videos: which frames, which masks are given in which of them.
+
+    {"meta"?: {...},
+     "sequences": [{"id": "bear",
+                    "image_paths": ["bear/00000.jpg", ...],               relative to the data set's image folder
+                    "segmentations": {"0": {"1": "run-length string"}},   frame index -> object id -> mask
+                    "eval_files"?: ["00000.jpg", ...]}]}                  the frames a server wants back
+
+Further keys are ignored. Masks stay text until a frame is reached: a run-length string is a few hundred bytes.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from hodor.errors import HodorError
+from hodor.files import inside, written_aside
+from hodor.formats import run_length
+from hodor.formats.json_values import JsonValue, read_json
+
+MAX_OBJECT_ID = 255
+
+
+@dataclass(frozen=True)
+class InferenceSequence:
+    """A video to segment.
+
+    Attributes:
+        id: its name, which is also the name of its output folder.
+        image_paths: its frames in order, relative to the data set's image folder, with forward slashes.
+        segmentations: {frame index: {object id (1..255): run-length string}}; given masks, in the file's order.
+        eval_files: names of the frames that a benchmark server wants back; None = all.
+    """
+
+    id: str
+    image_paths: tuple[str, ...]
+    segmentations: Mapping[int, Mapping[int, str]]
+    eval_files: tuple[str, ...] | None = None
+
+    def masks(self, frame_index: int, height: int, width: int) -> dict[int, np.ndarray]:
+        """The masks given in one frame, {object id: [height, width] bool}, in the file's order; {} where there are none.
+
+        Raises:
+            HodorError: a run-length string doesn't decode to this size, or a mask is empty.
+        """
+        masks = {}
+        for object_id, text in self.segmentations.get(frame_index, {}).items():
+            where = f"sequence {self.id!r}, frame {self.image_paths[frame_index]}, object {object_id}"
+            try:
+                mask = run_length.decode(text, height, width)
+            except ValueError as error:
+                raise HodorError(f"{where}: the mask doesn't fit the frame ({error}); convert the data set again") from None
+            if not mask.any():
+                raise HodorError(f"{where}: the mask is empty; leave the object out of this frame")
+            masks[object_id] = mask
+        return masks
+
+
+def read_inference_json(path: Path) -> list[InferenceSequence]:
+    """Reads a file of inference videos.
+
+    Raises:
+        HodorError: the file is missing, is no JSON, or has a value of the wrong type; the message names sequence and key.
+    """
+    result = [_sequence(value) for value in read_json(path).get("sequences").items()]
+    if not result:
+        raise HodorError(f"{path}: key 'sequences': the list is empty, so there is nothing to segment")
+    _refuse_shared_folders(path, [sequence.id for sequence in result])
+    return result
+
+
+def write_inference_json(path: Path, sequences: list[InferenceSequence], meta: Mapping[str, Any] | None = None) -> None:
+    """Writes a file of inference videos; complete or absent."""
+    content = {"meta": dict(meta or {}), "sequences": [_as_json(sequence) for sequence in sequences]}
+    with written_aside(path) as aside:
+        aside.write_text(json.dumps(content))
+
+
+def _as_json(sequence: InferenceSequence) -> dict[str, Any]:
+    value: dict[str, Any] = {
+        "id": sequence.id,
+        "image_paths": list(sequence.image_paths),
+        "segmentations": {
+            str(frame): {str(object_id): text for object_id, text in masks.items()}
+            for frame, masks in sequence.segmentations.items()
+        },
+    }
+    if sequence.eval_files is not None:
+        value["eval_files"] = list(sequence.eval_files)
+    return value
+
+
+def _refuse_shared_folders(path: Path, ids: list[str]) -> None:
+    """Makes sure that no sequence's output folder is another's or lies in it: the one would be replaced with the other."""
+    folders: dict[PurePosixPath, str] = {}
+    for sequence_id in ids:
+        folder = PurePosixPath(sequence_id)
+        if folder in folders:
+            raise HodorError(f"{path}: sequence {sequence_id!r} stands in it twice")
+        folders[folder] = sequence_id
+    for folder, sequence_id in folders.items():
+        outer = next((folders[parent] for parent in folder.parents if parent in folders), None)
+        if outer is not None:
+            raise HodorError(f"{path}: sequence {sequence_id!r} would lie in the folder of sequence {outer!r}; rename one")
+
+
+def _check_path(relative: str, what: str) -> None:
+    """Makes sure that a path stays in its folder and can be a file's name."""
+    inside(Path(), relative, what)
+    try:
+        os.fsencode(relative)
+    except UnicodeEncodeError:
+        raise HodorError(f"{what}: {relative!r} holds half a character and can't be the name of a file; rename it") from None
+
+
+def _sequence(value: JsonValue) -> InferenceSequence:
+    sequence_id = value.get("id").text()
+    value = JsonValue(value.content, f"{value.where.rsplit(':', 1)[0]}: sequence {sequence_id!r}")
+    _check_path(sequence_id, f"{value.where}, key 'id'")
+    image_paths = tuple(path.text() for path in value.get("image_paths").items())
+    if not image_paths:
+        raise HodorError(f"{value.where}, key 'image_paths': the sequence has no frames")
+    for image_path in image_paths:
+        _check_path(image_path, f"{value.where}, key 'image_paths'")
+    names = [PurePosixPath(image_path).stem for image_path in image_paths]
+    if len(set(names)) != len(names):
+        raise HodorError(
+            f"{value.where}, key 'image_paths': two frames have the same name, so their masks would overwrite each other"
+        )
+    segmentations = {
+        frame: {object_id: text.text() for object_id, text in masks.numbered(1, MAX_OBJECT_ID, "an object id").items()}
+        for frame, masks in value.get("segmentations").numbered(0, len(image_paths) - 1, "a frame index").items()
+    }
+    eval_files = None
+    if value.has("eval_files"):
+        eval_files = tuple(name.text() for name in value.get("eval_files").items())
+        for name in eval_files:
+            if "/" in name or PurePosixPath(name).stem not in names:
+                raise HodorError(f"{value.where}, key 'eval_files': {name!r} is none of the sequence's frames")
+    return InferenceSequence(sequence_id, image_paths, segmentations, eval_files)

@@ -1,0 +1,71 @@
+"""Label maps as files: `[H, W]` uint8 where a pixel's value is the id of the object it shows, 0 for none."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from hodor.errors import HodorError
+from hodor.files import written_aside
+from hodor.formats.palettes import davis_palette, youtube_vos_palette
+from hodor.media.images import open_picture
+
+VOID = 255  # "unsure" in DAVIS' annotations
+
+
+def read_label_map(path: Path, *, binary: bool = False) -> np.ndarray:
+    """Reads a mask file as a label map `[H, W]` uint8.
+
+    Palette PNGs give their indices, grey ones their values, colour ones the ids of the DAVIS or YouTube-VOS palette.
+
+    Args:
+        path: the mask file.
+        binary: every pixel that is not black belongs to object 1 (DAVIS 2016's 0/255 masks).
+
+    Raises:
+        HodorError: the file is broken or has 16 bits, or colours that are in no known palette.
+    """
+    picture = open_picture(path)
+    labels: np.ndarray
+    if picture.mode in {"P", "L"}:
+        labels = np.array(picture)
+    elif picture.mode == "1":
+        labels = np.array(picture).astype(np.uint8)
+    elif picture.mode == "LA":
+        labels = np.array(picture)[..., 0]
+    elif picture.mode in {"RGB", "RGBA"}:
+        labels = _labels_of_colours(np.array(picture)[..., :3], path, binary)
+    else:
+        raise HodorError(f"{path}: a mask must be a palette, grey or RGB image, not {picture.mode}")
+    return (labels > 0).astype(np.uint8) if binary else labels
+
+
+def write_label_map(path: Path, labels: np.ndarray, palette: np.ndarray) -> None:
+    """Writes `labels` `[H, W]` uint8 as a palette PNG whose pixel values are the ids; complete or absent."""
+    picture = Image.fromarray(labels).convert("P")
+    picture.putpalette(palette.tobytes())
+    with written_aside(path) as aside:
+        picture.save(aside, format="PNG")
+
+
+def _labels_of_colours(colours: np.ndarray, path: Path, binary: bool) -> np.ndarray:
+    """`[H, W, 3]` colours -> `[H, W]` ids by the first palette that knows all of them."""
+    if binary:
+        brightest: np.ndarray = colours.max(axis=2)
+        return (brightest > 0).astype(np.uint8)
+    codes = colours.astype(np.int32) @ np.array([65536, 256, 1], dtype=np.int32)
+    present, inverse = np.unique(codes, return_inverse=True)
+    all_known: set[int] = set()
+    for palette in (davis_palette(), youtube_vos_palette()):
+        known = palette.astype(np.int32) @ np.array([65536, 256, 1], dtype=np.int32)
+        unique, first = np.unique(known, return_index=True)
+        positions = np.searchsorted(unique, present).clip(max=len(unique) - 1)
+        if np.array_equal(unique[positions], present):
+            ids: np.ndarray = first[positions].astype(np.uint8)
+            return ids[inverse.reshape(codes.shape)]
+        all_known.update(known.tolist())
+    strange = next((code for code in present.tolist() if code not in all_known), int(present[-1]))
+    raise HodorError(
+        f"{path}: {len(present)} colours, such as {(strange >> 16, strange >> 8 & 255, strange & 255)}, "
+        "are in no known palette; save the mask without antialiasing as palette or grey PNG with object ids as pixel values"
+    )

@@ -1,0 +1,143 @@
+"""The masks of a data set: run-length strings, areas and boxes of all objects in a few arrays."""
+
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hodor.errors import HodorError
+from hodor.formats import run_length
+from hodor.formats.text_table import TextTable
+
+
+@dataclass(frozen=True, eq=False)
+class MaskTable:
+    """Masks in groups; a group holds those of one image or frame.
+
+    Attributes:
+        starts: `[G + 1]` int64; group g has the rows starts[g] .. starts[g + 1] - 1.
+        object_ids: `[M]` int32, ascending in a group.
+        texts: M run-length strings.
+        areas: `[M]` float64, in pixels.
+        boxes: `[M, 4]` float32, x, y, width, height in pixels.
+    """
+
+    starts: np.ndarray
+    object_ids: np.ndarray
+    texts: TextTable
+    areas: np.ndarray
+    boxes: np.ndarray
+
+    def rows(self, group: int) -> np.ndarray:
+        """The rows of one group."""
+        return np.arange(self.starts[group], self.starts[group + 1])
+
+    def count(self, chosen: np.ndarray) -> np.ndarray:
+        """How many of the chosen rows (`[M]` bool) each group has, `[G]` int64."""
+        before = np.concatenate([[0], np.cumsum(chosen, dtype=np.int64)])
+        return before[self.starts[1:]] - before[self.starts[:-1]]
+
+    def larger_than(self, area: float, side: float, *, or_equal: bool = False) -> np.ndarray:
+        """Which objects have more pixels than `area` and a box whose shorter side is longer than `side`, `[M]` bool.
+
+        Args:
+            area: in pixels.
+            side: in pixels.
+            or_equal: exactly as many will do as well; empty masks never do.
+        """
+        sides = self.boxes[:, 2:].min(axis=1)
+        if or_equal:
+            return (self.areas >= area) & (sides >= side) & (self.areas > 0)
+        return (self.areas > area) & (sides > side)
+
+    def decode(self, row: int, height: int, width: int, where: str) -> np.ndarray:
+        """A mask as `[height, width]` bool.
+
+        Raises:
+            HodorError: its string is broken or has another size; `where` names file and image.
+        """
+        try:
+            return run_length.decode(self.texts[row], height, width)
+        except ValueError as error:
+            raise HodorError(
+                f"{where}, object {self.object_ids[row]}: the mask doesn't fit ({error}); convert the data set again"
+            ) from None
+
+
+class MaskTableBuilder:
+    """Collects masks; what is given waits in arrays, without an object for each mask."""
+
+    def __init__(self, group: str) -> None:
+        """
+        Args:
+            group: what a group belongs to, "image" or "frame", for messages.
+        """
+        self._group = group
+        self._starts = array("q", [0])
+        self._object_ids = array("i")
+        self._areas = array("d")
+        self._boxes = array("f")
+        self._content = bytearray()
+        self._ends = array("q")
+
+    def add(
+        self,
+        object_id: int,
+        text: str,
+        area: float | None,
+        box: Sequence[float] | None,
+        size: tuple[int, int],
+        *,
+        where: str,
+    ) -> None:
+        """Adds a mask to the group that was not ended yet.
+
+        Args:
+            object_id: its number.
+            text: its run-length string.
+            area: in pixels; None = counted.
+            box: (x, y, width, height) in pixels; None = measured.
+            size: (height, width) of the image.
+            where: the place of the string, for messages.
+
+        Raises:
+            HodorError: area or box is None, and the string is none of a mask of this size.
+        """
+        if area is None or box is None:
+            try:
+                mask = run_length.decode(text, *size)
+            except ValueError as error:
+                raise HodorError(
+                    f"{where}: the mask doesn't fit the {self._group} ({error}); convert the data set again"
+                ) from None
+            counted, measured = _area_and_box(mask)
+            area, box = counted if area is None else area, measured if box is None else box
+        self._object_ids.append(object_id)
+        self._areas.append(area)
+        self._boxes.extend(box)
+        self._content += text.encode("utf-8", "surrogatepass")
+        self._ends.append(len(self._content))
+
+    def end_group(self) -> int:
+        """Ends a group; returns the number of masks in it."""
+        self._starts.append(len(self._areas))
+        return self._starts[-1] - self._starts[-2]
+
+    def finish(self) -> MaskTable:
+        """The table of everything that was added."""
+        return MaskTable(
+            np.array(self._starts, dtype=np.int64),
+            np.array(self._object_ids, dtype=np.int32),
+            TextTable(bytes(self._content), np.array(self._ends, dtype=np.int64)),
+            np.array(self._areas, dtype=np.float64),
+            np.array(self._boxes, dtype=np.float32).reshape(-1, 4),
+        )
+
+
+def _area_and_box(mask: np.ndarray) -> tuple[int, tuple[int, int, int, int]]:
+    columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
+    if not len(columns):
+        return 0, (0, 0, 0, 0)
+    left, top, right, bottom = (int(end) for end in (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1))
+    return int(np.count_nonzero(mask)), (left, top, right - left, bottom - top)

@@ -1,0 +1,43 @@
+"""Synthetic clips as files, in the layout of DAVIS, so that everything that reads DAVIS can be tried without downloading it."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from PIL import Image
+
+from hodor.errors import HodorError
+from hodor.files import folder_written_aside
+from hodor.formats.label_maps import write_label_map
+from hodor.formats.palettes import davis_palette
+from hodor.synthetic.clip import SyntheticClip
+
+JPEG_QUALITY = 92
+
+
+def write_davis_folder(folder: Path, clips: Iterable[tuple[str, SyntheticClip]], *, resolution: str = "480p") -> None:
+    """Writes clips as JPEGImages, Annotations (every frame, palette PNG) and ImageSets/2017/val.txt; complete or absent.
+
+    Args:
+        folder: is made; if it exists it must be empty.
+        clips: (name of the sequence, clip); clips are drawn frame by frame.
+        resolution: the folder below JPEGImages and Annotations; DAVIS' own name by default, whatever the size is.
+
+    Raises:
+        HodorError: the folder holds something already.
+    """
+    folder = folder.resolve()
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise HodorError(f"{folder}: exists and is not empty; name a new folder")
+    palette = davis_palette()
+    with folder_written_aside(folder) as aside:
+        names = []
+        for name, clip in clips:
+            names.append(name)
+            images, masks = aside / "JPEGImages" / resolution / name, aside / "Annotations" / resolution / name
+            images.mkdir(parents=True)
+            for index, (image, labels) in enumerate(clip):
+                Image.fromarray(image).save(images / f"{index:05d}.jpg", quality=JPEG_QUALITY)
+                write_label_map(masks / f"{index:05d}.png", labels, palette)
+        listing = aside / "ImageSets" / "2017" / "val.txt"
+        listing.parent.mkdir(parents=True)
+        listing.write_text("".join(f"{name}\n" for name in names))

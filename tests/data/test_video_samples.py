@@ -1,0 +1,173 @@
+"""Samples of videos: what is in them, and from which frames."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from support.small_training_sets import box_masks, write_image, write_json, write_videos
+from training_sample_checks import (
+    AS_IT_IS,
+    all_requests,
+    assert_presence_is_what_is_seen,
+    assert_sound,
+    settings,
+    videos_in,
+)
+
+from hodor.config.strengths import VideoStrengths
+from hodor.data.samples import (
+    DenseVideoSamples,
+    SampleRequest,
+    SparseVideoSamples,
+)
+from hodor.errors import HodorError
+from hodor.formats import run_length
+
+BIG, SMALL, FAR = box_masks(40, 60, (5, 5, 20, 20), (5, 5, 4, 4), (35, 5, 20, 20))
+
+
+def write_bare_videos(tmp_path, *tracks, size=(40, 60)):
+    """Videos of grey frames with these tracks, {object: mask} per frame."""
+    sequences = []
+    for number, frames in enumerate(tracks):
+        paths = [f"v{number}/{index}.png" for index in range(len(frames))]
+        for index, path in enumerate(paths):
+            write_image(tmp_path, "set", path, np.full((*size, 3), 10 * index, np.uint8))
+        coded = [{str(i): {"seg": run_length.encode(mask)} for i, mask in frame.items()} for frame in frames]
+        sequences.append({"id": f"v{number}", "height": size[0], "width": size[1], "image_paths": paths, "tracks": coded})
+    write_json(tmp_path, "set", {"sequences": sequences})
+    return videos_in(tmp_path)
+
+
+@pytest.mark.parametrize(("min_delta", "max_delta", "others"), [(1, 5, 2), (3, 8, 2), (1, 3, 2), (2, 9, 0)])
+def test_dense_frames(tmp_path, min_delta, max_delta, others):
+    length = 14
+    videos = write_bare_videos(tmp_path, [{1: BIG}] * length, [{1: BIG}] * 9)
+    samples = DenseVideoSamples(videos, settings(num_other_frames=others, min_delta=min_delta, max_delta=max_delta))
+    references = [samples.frames(SampleRequest(item, 1, 0))[0] for item in range(len(samples))]
+    last = [n - others - min_delta - 1 for n in (length, 9)]
+    assert references == [*range(last[0] + 1), *range(length, length + last[1] + 1)]
+    seen = set()
+    for item in range(len(samples)):
+        end = length if references[item] < length else length + 9
+        for seed in range(150):
+            reference, *rest = samples.frames(SampleRequest(item, 1, seed))
+            assert reference == references[item] and len(rest) == others and rest == sorted(set(rest))
+            deltas = [frame - reference for frame in rest]
+            assert all(min_delta <= delta < max_delta and reference + delta < end for delta in deltas)
+            seen |= set(deltas)
+    if others:
+        assert seen == set(range(min_delta, max_delta))
+
+
+def test_dense_references_have_an_object_that_is_large_enough(tmp_path):
+    videos = write_bare_videos(tmp_path, [{1: BIG}, {2: SMALL}, {}, {1: SMALL, 2: BIG}, {1: BIG, 2: FAR}] + [{}] * 6)
+    samples = DenseVideoSamples(videos, settings(min_area=100))
+    assert [samples.frames(SampleRequest(item, 1, 0))[0] for item in range(len(samples))] == [0, 3, 4]
+    assert samples.num_objects.tolist() == [1, 1, 2]
+    exact = DenseVideoSamples(videos, settings(min_area=400, min_side=20))
+    assert len(exact) == 3  # at least, not more than
+
+
+def test_shrinking_objects_stay_unless_every_frame_is_filtered(tmp_path):
+    videos = write_bare_videos(tmp_path, [{1: BIG}] + [{1: SMALL, 2: FAR}] * 8)
+    plain = settings(min_area=100, strengths=VideoStrengths(crop_share=1.0), cropping=False)
+    for filtered in (False, True):
+        samples = DenseVideoSamples(videos, plain, filter_every_frame=filtered)
+        sample = samples[SampleRequest(0, 1, 0)]
+        assert sample.labels[0].any() and sample.labels[1:].any() != filtered and sample.labels.max() == 1
+        assert sample.presence.tolist() == [[True], [not filtered], [not filtered]]
+
+
+def test_dense_ids_follow_the_objects(tmp_path):
+    videos = write_bare_videos(tmp_path, [{3: BIG, 7: FAR}] + [{7: BIG, 3: FAR}] * 8)
+    plain = settings(strengths=VideoStrengths(**AS_IT_IS, crop_share=1.0), cropping=False)
+    samples = DenseVideoSamples(videos, plain)
+    labels = samples[SampleRequest(0, 2, 0)].labels
+    assert (labels[0].unique().tolist(), labels.shape) == ([0, 1, 2], (3, 48, 72))
+    centre_left, centre_right = labels[:, 18, 18], labels[:, 18, 54]
+    assert centre_left.tolist() == [1, 2, 2] and centre_right.tolist() == [2, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("length", "annotated", "expected"), [(9, range(9), 4), (8, [0, 1, 7], 1), (12, [9], 9), (10, [2, 8], 2)]
+)
+def test_the_sparse_reference_is_the_annotated_frame_closest_to_the_middle(tmp_path, length, annotated, expected):
+    videos = write_bare_videos(tmp_path, [{1: BIG} if index in annotated else {2: SMALL} for index in range(length)])
+    for last, frame in ((False, expected), (True, max(annotated))):
+        samples = SparseVideoSamples(videos, settings(min_area=100), last_annotated=last)
+        assert samples.frames(SampleRequest(0, 1, 0))[0] == frame
+
+
+def test_sparse_frames_are_all_earlier_or_all_later_within_the_distance(tmp_path):
+    videos = write_bare_videos(tmp_path, [{1: BIG}] * 5, [{1: BIG} if index == 10 else {} for index in range(21)])
+    samples = SparseVideoSamples(videos, settings(max_delta=4, min_delta=3))
+    draws = [samples.frames(SampleRequest(1, 1, seed)) for seed in range(600)]
+    deltas = np.array([[frame - reference for frame in rest] for reference, *rest in draws])
+    assert {draw[0] for draw in draws} == {15}
+    assert (np.sign(deltas[:, 0]) == np.sign(deltas[:, 1])).all() and (deltas[:, 0] != deltas[:, 1]).all()
+    assert set(np.abs(deltas).ravel().tolist()) == {1, 2, 3, 4}  # the last one included
+    assert 0.4 < (deltas[:, 0] > 0).mean() < 0.6
+    assert 0.4 < (np.abs(deltas[:, 0]) > np.abs(deltas[:, 1])).mean() < 0.6  # without order
+    last = SparseVideoSamples(videos, settings(max_delta=4), last_annotated=True)
+    assert all(max(last.frames(SampleRequest(0, 1, seed))[1:]) < 4 for seed in range(20))
+
+
+def test_sparse_sequences_that_are_too_short_are_left_out(tmp_path):
+    videos = write_bare_videos(tmp_path, [{1: BIG}] * 2, [{1: BIG}] * 4, [{1: BIG}] * 5, [{}] * 5)
+    samples = SparseVideoSamples(videos, settings())
+    assert len(samples) == 2 and samples.frames(SampleRequest(0, 1, 0)) in ([4, 3, 2], [4, 2, 3])
+    with pytest.raises(HodorError, match=r"no sequence has 5 frames before or behind .* lower TRAINING.NUM_OTHER_FRAMES"):
+        SparseVideoSamples(videos, settings(num_other_frames=5))
+
+
+def test_sparse_samples_never_read_the_masks_of_other_frames(tmp_path):
+    path = write_videos(tmp_path, "set", [9])
+    content = json.loads(path.read_text())
+    for index, track in enumerate(content["sequences"][0]["tracks"]):
+        for entry in track.values():
+            entry.update(area=500, box=[0, 0, 20, 20], seg=entry["seg"] if index == 4 else "broken!")
+    path.write_text(json.dumps(content))
+    sample = SparseVideoSamples(videos_in(tmp_path), settings())[SampleRequest(0, 2, 0)]
+    assert_sound(sample, 2)
+    assert not sample.labels[1:].any() and sample.labels[0].unique().tolist() == [0, 1, 2] and sample.presence.all()
+    with pytest.raises(HodorError, match=r"set.json: sequence 'video0', frame 0000\d.png, object 1: the mask doesn't fit"):
+        DenseVideoSamples(videos_in(tmp_path), settings())[SampleRequest(0, 1, 0)]
+
+
+def test_video_samples_are_sound(tmp_path):
+    write_videos(tmp_path, "set", [10, 7], objects=3)
+    for kind in (DenseVideoSamples, SparseVideoSamples):
+        samples = kind(videos_in(tmp_path), settings())
+        for request in all_requests(samples):
+            sample = samples[request]
+            assert_sound(sample, request.num_objects)
+            assert sample.labels.shape[1:] == (48, 64)
+            assert sample.presence[0].all() and sample.name.count("frames 000") == 1
+            if kind is DenseVideoSamples:
+                assert_presence_is_what_is_seen(sample)
+
+
+def test_colours_change_once_per_dense_clip_and_in_each_sparse_frame(tmp_path):
+    videos = write_bare_videos(tmp_path, [{1: BIG}] * 9)
+    for path in (tmp_path / "dataset_images").rglob("*.png"):
+        Image.fromarray(np.full((40, 60, 3), 120, np.uint8)).save(path)
+    plain = settings(cropping=False, geometric=False)
+    for kind, equal in ((DenseVideoSamples, True), (SparseVideoSamples, False)):
+        for seed in range(5):
+            shades = kind(videos, plain)[SampleRequest(0, 1, seed)].images.mean(dim=(1, 2, 3))
+            assert (len(set(shades.tolist())) == 1) is equal
+    for kind in (DenseVideoSamples, SparseVideoSamples):
+        without = kind(videos, dataclasses.replace(plain, colour=False))
+        assert (without[SampleRequest(0, 1, 0)].images == 120).all()
+
+
+def test_videos_without_anything_to_learn_from(tmp_path):
+    videos = write_bare_videos(tmp_path, [{1: SMALL}] * 3 + [{1: BIG}])
+    for kind in (DenseVideoSamples, SparseVideoSamples):
+        with pytest.raises(HodorError, match=r"no object has at least 9999 pixels .* lower TRAINING.MIN_REF_MASK_AREA"):
+            kind(videos, settings(min_area=9999))
+    with pytest.raises(HodorError, match=r"no frame with a large enough object is followed by the 3 frames"):
+        DenseVideoSamples(videos, settings(min_area=100))

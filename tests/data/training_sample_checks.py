@@ -1,0 +1,63 @@
+"""Samples of small data sets, and what every sample must satisfy."""
+
+import torch
+
+from hodor.data.samples import (
+    SampleRequest,
+    StaticImageSamples,
+)
+from hodor.data.samples.videos import VideoSettings
+from hodor.formats.annotated_images import read_annotated_images
+from hodor.formats.annotated_videos import read_annotated_videos
+
+AS_IT_IS = {"flip_share": 0.0, "hue": 0, "saturation": 0, "contrast": 0.0, "brightness": 0.0}
+
+
+def static_samples(root, name="coco_2017_train", **changes):
+    images = read_annotated_images(root / "dataset_json_annotations" / f"{name}.json", root / "dataset_images" / name)
+    settings = {"num_other_frames": 2, "area": 4096, "min_area": 20, "min_side": 3, **changes}
+    return StaticImageSamples(images, **settings)
+
+
+def settings(**changes):
+    defaults = {
+        "num_other_frames": 2,
+        "min_delta": 1,
+        "max_delta": 6,
+        "min_area": 20,
+        "min_side": 3,
+        "min_dim": 48,
+        "max_dim": 96,
+    }
+    return VideoSettings(**{**defaults, **changes})
+
+
+def videos_in(root, name="set"):
+    return read_annotated_videos(root / "dataset_json_annotations" / f"{name}.json", root / "dataset_images" / name)
+
+
+def assert_sound(sample, num_objects, others=2):
+    frames, _, height, width = sample.images.shape
+    assert frames == 1 + others and sample.images.dtype == torch.float32
+    assert sample.images.is_contiguous() and sample.images.min() >= 0 and sample.images.max() <= 255
+    assert sample.valid.shape == sample.labels.shape == (frames, height, width)
+    assert (sample.valid.dtype, sample.labels.dtype, sample.presence.dtype) == (torch.bool, torch.uint8, torch.bool)
+    assert sample.presence.shape == (frames, num_objects) and sample.labels.max() <= num_objects
+    assert not sample.labels[~sample.valid].any()
+    assert not sample.images.movedim(1, -1)[~sample.valid].any()
+
+
+def assert_presence_is_what_is_seen(sample):
+    for frame, present in zip(sample.labels, sample.presence, strict=True):
+        assert [bool((frame == i + 1).any()) for i in range(len(present))] == present.tolist()
+
+
+def assert_equal(first, second):
+    assert all(torch.equal(a, b) for a, b in zip(first[:4], second[:4], strict=True)) and first.name == second.name
+
+
+def all_requests(samples, seeds=3):
+    for item in range(len(samples)):
+        for seed in range(seeds):
+            for count in range(1, int(samples.num_objects[item]) + 1):
+                yield SampleRequest(item, count, seed)
