@@ -84,7 +84,7 @@ def test_the_default_is_the_papers_model():
         ("ATTENTION_MASKING", "soft", "one of none, hard, soft_fixed, soft_learnable"),
         ("DROPOUT", 1.0, r"in \[0, 1\)"),
         ("DROPOUT", -0.1, r"in \[0, 1\)"),
-        ("DROPOUT", float("nan"), r"in \[0, 1\)"),
+        ("DROPOUT", float("nan"), "a number"),
     ],
 )
 def test_values_out_of_range_name_the_key(key, value, allowed):
@@ -98,6 +98,5 @@ def test_values_out_of_range_name_the_key(key, value, allowed):
 )
 def test_image_statistics_must_be_three_numbers(key, value):
     config = small_config()
-    config = dataclasses.replace(config, input=dataclasses.replace(config.input, **{key: value}))
     with pytest.raises(HodorError, match=rf"^INPUT\.{key.upper()} must be three numbers"):
-        build_model(config)
+        build_model(dataclasses.replace(config, input=dataclasses.replace(config.input, **{key: value})))
