@@ -1,7 +1,7 @@
 """How sections of a configuration are declared; they check their values when they are made."""
 
 import reprlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias, get_args, get_origin
 
 from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, TypeAdapter, ValidationError
@@ -11,7 +11,7 @@ from typing_extensions import dataclass_transform
 
 from hodor.errors import HodorError
 
-_STRICT = ConfigDict(strict=True, allow_inf_nan=False)
+_STRICT = ConfigDict(strict=True, allow_inf_nan=False, extra="forbid")
 _MAPPING = TypeAdapter(dict[str, float], config=_STRICT)
 _KINDS = {
     "int_type": "a whole number",
@@ -101,6 +101,14 @@ class Section:
         return cls.__pydantic_fields__
 
     @classmethod
+    def walk(cls) -> Iterator[tuple[str, FieldInfo]]:
+        """The dotted names of all its keys and sections, and theirs, in order."""
+        for name, field in cls.fields().items():
+            yield cls.dotted(name), field
+            if isinstance(field.default, Section):
+                yield from type(field.default).walk()
+
+    @classmethod
     def dotted(cls, name: str = "") -> str:
         """The section's name in YAML, or that of one of its attributes."""
         above, own = cls._place
@@ -110,15 +118,15 @@ class Section:
     def _refusal(cls, error: Any) -> BadValueError:
         """The first error that pydantic found, in our words."""
         name, *inner = error["loc"] or ("",)
-        cause = str(error.get("ctx", {}).get("error", error["msg"]))
+        cause = str(error.get("ctx", {}).get("error", f"{cls.dotted(str(name))}: {error['msg']}"))
         if name in cls.fields():
-            what = ".".join([cls.dotted(name), *(part for part in inner if isinstance(part, str))])
+            what = ".".join([cls.dotted(name), *(cut(part) for part in inner if isinstance(part, str))])
             if inner[1:] == ["[key]"]:
                 what = f"a name in {cls.dotted(name)}"
             wanted = _KINDS.get(error["type"]) or allowed(cls.fields()[name]) or cause
             cause = f"{what} must be {wanted}, not {shown(error['input'])}"
         refusal = BadValueError(cause)
-        refusal.key = cls.dotted(name)
+        refusal.key = cls.dotted(str(name))
         return refusal
 
 
@@ -143,3 +151,9 @@ def shown(value: object) -> str:
         return _SHORT.repr(list(value) if isinstance(value, tuple) else value)
     except ValueError:  # of a whole number that is too long for Python to write
         return "a number of thousands of digits"
+
+
+def cut(text: str, longest: int = 200) -> str:
+    """A text for a message: on one line, and not too long."""
+    text = " ".join(text.split())
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
