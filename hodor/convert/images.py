@@ -14,11 +14,11 @@ from tqdm import tqdm
 from hodor.convert.clips import existing_folder, images_by_stem
 from hodor.convert.instances import OBJECT_LABELS
 from hodor.convert.kinds import IMAGES
-from hodor.convert.output import add_output_arguments
-from hodor.convert.parallel import add_workers_argument, ordered_map
+from hodor.convert.output import add_output_arguments, add_workers_argument
 from hodor.convert.photographs import ConvertedPhotograph, Photograph, PhotographJob, Reading, convert_photographs
 from hodor.convert.training_output import TrainingSet
 from hodor.errors import HodorError
+from hodor.parallel import ordered_map
 
 HELP = """\
 for training: your own photographs, with a mask file for each

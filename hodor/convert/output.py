@@ -12,6 +12,7 @@ from tqdm import tqdm
 from hodor.convert.clips import Clip, check_name
 from hodor.convert.kinds import INFERENCE, refuse_other_kind
 from hodor.convert.placing import COPY, LINK, is_placed, put
+from hodor.devices import usable_cores
 from hodor.errors import HodorError
 from hodor.formats.inference_json import InferenceSequence, write_inference_json
 from hodor.workspace import TRAINING_DATASETS, VARIABLE, DatasetName, Workspace, inference_dataset
@@ -50,6 +51,12 @@ def add_output_arguments(parser: argparse.ArgumentParser, *, name_help: str, nam
         "--frames", choices=(LINK, COPY), default=LINK, help="symbolic links to the frames (default), or copies of them"
     )
     parser.add_argument("--workspace", type=Path, metavar="DIR", help=f"the workspace (default: ${VARIABLE})")
+
+
+def add_workers_argument(parser: argparse.ArgumentParser) -> None:
+    """Adds --num_workers."""
+    default = usable_cores()
+    parser.add_argument("--num_workers", type=int, default=default, help=f"processes to use (default: all {default} cores)")
 
 
 def chosen_workspace(folder: Path | None) -> Workspace:

@@ -12,10 +12,10 @@ from tqdm import tqdm
 from hodor.convert.clips import find_masks, read_clip
 from hodor.convert.instances import OBJECT_CATEGORY, Instance
 from hodor.convert.masks import object_ids, read_labels
-from hodor.convert.output import add_output_arguments
-from hodor.convert.parallel import add_workers_argument, ordered_map
+from hodor.convert.output import add_output_arguments, add_workers_argument
 from hodor.convert.training_output import TrainingSet
 from hodor.formats.label_maps import VOID
+from hodor.parallel import ordered_map
 
 _log = logging.getLogger(__name__)
 _FEWEST_FOR_PROCESSES = 8
