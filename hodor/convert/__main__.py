@@ -3,17 +3,17 @@
 import argparse
 from collections.abc import Sequence
 
-from hodor.convert import coco, davis, davis_training, folder, images, youtube_vos, youtube_vos_training
+from hodor.convert import coco, davis, folder, images, youtube_vos
 from hodor.program import ArgumentParser, run
 
 _CONVERTERS = {
-    "davis": davis,
-    "youtube_vos": youtube_vos,
-    "folder": folder,
-    "coco": coco,
-    "images": images,
-    "davis_training": davis_training,
-    "youtube_vos_training": youtube_vos_training,
+    "davis": davis.INFERENCE,
+    "youtube_vos": youtube_vos.INFERENCE,
+    "folder": folder.INFERENCE,
+    "coco": coco.TRAINING,
+    "images": images.TRAINING,
+    "davis_training": davis.TRAINING,
+    "youtube_vos_training": youtube_vos.TRAINING,
 }
 
 _DESCRIPTION = """\
@@ -53,9 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, converter in _CONVERTERS.items():
         kind = kinds.add_parser(
             name,
-            help=converter.HELP.splitlines()[0],
-            description=converter.HELP,
-            epilog=converter.EXAMPLES,
+            help=converter.help.splitlines()[0],
+            description=converter.help,
+            epilog=converter.examples,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         converter.add_arguments(kind)

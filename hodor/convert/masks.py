@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from hodor.convert.clips import Clip, check_mask_size
+from hodor.convert.clips import width_x_height
 from hodor.errors import HodorError
 from hodor.formats import run_length
 from hodor.formats.label_maps import VOID, read_label_map
@@ -14,20 +14,24 @@ from hodor.media.images import open_picture
 WHITE = 9  # what white is in YouTube-VOS' palette
 
 
-def read_labels(clip: Clip, frame_index: int, path: Path, *, binary: bool) -> np.ndarray:
-    """Reads the mask of one frame as a label map `[H, W]` uint8.
+def read_labels(path: Path, frame: Path, size: tuple[int, int], *, binary: bool) -> np.ndarray:
+    """Reads the mask of a frame as a label map `[H, W]` uint8.
 
     Args:
-        clip: the clip, for the size.
-        frame_index: the frame that the mask belongs to.
         path: the mask file.
+        frame: the frame's file, for messages.
+        size: (height, width) of the frame.
         binary: every pixel that is not black is object 1; otherwise values are ids, 255 included.
 
     Raises:
         HodorError: the file is broken, has 16 bits, unknown colours or blurred edges, or doesn't fit the frame.
     """
     labels = _brightness(path) if binary else read_label_map(path)
-    check_mask_size(clip, frame_index, path, (labels.shape[0], labels.shape[1]))
+    if labels.shape != size:
+        found = width_x_height((labels.shape[0], labels.shape[1]))
+        raise HodorError(
+            f"{path}: the mask is {found}, its frame {frame} is {width_x_height(size)}; save it at the frame's size"
+        )
     _refuse_blurred(labels, path)
     return (labels > 0).astype(np.uint8) if binary else labels
 

@@ -14,7 +14,7 @@ from PIL import Image
 from pycocotools import mask as coco
 from pycocotools.coco import COCO
 
-from hodor.convert.coco_masks import encode_segmentation
+from hodor.convert.coco import encode_segmentation
 from hodor.formats import run_length
 
 HEIGHT, WIDTH = 48, 64
