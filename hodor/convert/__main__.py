@@ -1,9 +1,12 @@
 """The command line of the converters: `hodor convert KIND ... --help`."""
 
 import argparse
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from hodor.convert import coco, davis, folder, images, youtube_vos
+from hodor.convert.clips import advice_for_file
 from hodor.program import ArgumentParser, run
 
 _CONVERTERS = {
@@ -60,9 +63,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         converter.add_arguments(kind)
         kind.set_defaults(convert=converter.convert)
-    options = parser.parse_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words and words[0] not in _CONVERTERS and Path(words[0]).exists():
+        parser.error(f"{words[0]} is no KIND of data set; {_command_for(Path(words[0]))}")
+    options = parser.parse_args(words)
     options.convert(options)
     return 0
+
+
+def _command_for(path: Path) -> str:
+    """What somebody may want who names a file or folder and no KIND."""
+    if path.is_file():
+        return advice_for_file(path)
+    kind = "youtube_vos" if (path / "meta.json").is_file() else "davis" if (path / "JPEGImages").is_dir() else ""
+    if kind:
+        return f"did you mean: hodor convert {kind} {path}"
+    return (
+        f"did you mean videos (hodor convert folder {path} MASKS_DIR), or photographs (hodor convert images {path} MASKS_DIR)?"
+    )
 
 
 if __name__ == "__main__":
