@@ -4,8 +4,8 @@
     image, labels = clip.frame(7)          # any frame, in any order
     image, labels = SyntheticClip(seed=1).frame(0)     # a still image with its instances
 
-    PhotographClip().frame(0)              # cut-out photographs that move before another photograph
-    PhotographClip().frame(0)              # the same, of cut-out photographs before another photograph
+    image, labels = PhotographClip().frame(0)          # cut-out photographs that move before another photograph
+
 `hodor synthetic --help` writes such clips in the layout of DAVIS.
 """
 
