@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hodor.convert.clips import Clip, check_name, existing_folder, find_masks, images_by_stem, read_clip, subfolders
-from hodor.convert.masks import WHITE, encode_objects, id_list, is_coloured, object_ids, read_labels
+from hodor.convert.masks import encode_objects, id_list, is_black_and_white, object_ids, read_labels
 from hodor.convert.output import ConvertedClip, Converter, add_output_arguments, publish_clips
 from hodor.errors import HodorError
 from hodor.formats.label_maps import VOID
@@ -107,20 +107,17 @@ def _collect(clip: Clip, files: list[tuple[int, Path]], *, binary: bool, all_mas
 
 
 def _interpret(given: dict[int, dict[int, str]], a_mask: Path) -> tuple[dict[int, dict[int, str]], str]:
-    """What the values in a clip's masks mean: ids, or one object that is drawn in white; and the same in words."""
+    """The masks of a clip by object, and what their values were taken for: ids, or one object in white."""
     values = sorted({value for masks in given.values() for value in masks})
-    if values == [VOID]:
-        return _only(given, {VOID: 1}), "masks of 0 and 255 only, 255 taken as object 1"
-    if values == [WHITE] and is_coloured(a_mask):
-        return _only(given, {WHITE: 1}), "masks of black and white only, white taken as object 1"
-    ids = [value for value in values if value != VOID]
-    note = ", 255 taken as background" if VOID in values else ""
-    return _only(given, {object_id: object_id for object_id in ids}), f"{id_list(ids) if ids else 'all masks are empty'}{note}"
-
-
-def _only(given: dict[int, dict[int, str]], renamed: dict[int, int]) -> dict[int, dict[int, str]]:
-    """The masks of the values in `renamed`, under their new names; frames without any are left out."""
-    result = {
+    renamed = {value: value for value in values if value != VOID}
+    understood = (id_list(list(renamed)) if renamed else "all masks are empty") + (
+        ", 255 taken as background" if VOID in values else ""
+    )
+    if values != [1] and is_black_and_white(values, a_mask):
+        renamed = {values[0]: 1}
+        white = "0 and 255 only, 255" if values == [VOID] else "black and white only, white"
+        understood = f"masks of {white} taken as object 1"
+    by_object = {
         index: {renamed[value]: text for value, text in masks.items() if value in renamed} for index, masks in given.items()
     }
-    return {index: masks for index, masks in result.items() if masks}
+    return {index: masks for index, masks in by_object.items() if masks}, understood

@@ -3,8 +3,8 @@
 import argparse
 import logging
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
 from pathlib import Path
@@ -78,16 +78,6 @@ class _Converted(NamedTuple):
     specks: int
 
 
-@dataclass
-class _Found:
-    """What was found: numbers for the summary, and the first mask of each reading."""
-
-    objects: int = 0
-    specks: int = 0
-    empty: int = 0
-    readings: dict[_Reading, Path] = field(default_factory=dict)
-
-
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("images_folder", type=Path, metavar="IMAGES_DIR", help="the photographs")
     parser.add_argument("masks_folder", type=Path, metavar="MASKS_DIR", help="their masks")
@@ -117,17 +107,27 @@ def _convert(arguments: argparse.Namespace) -> None:
     reading = _Reading.BINARY if arguments.binary else _Reading.IDS if arguments.ids else _Reading.AUTOMATIC
     convert = partial(_convert_photographs, reading=reading, whole=arguments.whole, min_area=arguments.min_area)
     batches = [photographs[start : start + _BATCH] for start in range(0, len(photographs), _BATCH)]
-    found = _Found()
+    counts: Counter[str] = Counter()
+    readings: dict[_Reading, Path] = {}  # the first mask of each
 
     def records() -> Iterator[Mapping[str, Any]]:
         with tqdm(total=len(photographs), desc="converting", unit="image", disable=None) as bar:
             for batch in ordered_map(convert, batches, arguments.num_workers):
                 for photograph in batch:
-                    yield from _counted(photograph, found)
+                    _refuse_two_readings(photograph, readings)
+                    counts["specks"] += photograph.specks
+                    counts["objects"] += len(photograph.record["segmentations"]) if photograph.record else 0
+                    if photograph.record:
+                        yield photograph.record
                 bar.update(len(batch))
 
     count = target.publish(folder, OBJECT_LABELS, records())
-    _summarise(found, count, arguments)
+    _log.info("masks: %s", _meaning(_Reading.BINARY in readings, arguments.whole))
+    _log.info("%d images, %d objects", count, counts["objects"])
+    empty = len(photographs) - count
+    if empty or counts["specks"]:
+        left_out = "left out: %d images without an object, %d parts of fewer than %d pixels"
+        _log.info(left_out, empty, counts["specks"], arguments.min_area)
 
 
 TRAINING = Converter(_HELP, _EXAMPLES, _add_arguments, _convert)
@@ -144,7 +144,7 @@ def _convert_photograph(photograph: _Photograph, reading: _Reading, whole: bool,
     size = checked_size(photograph.image)
     labels = read_labels(photograph.mask, photograph.image, size, binary=reading is _Reading.BINARY)
     if reading is _Reading.AUTOMATIC:
-        reading = _Reading.BINARY if is_black_and_white(labels, photograph.mask) else _Reading.IDS
+        reading = _Reading.BINARY if is_black_and_white(object_ids(labels), photograph.mask) else _Reading.IDS
     is_empty = not labels.any()
     if reading is _Reading.IDS:
         labels[labels == VOID] = 0
@@ -168,35 +168,24 @@ def _connected_parts(mask: np.ndarray, min_area: int) -> tuple[list[Instance], i
     return instances, count - 1 - len(instances)
 
 
-def _counted(photograph: _Converted, found: _Found) -> Iterator[Mapping[str, Any]]:
-    """The photograph's record, if it has one, once its mask is known to be of the same kind as the others."""
-    found.specks += photograph.specks
+def _refuse_two_readings(photograph: _Converted, readings: dict[_Reading, Path]) -> None:
+    """Makes sure that a photograph's mask is of the same kind as those before, of which `readings` knows the first of each."""
     if photograph.reading is not None:
-        found.readings.setdefault(photograph.reading, photograph.mask)
-    if len(found.readings) > 1:
+        readings.setdefault(photograph.reading, photograph.mask)
+    if len(readings) > 1:
         raise HodorError(
-            f"{found.readings[_Reading.BINARY]} is black and white, but {found.readings[_Reading.IDS]} holds ids; "
+            f"{readings[_Reading.BINARY]} is black and white, but {readings[_Reading.IDS]} holds ids; "
             "say what they mean: --binary (all that is not black is an object) or --ids (255 is no object)"
         )
-    if photograph.record is None:
-        found.empty += 1
-        return
-    found.objects += len(photograph.record["segmentations"])
-    yield photograph.record
 
 
-def _summarise(found: _Found, count: int, arguments: argparse.Namespace) -> None:
-    is_binary = _Reading.BINARY in found.readings
-    meaning = "all that is not black is an object" if is_binary else "values are ids, each is an instance"
-    if arguments.whole:
-        meaning = "one instance for each mask"
-    elif is_binary:
-        meaning += ", connected parts are its instances"
-    _log.info("masks: %s", meaning)
-    _log.info("%d images, %d objects", count, found.objects)
-    if found.empty or found.specks:
-        left_out = "left out: %d images without an object, %d parts of fewer than %d pixels"
-        _log.info(left_out, found.empty, found.specks, arguments.min_area)
+def _meaning(is_binary: bool, whole: bool) -> str:
+    """How masks were understood, for the summary."""
+    if whole:
+        return "one instance for each mask"
+    if is_binary:
+        return "all that is not black is an object, connected parts are its instances"
+    return "values are ids, each is an instance"
 
 
 def _find_photographs(folder: Path, masks_folder: Path) -> list[_Photograph]:

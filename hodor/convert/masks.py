@@ -11,7 +11,7 @@ from hodor.formats import run_length
 from hodor.formats.label_maps import VOID, read_label_map
 from hodor.media.images import open_picture
 
-WHITE = 9  # what white is in YouTube-VOS' palette
+_WHITE = 9  # what white is in YouTube-VOS' palette
 
 
 def read_labels(path: Path, frame: Path, size: tuple[int, int], *, binary: bool) -> np.ndarray:
@@ -46,20 +46,16 @@ def encode_objects(labels: np.ndarray, ids: list[int]) -> dict[int, str]:
     return {object_id: run_length.encode(labels == object_id) for object_id in ids}
 
 
-def is_coloured(path: Path) -> bool:
-    """Whether a mask file stores colours, from which ids have to be guessed, and not ids."""
-    return open_picture(path).mode in {"RGB", "RGBA"}
-
-
-def is_black_and_white(labels: np.ndarray, path: Path) -> bool:
+def is_black_and_white(ids: list[int], path: Path) -> bool:
     """Whether a mask file shows one object in white, and not ids: it has one bit per pixel, or nothing but 0 and 255.
 
     Args:
-        labels: `[H, W]` uint8, what `read_labels` gave for it.
+        ids: `object_ids` of what `read_labels` gave for it.
         path: the mask file.
     """
-    ids = object_ids(labels)
-    return ids == [VOID] or (ids == [1] and open_picture(path).mode == "1") or (ids == [WHITE] and is_coloured(path))
+    if ids not in ([VOID], [1], [_WHITE]):
+        return False
+    return ids == [VOID] or open_picture(path).mode in ({"1"} if ids == [1] else {"RGB", "RGBA"})
 
 
 def id_list(ids: list[int]) -> str:
