@@ -203,13 +203,14 @@ def _record(index: _Index, file: BinaryIO, position: int, entry: _Image, counts:
     categories: list[int] = []
     for start, end in index.objects[index.first[position] : index.first[position + 1]].tolist():
         annotation = read_entry(file, start, end)
-        where = f"{index.path}: annotation {annotation.get('id')!r:.40} of image {entry.id} ({entry.file_name})"
-        if not _is_integer(annotation.get("category_id")):
-            raise HodorError(f"{where}: key 'category_id' is missing or is no integer")
         try:
             instance, degenerate = encode_segmentation(annotation.get("segmentation"), *entry.size)
+            problem = "" if _is_integer(annotation.get("category_id")) else ": key 'category_id' is missing or is no integer"
         except ValueError as error:
-            raise HodorError(f"{where}, key 'segmentation': {error}") from None
+            problem = f", key 'segmentation': {error}"
+        if problem:
+            name = f"annotation {annotation.get('id')!r:.40} of image {entry.id} ({entry.file_name})"
+            raise HodorError(f"{index.path}: {name}{problem}")
         counts["degenerate"] += degenerate
         counts["empty" if instance is None else "objects"] += 1
         if instance is not None:
