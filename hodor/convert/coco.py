@@ -60,10 +60,10 @@ def _convert(arguments: argparse.Namespace) -> None:
     index = _build_index(arguments.annotations)
     counts: Counter[str] = Counter()
     with arguments.annotations.open("rb") as file:
-        records = _records(index, file, folder, counts, skip=arguments.skip_missing)
-        images = target.publish(folder, index.labels, records)
+        usable = _usable_images(index, file, folder, skip=arguments.skip_missing)
+        images = target.publish(folder, index.labels, _records(index, file, usable, counts))
     _log.info("%d images, %d objects", images, counts["objects"])
-    without = len(index.images) - counts["bad"] - images
+    without = int(np.count_nonzero(np.diff(index.first) == 0) + np.count_nonzero(usable)) - images
     left_out = "left out: %d crowds, %d objects without a pixel, %d polygons of fewer than 3 corners, %d images without objects"
     _log.info(left_out, index.crowds, counts["empty"], counts["degenerate"], without)
 
@@ -170,54 +170,59 @@ def _is_integer(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGEST_ID
 
 
-def _records(index: _Index, file: BinaryIO, folder: Path, counts: Counter[str], *, skip: bool) -> Iterator[Mapping[str, Any]]:
-    """The images that have objects and a good file; in the end, bad files are an error unless `skip`."""
-    wanted = np.flatnonzero(np.diff(index.first)).tolist()
+def _usable_images(index: _Index, file: BinaryIO, folder: Path, *, skip: bool) -> np.ndarray:
+    """Which images have objects and a good file, [N] bool; one that is bad is an error unless `skip`."""
+    wanted = np.flatnonzero(np.diff(index.first))
+    usable = np.zeros(len(index.images), dtype=bool)
     first_problem = ""
-    for position in tqdm(wanted, desc="converting", unit="image", disable=None):
+    for position in tqdm(wanted.tolist(), desc="checking images", unit="image", disable=None):
         entry = index.image(file, position)
         try:
             size = checked_size(folder / entry.file_name)
         except HodorError as error:
             first_problem = first_problem or str(error)
-            counts["bad"] += 1
             continue
         if size != entry.size:
             raise HodorError(
                 f"{folder / entry.file_name}: the image is {width_x_height(size)}, but {index.path} says "
                 f"{width_x_height(entry.size)}; do they belong together?"
             )
-        if skip or not first_problem:  # else the bad ones are only counted
-            yield from _record(index, file, position, entry, counts)
-    bad = f"{counts['bad']} of {len(wanted)} images with objects are"
-    if first_problem and not skip:
-        way_out = "complete the folder, or leave them out with --skip_missing"
-        raise HodorError(f"{first_problem}; {bad} missing or can't be used: {way_out}")
-    if first_problem:
-        _log.warning("%s left out; the first: %s", bad, first_problem)
+        usable[position] = True
+    bad = len(wanted) - int(usable.sum())
+    if bad and not skip:
+        raise HodorError(
+            f"{first_problem}; {bad} of {len(wanted)} images with objects are missing or can't be used: "
+            "complete the folder, or leave them out with --skip_missing"
+        )
+    if bad:
+        _log.warning("%d of %d images with objects are left out; the first: %s", bad, len(wanted), first_problem)
+    return usable
 
 
-def _record(index: _Index, file: BinaryIO, position: int, entry: _Image, counts: Counter[str]) -> Iterator[Mapping[str, Any]]:
-    """The record of an image, if any of its objects has a pixel."""
-    instances: list[Instance] = []
-    categories: list[int] = []
-    for start, end in index.objects[index.first[position] : index.first[position + 1]].tolist():
-        annotation = read_entry(file, start, end)
-        try:
-            instance, degenerate = encode_segmentation(annotation.get("segmentation"), *entry.size)
-            problem = "" if _is_integer(annotation.get("category_id")) else ": key 'category_id' is missing or is no integer"
-        except ValueError as error:
-            problem = f", key 'segmentation': {error}"
-        if problem:
-            name = f"annotation {annotation.get('id')!r:.40} of image {entry.id} ({entry.file_name})"
-            raise HodorError(f"{index.path}: {name}{problem}")
-        counts["degenerate"] += degenerate
-        counts["empty" if instance is None else "objects"] += 1
-        if instance is not None:
-            instances.append(instance)
-            categories.append(annotation["category_id"])
-    if instances:
-        yield image_record(entry.file_name, entry.size, instances, categories, id=entry.id)
+def _records(index: _Index, file: BinaryIO, usable: np.ndarray, counts: Counter[str]) -> Iterator[Mapping[str, Any]]:
+    for position in tqdm(np.flatnonzero(usable).tolist(), desc="converting", unit="image", disable=None):
+        entry = index.image(file, position)
+        instances: list[Instance] = []
+        categories: list[int] = []
+        for start, end in index.objects[index.first[position] : index.first[position + 1]].tolist():
+            annotation = read_entry(file, start, end)
+            try:
+                instance, degenerate = encode_segmentation(annotation.get("segmentation"), *entry.size)
+                problem = (
+                    "" if _is_integer(annotation.get("category_id")) else ": key 'category_id' is missing or is no integer"
+                )
+            except ValueError as error:
+                problem = f", key 'segmentation': {error}"
+            if problem:
+                name = f"annotation {annotation.get('id')!r:.40} of image {entry.id} ({entry.file_name})"
+                raise HodorError(f"{index.path}: {name}{problem}")
+            counts["degenerate"] += degenerate
+            counts["empty" if instance is None else "objects"] += 1
+            if instance is not None:
+                instances.append(instance)
+                categories.append(annotation["category_id"])
+        if instances:
+            yield image_record(entry.file_name, entry.size, instances, categories, id=entry.id)
 
 
 def encode_segmentation(segmentation: Any, height: int, width: int) -> tuple[Instance | None, int]:
