@@ -1,14 +1,22 @@
-"""Where and how precisely the network computes."""
+"""Where and how precisely the network computes; PyTorch is loaded only by what needs it."""
+
+from __future__ import annotations
 
 import contextlib
 import os
-from typing import Literal
-
-import torch
+from typing import TYPE_CHECKING, Literal
 
 from hodor.errors import HodorError
 
+if TYPE_CHECKING:
+    import torch
+
 Precision = Literal["float32", "bf16"]
+
+
+def usable_cores() -> int:
+    """The number of processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def choose_device(name: str | torch.device) -> torch.device:
@@ -17,6 +25,8 @@ def choose_device(name: str | torch.device) -> torch.device:
     Raises:
         HodorError: there is no such device here.
     """
+    import torch  # noqa: PLC0415 (seconds to import)
+
     if str(name) == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -33,6 +43,8 @@ def own_device(name: str) -> torch.device:
     Raises:
         HodorError: there is no such device here, or fewer GPUs than processes.
     """
+    import torch  # noqa: PLC0415 (seconds to import)
+
     several, count = int(os.environ.get("WORLD_SIZE", "1")) > 1, torch.cuda.device_count()
     if not several or not count or not (name == "auto" or name.startswith("cuda")):
         return choose_device(name)
@@ -50,6 +62,8 @@ def precision_context(device: torch.device, precision: Precision) -> contextlib.
     Raises:
         HodorError: the precision is unknown.
     """
+    import torch  # noqa: PLC0415 (seconds to import)
+
     if precision == "float32":
         return contextlib.nullcontext()
     if precision == "bf16":

@@ -40,13 +40,13 @@ class ArgumentParser(argparse.ArgumentParser):
         super().__init__(prog=prog, **options)
 
     def error(self, message: str) -> NoReturn:
-        print(f"error: {message} (see {self.prog} --help)", file=sys.stderr)
+        print(f"error: {one_line(message)} (see {self.prog} --help)", file=sys.stderr)
         raise SystemExit(2)
 
 
 class _LevelFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        text = " ".join(record.getMessage().split())
+        text = one_line(record.getMessage())
         return text if record.levelno == logging.INFO else f"{record.levelname.lower()}: {text}"
 
 
@@ -101,5 +101,13 @@ def describe_os_error(error: OSError) -> str:
 
 def complain(message: str) -> int:
     """Prints an error in one line on stderr. Returns the exit code for it, 1."""
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    print(f"error: {one_line(message)}", file=sys.stderr)
     return 1
+
+
+def one_line(text: str) -> str:
+    """A message in one line, as a terminal may see it: what names of files can hold besides printable characters is escaped."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+        for character in " ".join(text.split())
+    )

@@ -1,19 +1,22 @@
 """The command line of the converters: `hodor convert KIND ... --help`."""
 
 import argparse
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from hodor.convert import coco, davis, davis_training, folder, images, youtube_vos, youtube_vos_training
+from hodor.convert import coco, davis, folder, images, youtube_vos
+from hodor.convert.clips import advice_for_file
 from hodor.program import ArgumentParser, run
 
 _CONVERTERS = {
-    "davis": davis,
-    "youtube_vos": youtube_vos,
-    "folder": folder,
-    "coco": coco,
-    "images": images,
-    "davis_training": davis_training,
-    "youtube_vos_training": youtube_vos_training,
+    "davis": davis.INFERENCE,
+    "youtube_vos": youtube_vos.INFERENCE,
+    "folder": folder.INFERENCE,
+    "coco": coco.TRAINING,
+    "images": images.TRAINING,
+    "davis_training": davis.TRAINING,
+    "youtube_vos_training": youtube_vos.TRAINING,
 }
 
 _DESCRIPTION = """\
@@ -53,16 +56,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, converter in _CONVERTERS.items():
         kind = kinds.add_parser(
             name,
-            help=converter.HELP.splitlines()[0],
-            description=converter.HELP,
-            epilog=converter.EXAMPLES,
+            help=converter.help.splitlines()[0],
+            description=converter.help,
+            epilog=converter.examples,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         converter.add_arguments(kind)
         kind.set_defaults(convert=converter.convert)
-    options = parser.parse_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words and words[0] not in _CONVERTERS and Path(words[0]).exists():
+        parser.error(f"{words[0]} is no KIND of data set; {_command_for(Path(words[0]))}")
+    options = parser.parse_args(words)
     options.convert(options)
     return 0
+
+
+def _command_for(path: Path) -> str:
+    """What somebody may want who names a file or folder and no KIND."""
+    if path.is_file():
+        return advice_for_file(path)
+    kind = "youtube_vos" if (path / "meta.json").is_file() else "davis" if (path / "JPEGImages").is_dir() else ""
+    if kind:
+        return f"did you mean: hodor convert {kind} {path}"
+    return (
+        f"did you mean videos (hodor convert folder {path} MASKS_DIR), or photographs (hodor convert images {path} MASKS_DIR)?"
+    )
 
 
 if __name__ == "__main__":

@@ -19,19 +19,13 @@ class Clip:
         id: the name of the sequence.
         folder: where the frames lie.
         frames: their files in order.
-        height: of every frame, in pixels.
-        width: of every frame, in pixels.
+        size: (height, width) of every frame, in pixels.
     """
 
     id: str
     folder: Path
     frames: tuple[Path, ...]
-    height: int
-    width: int
-
-    def names(self) -> list[str]:
-        """The frames' file names."""
-        return [frame.name for frame in self.frames]
+    size: tuple[int, int]
 
 
 def check_name(name: str, what: str) -> None:
@@ -50,9 +44,23 @@ def existing_folder(folder: Path, what: str) -> Path:
     Raises:
         HodorError: there is no such folder; `what` says what was looked for in it.
     """
+    if folder.is_file():
+        raise HodorError(f"{folder}: is a file, not a folder ({what}); {advice_for_file(folder)}")
     if not folder.is_dir():
         raise HodorError(f"{folder}: no such folder ({what})")
     return folder
+
+
+def advice_for_file(path: Path) -> str:
+    """What to do with a file that was named where a folder is wanted: the command for it."""
+    suffix = path.suffix.lower()
+    if suffix in IMAGE_SUFFIXES | {".txt"}:
+        return "name the folder that holds it"
+    if suffix == ".json":
+        return f"annotations in COCO's format: hodor convert coco IMAGES_DIR {path}"
+    if suffix in {".zip", ".tar", ".tgz", ".gz"}:
+        return "unpack it and name the folder"
+    return f"turn a video into frames first: hodor split {path} FRAMES_DIR"
 
 
 def subfolders(folder: Path) -> list[str]:
@@ -98,7 +106,7 @@ def read_clip(sequence_id: str, folder: Path) -> Clip:
                 f"{frame}: the frame is {width_x_height(size)}, but {frames[0].name} is {width_x_height(first)}; "
                 "all frames of a sequence must have one size"
             )
-    return Clip(sequence_id, folder, frames, *first)
+    return Clip(sequence_id, folder, frames, first)
 
 
 def find_masks(clip: Clip, folder: Path) -> list[tuple[int, Path]]:
@@ -117,19 +125,6 @@ def find_masks(clip: Clip, folder: Path) -> list[tuple[int, Path]]:
     return sorted((indices[stem], mask) for stem, mask in masks.items())
 
 
-def check_mask_size(clip: Clip, frame_index: int, mask: Path, size: tuple[int, int]) -> None:
-    """Makes sure that a mask of `size` (height, width) fits its frame.
-
-    Raises:
-        HodorError: it doesn't; mask and frame are named with their sizes.
-    """
-    if size != (clip.height, clip.width):
-        raise HodorError(
-            f"{mask}: the mask is {width_x_height(size)}, its frame {clip.frames[frame_index]} "
-            f"is {width_x_height((clip.height, clip.width))}; save it at the frame's size"
-        )
-
-
 def checked_size(path: Path) -> tuple[int, int]:
     """(height, width) of a frame that is complete: decoded only if its last bytes don't say so."""
     size = image_size(path)
@@ -143,4 +138,5 @@ def checked_size(path: Path) -> tuple[int, int]:
 
 
 def width_x_height(size: tuple[int, int]) -> str:
+    """A size (height, width) as people write it."""
     return f"{size[1]}x{size[0]}"

@@ -1,25 +1,30 @@
-"""COCO's photographs with their objects, or any data set in COCO's format, as training images."""
+"""COCO's photographs with their objects, or any data set in COCO's format, as training images.
+
+The file of annotations (500 MB for COCO 2017) stays on disk: an index of about 50 bytes for each entry says where in it the
+entries of an image and of its objects lie.
+"""
 
 import argparse
 import logging
+from array import array
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
+from pycocotools import mask as coco
 from tqdm import tqdm
 
 from hodor.convert.clips import checked_size, existing_folder, width_x_height
-from hodor.convert.coco_index import CocoIndex, ImageEntry, build_index, is_integer
-from hodor.convert.coco_masks import encode_segmentation
-from hodor.convert.instances import Instance, image_record
-from hodor.convert.kinds import IMAGES
-from hodor.convert.output import add_output_arguments
-from hodor.convert.training_output import TrainingSet
+from hodor.convert.output import IMAGES, Converter, Target, add_output_arguments
+from hodor.convert.training_json import Instance, image_record
 from hodor.errors import HodorError
+from hodor.files import inside
+from hodor.formats import run_length
+from hodor.formats.json_stream import Entry, read_entry, walk
 
-HELP = """\
+_HELP = """\
 for training: COCO's photographs with all their objects, or any data set in COCO's format
 
 IMAGES_DIR holds the photographs; INSTANCES_JSON is the file of annotations that belongs to them, such as
@@ -28,27 +33,18 @@ Objects may be polygons or run lengths; crowds (iscrowd) and what is to be ignor
 without a single pixel and images without any object. The file is read piece by piece: memory stays small, and all of
 COCO 2017 takes a few minutes."""
 
-EXAMPLES = """\
+_EXAMPLES = """\
 examples:
   hodor convert coco ~/coco/train2017 ~/coco/annotations/instances_train2017.json
   hodor convert coco ~/coco/val2017 ~/coco/annotations/instances_val2017.json --name coco_2017_val
   hodor convert coco part_of_the_images instances_train2017.json --name coco_part --skip_missing"""
 
+_LARGEST_ID = 2**62
+_FEWEST_NUMBERS = 6  # of a polygon: three corners
 _log = logging.getLogger(__name__)
 
 
-@dataclass
-class _Counts:
-    """What was found and what was left out."""
-
-    images: int = 0
-    objects: int = 0
-    empty: int = 0
-    degenerate: int = 0
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds what `convert` reads."""
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("images_folder", type=Path, metavar="IMAGES_DIR", help="the folder of photographs")
     parser.add_argument("annotations", type=Path, metavar="INSTANCES_JSON", help="COCO's instances_*.json")
     parser.add_argument(
@@ -57,32 +53,125 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_output_arguments(parser, name_help="name of the data set (default: coco_2017_train)")
 
 
-def convert(arguments: argparse.Namespace) -> None:
-    """Converts one file of annotations.
-
-    Raises:
-        HodorError: an image or an annotation is missing or bad.
-    """
+def _convert(arguments: argparse.Namespace) -> None:
     folder = existing_folder(arguments.images_folder, "the photographs")
-    target = TrainingSet.chosen(arguments.name or "coco_2017_train", IMAGES, arguments)
+    target = Target.chosen(arguments.name or "coco_2017_train", IMAGES, arguments)
     target.refuse_links(folder)
-    index = build_index(arguments.annotations)
-    counts = _Counts()
+    index = _build_index(arguments.annotations)
+    counts: Counter[str] = Counter()
     with arguments.annotations.open("rb") as file:
         usable = _usable_images(index, file, folder, skip=arguments.skip_missing)
-        target.publish(folder, index.labels, _records(index, file, usable, counts))
-    _log.info("%d images, %d objects", counts.images, counts.objects)
-    without = int(np.count_nonzero(np.diff(index.first) == 0) + np.count_nonzero(usable)) - counts.images
+        images = target.publish(folder, index.labels, _records(index, file, usable, counts))
+    _log.info("%d images, %d objects", images, counts["objects"])
+    without = int(np.count_nonzero(np.diff(index.first) == 0) + np.count_nonzero(usable)) - images
     left_out = "left out: %d crowds, %d objects without a pixel, %d polygons of fewer than 3 corners, %d images without objects"
-    _log.info(left_out, index.crowds, counts.empty, counts.degenerate, without)
+    _log.info(left_out, index.crowds, counts["empty"], counts["degenerate"], without)
 
 
-def _usable_images(index: CocoIndex, file: BinaryIO, folder: Path, *, skip: bool) -> np.ndarray:
-    """Which images have objects and a good file, [N] bool.
+TRAINING = Converter(_HELP, _EXAMPLES, _add_arguments, _convert)
 
-    Raises:
-        HodorError: an image has another size than the annotations say, or (unless `skip`) some can't be used.
+
+class _Image(NamedTuple):
+    """An image as the file describes it: its name relative to the folder of images, (height, width) in pixels."""
+
+    id: int
+    file_name: str
+    size: tuple[int, int]
+
+
+class _Index(NamedTuple):
+    """Where the entries of a COCO file lie. Images keep the file's order, and so do the objects of one image.
+
+    Attributes:
+        path: the file.
+        images: [N, 2] int64, start and end of each image's entry.
+        objects: [M, 2] int64, start and end of each object's entry, those of one image after the other.
+        first: [N + 1] int64; the objects of image i are `objects[first[i]:first[i + 1]]`.
+        labels: names of the categories by their numbers.
+        crowds: how many annotations were left out because they are crowds or to be ignored.
     """
+
+    path: Path
+    images: np.ndarray
+    objects: np.ndarray
+    first: np.ndarray
+    labels: dict[str, str]
+    crowds: int
+
+    def image(self, file: BinaryIO, position: int) -> _Image:
+        """Reads the entry of an image."""
+        entry = read_entry(file, *self.images[position].tolist())
+        where = f"{self.path}: image {entry['id']}"
+        name, height, width = entry.get("file_name"), entry.get("height"), entry.get("width")
+        if not isinstance(name, str):
+            raise HodorError(f"{where}: key 'file_name' is missing or is no string")
+        if not all(_is_integer(size) and 0 < size < 1 << 16 for size in (height, width)):
+            raise HodorError(f"{where}: 'height' and 'width' must be numbers of pixels, not {height!r} and {width!r}")
+        inside(Path(), name, f"{where}, key 'file_name'")
+        return _Image(entry["id"], name, (height, width))
+
+
+def _build_index(path: Path) -> _Index:
+    """Reads a COCO file once from front to back."""
+    images, objects = array("q"), array("q")  # id of the image, start, end of each entry
+    labels: dict[str, str] = {}
+    crowds = 0
+    total = path.stat().st_size if path.is_file() else None
+    with tqdm(total=total, desc="reading annotations", unit="B", unit_scale=True, disable=None) as bar:
+        for entry in walk(path):
+            if entry.position is not None and entry.key == "images":
+                images.extend((_integer(entry, "id", path), entry.start, entry.end))
+            elif entry.position is not None and entry.key == "annotations":
+                image_id = _integer(entry, "image_id", path)
+                if entry.value.get("iscrowd") or entry.value.get("ignore"):
+                    crowds += 1
+                else:
+                    objects.extend((image_id, entry.start, entry.end))
+            elif entry.position is not None and entry.key == "categories":
+                labels[str(_integer(entry, "id", path))] = str(entry.value.get("name", ""))
+            bar.update(entry.end - bar.n)
+    for key, found, what in (("images", images, "images"), ("annotations", objects or crowds, "objects")):
+        if not found:
+            raise HodorError(f"{path}: key {key!r} is missing or holds no list of {what}; is it COCO's instances_*.json?")
+    image_table, object_table = (np.array(table, dtype=np.int64).reshape(-1, 3) for table in (images, objects))
+    image_of_object = _positions(image_table[:, 0], object_table[:, 0], path)
+    order = np.argsort(image_of_object, kind="stable")
+    first = np.searchsorted(image_of_object[order], np.arange(len(image_table) + 1))
+    return _Index(path, image_table[:, 1:], object_table[order, 1:], first, labels, crowds)
+
+
+def _positions(ids: np.ndarray, wanted: np.ndarray, path: Path) -> np.ndarray:
+    """The position of each object's image among the `ids` of all images, [M] int64."""
+    order = np.argsort(ids, kind="stable")
+    ordered = ids[order]
+    twice = np.flatnonzero(ordered[1:] == ordered[:-1])
+    if len(twice):
+        raise HodorError(f"{path}: image id {ordered[twice[0]]} stands in it twice")
+    places = np.searchsorted(ordered, wanted).clip(max=len(ordered) - 1)
+    unknown = np.flatnonzero(ordered[places] != wanted)
+    if len(unknown):
+        raise HodorError(
+            f"{path}: {len(unknown)} annotations belong to no image in it; the first names image_id {wanted[unknown[0]]}"
+        )
+    positions: np.ndarray = order[places]
+    return positions
+
+
+def _integer(entry: Entry, key: str, path: Path) -> int:
+    value = entry.value.get(key) if isinstance(entry.value, dict) else None
+    if not isinstance(value, int) or not _is_integer(value):
+        found = repr(value)[:40] if isinstance(entry.value, dict) else "no JSON object"
+        raise HodorError(f"{path}: {entry.key}[{entry.position}], key {key!r}: must be an integer, found {found}")
+    return value
+
+
+def _is_integer(value: Any) -> bool:
+    """Whether a JSON value is a whole number of at most 62 bits."""
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGEST_ID
+
+
+def _usable_images(index: _Index, file: BinaryIO, folder: Path, *, skip: bool) -> np.ndarray:
+    """Which images have objects and a good file, [N] bool; one that is bad is an error unless `skip`."""
     wanted = np.flatnonzero(np.diff(index.first))
     usable = np.zeros(len(index.images), dtype=bool)
     first_problem = ""
@@ -93,10 +182,10 @@ def _usable_images(index: CocoIndex, file: BinaryIO, folder: Path, *, skip: bool
         except HodorError as error:
             first_problem = first_problem or str(error)
             continue
-        if size != (entry.height, entry.width):
+        if size != entry.size:
             raise HodorError(
                 f"{folder / entry.file_name}: the image is {width_x_height(size)}, but {index.path} says "
-                f"{width_x_height((entry.height, entry.width))}; do they belong together?"
+                f"{width_x_height(entry.size)}; do they belong together?"
             )
         usable[position] = True
     bad = len(wanted) - int(usable.sum())
@@ -110,33 +199,93 @@ def _usable_images(index: CocoIndex, file: BinaryIO, folder: Path, *, skip: bool
     return usable
 
 
-def _records(index: CocoIndex, file: BinaryIO, usable: np.ndarray, counts: _Counts) -> Iterator[Mapping[str, Any]]:
+def _records(index: _Index, file: BinaryIO, usable: np.ndarray, counts: Counter[str]) -> Iterator[Mapping[str, Any]]:
     for position in tqdm(np.flatnonzero(usable).tolist(), desc="converting", unit="image", disable=None):
         entry = index.image(file, position)
         instances: list[Instance] = []
         categories: list[int] = []
-        for annotation in index.annotations(file, position):
-            if not is_integer(annotation.get("category_id")):
-                raise HodorError(f"{_name(index, annotation, entry)}: key 'category_id' is missing or is no integer")
-            instance = _instance(index, annotation, entry, counts)
+        for start, end in index.objects[index.first[position] : index.first[position + 1]].tolist():
+            annotation = read_entry(file, start, end)
+            try:
+                instance, degenerate = encode_segmentation(annotation.get("segmentation"), *entry.size)
+                problem = (
+                    "" if _is_integer(annotation.get("category_id")) else ": key 'category_id' is missing or is no integer"
+                )
+            except ValueError as error:
+                problem = f", key 'segmentation': {error}"
+            if problem:
+                name = f"annotation {annotation.get('id')!r:.40} of image {entry.id} ({entry.file_name})"
+                raise HodorError(f"{index.path}: {name}{problem}")
+            counts["degenerate"] += degenerate
+            counts["empty" if instance is None else "objects"] += 1
             if instance is not None:
                 instances.append(instance)
                 categories.append(annotation["category_id"])
         if instances:
-            counts.images += 1
-            counts.objects += len(instances)
-            yield image_record(entry.file_name, entry.height, entry.width, instances, categories, id=entry.id)
+            yield image_record(entry.file_name, entry.size, instances, categories, id=entry.id)
 
 
-def _instance(index: CocoIndex, annotation: Mapping[str, Any], entry: ImageEntry, counts: _Counts) -> Instance | None:
-    try:
-        instance, degenerate = encode_segmentation(annotation.get("segmentation"), entry.height, entry.width)
-    except ValueError as error:
-        raise HodorError(f"{_name(index, annotation, entry)}, key 'segmentation': {error}") from None
-    counts.degenerate += degenerate
-    counts.empty += instance is None
-    return instance
+def encode_segmentation(segmentation: Any, height: int, width: int) -> tuple[Instance | None, int]:
+    """Turns one object's segmentation into a mask, as pycocotools' `annToMask` does.
+
+    Args:
+        segmentation: a list of polygons [x, y, x, y, ...] in pixels, whose union is the object, or
+            {"size": [height, width], "counts": run lengths as a string or as a list of numbers}.
+        height: of the image.
+        width: of the image.
+
+    Returns:
+        The object, None if not a single pixel belongs to it, and the number of polygons with fewer than three corners,
+        which were left out.
+
+    Raises:
+        ValueError: it is something else, or doesn't fit the image.
+    """
+    degenerate = 0
+    if isinstance(segmentation, dict):
+        codes = [_code_of_run_lengths(segmentation, height, width)]
+    elif isinstance(segmentation, list):
+        polygons = [_checked_polygon(polygon, height, width) for polygon in segmentation]
+        usable = [polygon for polygon in polygons if len(polygon) >= _FEWEST_NUMBERS]
+        degenerate = len(polygons) - len(usable)
+        codes = coco.frPyObjects(usable, height, width) if usable else []
+    else:
+        raise ValueError(f"must be a list of polygons or run lengths, found {type(segmentation).__name__}")
+    if not codes:
+        return None, degenerate
+    code = coco.merge(codes)
+    area = int(coco.area(code))
+    if not area:
+        return None, degenerate
+    left, top, box_width, box_height = (int(value) for value in coco.toBbox(code))
+    return Instance(code["counts"].decode("ascii"), area, (left, top, box_width, box_height)), degenerate
 
 
-def _name(index: CocoIndex, annotation: Mapping[str, Any], entry: ImageEntry) -> str:
-    return f"{index.path}: annotation {annotation.get('id')!r:.40} of image {entry.id} ({entry.file_name})"
+def _checked_polygon(polygon: Any, height: int, width: int) -> list[float]:
+    if not isinstance(polygon, list) or len(polygon) % 2:
+        raise ValueError("a polygon must be a list of pairs x, y")
+    if not set(map(type, polygon)) <= {int, float}:
+        raise ValueError("a polygon's coordinates must be numbers")
+    margin = max(height, width)  # far corners would cost pycocotools memory without end
+    for values, size in ((polygon[0::2], width), (polygon[1::2], height)):
+        far = [value for value in values if not -margin <= value <= size + margin]
+        if far:
+            raise ValueError(
+                f"a polygon's corner has the coordinate {far[0]!r:.40}, far outside of the image ({width}x{height})"
+            )
+    return polygon
+
+
+def _code_of_run_lengths(segmentation: dict[str, Any], height: int, width: int) -> dict[str, Any]:
+    counts, size = segmentation.get("counts"), segmentation.get("size")
+    if size != [height, width]:
+        raise ValueError(f"run lengths have the size {size!r:.40}, the image has [{height}, {width}] (height, width)")
+    if isinstance(counts, str):
+        run_length.decode(counts, height, width)  # pycocotools would read beyond a bad string's end
+        return {"size": size, "counts": counts.encode("ascii")}
+    if not isinstance(counts, list) or not all(isinstance(run, int) and 0 <= run <= height * width for run in counts):
+        raise ValueError("'counts' must be a run-length string or a list of run lengths")
+    if sum(counts) != height * width:
+        raise ValueError(f"the run lengths cover {sum(counts)} pixels instead of {height} x {width} = {height * width}")
+    code: dict[str, Any] = coco.frPyObjects({"size": size, "counts": np.array(counts, dtype=np.uint32)}, height, width)
+    return code

@@ -1,59 +1,89 @@
-"""DAVIS 2016 and 2017 as they are downloaded: the mask of the first annotated frame is given."""
+"""DAVIS 2016 and 2017 as they are downloaded: the first annotated frame's mask to segment by, all masks to learn from."""
 
 import argparse
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from hodor.convert.clips import check_name, existing_folder, find_masks, read_clip, subfolders
 from hodor.convert.masks import encode_objects, id_list, object_ids, read_labels
-from hodor.convert.output import ConvertedClip, add_output_arguments, publish
+from hodor.convert.output import SEQUENCES, ConvertedClip, Converter, Target, add_output_arguments, publish_clips
+from hodor.convert.training_json import OBJECT_LABELS
+from hodor.convert.training_videos import Video, add_training_arguments, publish_videos
 from hodor.errors import HodorError
 from hodor.formats.label_maps import VOID
 
-LAYOUT = """\
+_LAYOUT = """\
 DAVIS_DIR holds JPEGImages/<resolution>/<sequence>/*.jpg, Annotations/<resolution>/<sequence>/*.png and
 ImageSets/<year>/<split>.txt; without a folder ImageSets, all sequences are taken.
 --year 2017: a pixel's value is its object's id, 255 means "unsure" and counts as background.
 --year 2016: everything that is not black is object 1."""
 
-HELP = f"""\
+_BENCHMARKS = {("2017", "val"): "davis_val", ("2017", "test-dev"): "davis_testdev"}
+_log = logging.getLogger(__name__)
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    _add_split_arguments(parser, "val")
+    add_output_arguments(parser, name_help="name of the data set (default: see below)")
+
+
+def _convert(arguments: argparse.Namespace) -> None:
+    year, split = arguments.year, arguments.split
+    images, annotations, sequences = _find_split(arguments)
+    name = arguments.name or _BENCHMARKS.get((year, split), f"davis_{year}_{split}")
+    publish_clips(_clips(images, annotations, sequences, binary=year == "2016"), len(sequences), name, arguments)
+
+
+INFERENCE = Converter(
+    f"""\
 DAVIS 2016 or 2017: semi-supervised, the first annotated frame's mask is given
 
-{LAYOUT}"""
-
-EXAMPLES = """\
+{_LAYOUT}""",
+    """\
 examples:
   hodor convert davis ~/DAVIS --split val
   hodor convert davis ~/DAVIS-test-dev --split test-dev
   hodor convert davis ~/DAVIS --year 2016 --split val --name davis_2016_val
 
-Data set names: davis_val and davis_testdev for these two splits of 2017, else davis_<year>_<split>."""
-
-_BENCHMARKS = {("2017", "val"): "davis_val", ("2017", "test-dev"): "davis_testdev"}
-_log = logging.getLogger(__name__)
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds what `convert` reads."""
-    add_split_arguments(parser, "val")
-    add_output_arguments(parser, name_help="name of the data set (default: see below)")
+Data set names: davis_val and davis_testdev for these two splits of 2017, else davis_<year>_<split>.""",
+    _add_arguments,
+    _convert,
+)
 
 
-def convert(arguments: argparse.Namespace) -> None:
-    """Converts one split.
+def _add_training_arguments(parser: argparse.ArgumentParser) -> None:
+    _add_split_arguments(parser, "train")
+    add_training_arguments(parser, "name of the data set (default: see below)")
 
-    Raises:
-        HodorError: a folder, split, sequence or file is missing or bad.
-    """
+
+def _convert_for_training(arguments: argparse.Namespace) -> None:
     year, split = arguments.year, arguments.split
-    images, annotations, sequences = find_split(arguments)
-    name = arguments.name or _BENCHMARKS.get((year, split), f"davis_{year}_{split}")
-    publish(_clips(images, annotations, sequences, binary=year == "2016"), len(sequences), name, arguments)
+    frames, masks, sequences = _find_split(arguments)
+    default_name = "davis_train" if (year, split) == ("2017", "train") else f"davis_{year}_{split}_training"
+    target = Target.chosen(arguments.name or default_name, SEQUENCES, arguments)
+    videos = [Video(sequence) for sequence in sequences]
+    publish_videos(videos, frames, masks, labels=OBJECT_LABELS, target=target, arguments=arguments, binary=year == "2016")
 
 
-def add_split_arguments(parser: argparse.ArgumentParser, default_split: str) -> None:
-    """Adds what `find_split` reads."""
+TRAINING = Converter(
+    f"""\
+for training: DAVIS 2016 or 2017 with the masks of all frames
+
+{_LAYOUT}""",
+    """\
+examples:
+  hodor convert davis_training ~/DAVIS
+  hodor convert davis_training ~/DAVIS --year 2016 --resolution 1080p --name davis_2016_large
+
+Data set names: davis_train for the split train of 2017, else davis_<year>_<split>_training.""",
+    _add_training_arguments,
+    _convert_for_training,
+)
+
+
+def _add_split_arguments(parser: argparse.ArgumentParser, default_split: str) -> None:
     parser.add_argument("folder", type=Path, metavar="DAVIS_DIR", help="the folder with JPEGImages and Annotations")
     parser.add_argument(
         "--split", default=default_split, help=f"train, val, trainval, test-dev, ... (default: {default_split})"
@@ -62,12 +92,8 @@ def add_split_arguments(parser: argparse.ArgumentParser, default_split: str) -> 
     parser.add_argument("--resolution", default="480p", help="the folder below JPEGImages and Annotations (default: 480p)")
 
 
-def find_split(arguments: argparse.Namespace) -> tuple[Path, Path, list[str]]:
-    """The folder of frames, the folder of masks, and the names of a split's sequences in them.
-
-    Raises:
-        HodorError: a folder or the split is missing.
-    """
+def _find_split(arguments: argparse.Namespace) -> tuple[Path, Path, list[str]]:
+    """The folder of frames, the folder of masks, and the names of a split's sequences in them."""
     root = existing_folder(arguments.folder, "DAVIS")
     check_name(arguments.split, "--split")
     check_name(arguments.resolution, "--resolution")
@@ -83,7 +109,7 @@ def _clips(images: Path, annotations: Path, sequences: list[str], *, binary: boo
     for sequence in sequences:
         clip = read_clip(sequence, images / sequence)
         frame_index, mask = find_masks(clip, annotations / sequence)[0]
-        labels = read_labels(clip, frame_index, mask, binary=binary)
+        labels = read_labels(mask, clip.frames[frame_index], clip.size, binary=binary)
         ids = [i for i in object_ids(labels) if i != VOID]
         if not ids:
             only_void = "; it holds only 255, which is DAVIS 2016's object: add --year 2016" if labels.any() else ""
@@ -111,12 +137,11 @@ def _sequences(root: Path, split: str, year: str, resolution: str) -> list[str]:
 
 def _listed(path: Path) -> list[str]:
     """The sequences in a list: one name per line, or '/JPEGImages/480p/bear/00000.jpg /Annotations/...' for each frame."""
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except UnicodeDecodeError:
-        raise HodorError(f"{path}: not a text file; replace it") from None
+    content = path.read_bytes()
+    if b"\0" in content:
+        raise HodorError(f"{path}: not a text file; replace it")
     names = []
-    for line in filter(None, map(str.strip, lines)):
+    for line in filter(None, map(str.strip, os.fsdecode(content).split("\n"))):
         name = line.split()[0].split("/")[-2] if line.startswith("/JPEGImages/") else line
         check_name(name, str(path))
         names.append(name)

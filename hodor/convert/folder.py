@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hodor.convert.clips import Clip, check_name, existing_folder, find_masks, images_by_stem, read_clip, subfolders
-from hodor.convert.masks import WHITE, encode_objects, id_list, is_coloured, object_ids, read_labels
-from hodor.convert.output import ConvertedClip, add_output_arguments, publish
+from hodor.convert.masks import encode_objects, id_list, is_black_and_white, object_ids, read_labels
+from hodor.convert.output import ConvertedClip, Converter, add_output_arguments, publish_clips
 from hodor.errors import HodorError
 from hodor.formats.label_maps import VOID
 
-HELP = """\
+_HELP = """\
 your own frames, with masks for some of them
 
 FRAMES_DIR and MASKS_DIR are one of
@@ -27,7 +27,7 @@ What a mask file may be:
   RGB in the colours of DAVIS' or YouTube-VOS' palette
 No blurred or antialiased edges, so no JPEG."""
 
-EXAMPLES = """\
+_EXAMPLES = """\
 examples:
   hodor convert folder holiday/frames holiday/masks --name holiday
   hodor convert folder all_frames all_masks --name my_clips
@@ -38,8 +38,7 @@ _log = logging.getLogger(__name__)
 _PLACE = "{clip}"
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds what `convert` reads."""
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("frames_folder", metavar="FRAMES_DIR", help="the frames, see above")
     parser.add_argument("masks_folder", metavar="MASKS_DIR", help="the masks, see above")
     parser.add_argument("--binary", action="store_true", help="everything that is not black is object 1")
@@ -47,15 +46,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_output_arguments(parser, name_help="name of the data set", name_required=True)
 
 
-def convert(arguments: argparse.Namespace) -> None:
-    """Converts one clip or many.
-
-    Raises:
-        HodorError: a folder or file is missing or bad.
-    """
+def _convert(arguments: argparse.Namespace) -> None:
     folders = _clip_folders(arguments.frames_folder, arguments.masks_folder, arguments.name)
     clips = _clips(folders, binary=arguments.binary, all_masks=arguments.all_masks)
-    publish(clips, len(folders), arguments.name, arguments)
+    publish_clips(clips, len(folders), arguments.name, arguments)
+
+
+INFERENCE = Converter(_HELP, _EXAMPLES, _add_arguments, _convert)
 
 
 def _clip_folders(frames: str, masks: str, name: str) -> list[tuple[str, Path, Path]]:
@@ -100,7 +97,7 @@ def _collect(clip: Clip, files: list[tuple[int, Path]], *, binary: bool, all_mas
     given: dict[int, dict[int, str]] = {}
     seen: set[int] = set()
     for index, path in files:
-        labels = read_labels(clip, index, path, binary=binary)
+        labels = read_labels(path, clip.frames[index], clip.size, binary=binary)
         ids = object_ids(labels)
         wanted = ids if all_masks else [object_id for object_id in ids if object_id not in seen]
         if wanted:
@@ -110,20 +107,17 @@ def _collect(clip: Clip, files: list[tuple[int, Path]], *, binary: bool, all_mas
 
 
 def _interpret(given: dict[int, dict[int, str]], a_mask: Path) -> tuple[dict[int, dict[int, str]], str]:
-    """What the values in a clip's masks mean: ids, or one object that is drawn in white; and the same in words."""
+    """The masks of a clip by object, and what their values were taken for: ids, or one object in white."""
     values = sorted({value for masks in given.values() for value in masks})
-    if values == [VOID]:
-        return _only(given, {VOID: 1}), "masks of 0 and 255 only, 255 taken as object 1"
-    if values == [WHITE] and is_coloured(a_mask):
-        return _only(given, {WHITE: 1}), "masks of black and white only, white taken as object 1"
-    ids = [value for value in values if value != VOID]
-    note = ", 255 taken as background" if VOID in values else ""
-    return _only(given, {object_id: object_id for object_id in ids}), f"{id_list(ids) if ids else 'all masks are empty'}{note}"
-
-
-def _only(given: dict[int, dict[int, str]], renamed: dict[int, int]) -> dict[int, dict[int, str]]:
-    """The masks of the values in `renamed`, under their new names; frames without any are left out."""
-    result = {
+    renamed = {value: value for value in values if value != VOID}
+    understood = (id_list(list(renamed)) if renamed else "all masks are empty") + (
+        ", 255 taken as background" if VOID in values else ""
+    )
+    if values != [1] and is_black_and_white(values, a_mask):
+        renamed = {values[0]: 1}
+        white = "0 and 255 only, 255" if values == [VOID] else "black and white only, white"
+        understood = f"masks of {white} taken as object 1"
+    by_object = {
         index: {renamed[value]: text for value, text in masks.items() if value in renamed} for index, masks in given.items()
     }
-    return {index: masks for index, masks in result.items() if masks}
+    return {index: masks for index, masks in by_object.items() if masks}, understood

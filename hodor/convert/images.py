@@ -3,24 +3,27 @@
 import argparse
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from itertools import islice
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from enum import Enum
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import cv2
+import numpy as np
 from tqdm import tqdm
 
-from hodor.convert.clips import existing_folder, images_by_stem
-from hodor.convert.instances import OBJECT_LABELS
-from hodor.convert.kinds import IMAGES
-from hodor.convert.output import add_output_arguments
-from hodor.convert.parallel import add_workers_argument, ordered_map
-from hodor.convert.photographs import ConvertedPhotograph, Photograph, PhotographJob, Reading, convert_photographs
-from hodor.convert.training_output import TrainingSet
+from hodor.convert.clips import checked_size, existing_folder, images_by_stem
+from hodor.convert.masks import is_black_and_white, object_ids, read_labels
+from hodor.convert.output import IMAGES, Converter, Target, add_output_arguments, add_workers_argument
+from hodor.convert.training_json import OBJECT_CATEGORY, OBJECT_LABELS, Instance, image_record
 from hodor.errors import HodorError
+from hodor.formats import run_length
+from hodor.formats.label_maps import VOID
+from hodor.parallel import ordered_map
 
-HELP = """\
+_HELP = """\
 for training: your own photographs, with a mask file for each
 
 IMAGES_DIR and MASKS_DIR hold images and masks, in folders if you like; a mask is called like its image, but for the
@@ -32,29 +35,50 @@ What a mask file may be:
   RGB in the colours of DAVIS' or YouTube-VOS' palette
 No blurred or antialiased edges, so no JPEG."""
 
-EXAMPLES = """\
+_EXAMPLES = """\
 examples:
   hodor convert images DUTS-TR/DUTS-TR-Image DUTS-TR/DUTS-TR-Mask --name duts_train
   hodor convert images my_photos my_masks --name my_photos --whole
   hodor convert images my_photos my_masks --name my_photos --binary --min_area 400"""
 
 _MIN_AREA = 100
-_BATCH = 32
+_BATCH = 32  # photographs that a process takes at once
 _log = logging.getLogger(__name__)
 
 
-@dataclass
-class _Found:
-    """What was found: numbers for the summary, and the first mask of each reading."""
+class _Reading(Enum):
+    """What the values in mask files mean."""
 
-    objects: int = 0
-    specks: int = 0
-    empty: int = 0
-    readings: dict[Reading, Path] = field(default_factory=dict)
+    AUTOMATIC = "automatic"  # masks that are black and white are BINARY, the others IDS
+    BINARY = "binary"  # everything that is not black is an object
+    IDS = "ids"  # each value is an instance, 255 is background
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds what `convert` reads."""
+class _Photograph(NamedTuple):
+    """An image, by its path relative to the folder of images and by its file, and the file of its mask."""
+
+    name: str
+    image: Path
+    mask: Path
+
+
+class _Converted(NamedTuple):
+    """What became of a photograph.
+
+    Attributes:
+        mask: the mask's file.
+        record: the image as it stands in the JSON; None = no object is left.
+        reading: how the mask was read; None = it is empty, which fits every reading.
+        specks: how many connected parts were left out because they are small.
+    """
+
+    mask: Path
+    record: Mapping[str, Any] | None
+    reading: _Reading | None
+    specks: int
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("images_folder", type=Path, metavar="IMAGES_DIR", help="the photographs")
     parser.add_argument("masks_folder", type=Path, metavar="MASKS_DIR", help="their masks")
     reading = parser.add_mutually_exclusive_group()
@@ -74,65 +98,97 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_output_arguments(parser, name_help="name of the data set", name_required=True)
 
 
-def convert(arguments: argparse.Namespace) -> None:
-    """Converts a folder.
-
-    Raises:
-        HodorError: a folder, image or mask is missing or bad.
-    """
+def _convert(arguments: argparse.Namespace) -> None:
     folder = existing_folder(arguments.images_folder, "the photographs")
     masks_folder = existing_folder(arguments.masks_folder, "the masks")
-    target = TrainingSet.chosen(arguments.name, IMAGES, arguments)
+    target = Target.chosen(arguments.name, IMAGES, arguments)
     target.refuse_links(folder)
     photographs = _find_photographs(folder, masks_folder)
-    reading = Reading.BINARY if arguments.binary else Reading.IDS if arguments.ids else Reading.AUTOMATIC
-    jobs = [PhotographJob(batch, reading, arguments.whole, arguments.min_area) for batch in _batches(photographs, _BATCH)]
-    workers = min(arguments.num_workers, len(jobs))
-    found = _Found()
+    reading = _Reading.BINARY if arguments.binary else _Reading.IDS if arguments.ids else _Reading.AUTOMATIC
+    convert = partial(_convert_photographs, reading=reading, whole=arguments.whole, min_area=arguments.min_area)
+    batches = [photographs[start : start + _BATCH] for start in range(0, len(photographs), _BATCH)]
+    counts: Counter[str] = Counter()
+    readings: dict[_Reading, Path] = {}  # the first mask of each
 
     def records() -> Iterator[Mapping[str, Any]]:
         with tqdm(total=len(photographs), desc="converting", unit="image", disable=None) as bar:
-            for converted in ordered_map(convert_photographs, jobs, workers):
-                for photograph in converted:
-                    yield from _counted(photograph, found)
-                bar.update(len(converted))
+            for batch in ordered_map(convert, batches, arguments.num_workers):
+                for photograph in batch:
+                    _refuse_two_readings(photograph, readings)
+                    counts["specks"] += photograph.specks
+                    counts["objects"] += len(photograph.record["segmentations"]) if photograph.record else 0
+                    if photograph.record:
+                        yield photograph.record
+                bar.update(len(batch))
 
     count = target.publish(folder, OBJECT_LABELS, records())
-    _summarise(found, count, arguments)
+    _log.info("masks: %s", _meaning(_Reading.BINARY in readings, arguments.whole))
+    _log.info("%d images, %d objects", count, counts["objects"])
+    empty = len(photographs) - count
+    if empty or counts["specks"]:
+        left_out = "left out: %d images without an object, %d parts of fewer than %d pixels"
+        _log.info(left_out, empty, counts["specks"], arguments.min_area)
 
 
-def _counted(photograph: ConvertedPhotograph, found: _Found) -> Iterator[Mapping[str, Any]]:
-    """The photograph's record, if it has one, once its mask is known to be of the same kind as the others."""
-    found.specks += photograph.specks
+TRAINING = Converter(_HELP, _EXAMPLES, _add_arguments, _convert)
+
+
+def _convert_photographs(
+    photographs: Sequence[_Photograph], *, reading: _Reading, whole: bool, min_area: int
+) -> list[_Converted]:
+    """Reads some photographs' masks as `reading` says; `whole` masks are one instance, parts below `min_area` pixels none."""
+    return [_convert_photograph(photograph, reading, whole, min_area) for photograph in photographs]
+
+
+def _convert_photograph(photograph: _Photograph, reading: _Reading, whole: bool, min_area: int) -> _Converted:
+    size = checked_size(photograph.image)
+    labels = read_labels(photograph.mask, photograph.image, size, binary=reading is _Reading.BINARY)
+    if reading is _Reading.AUTOMATIC:
+        reading = _Reading.BINARY if is_black_and_white(object_ids(labels), photograph.mask) else _Reading.IDS
+    is_empty = not labels.any()
+    if reading is _Reading.IDS:
+        labels[labels == VOID] = 0
+    specks = 0
+    if reading is _Reading.BINARY and not whole:
+        instances, specks = _connected_parts(labels > 0, min_area)
+    else:
+        masks = [labels > 0] if whole else [labels == object_id for object_id in object_ids(labels)]
+        instances = [instance for instance in map(Instance.from_mask, masks) if instance is not None]
+    record = image_record(photograph.name, size, instances, [OBJECT_CATEGORY] * len(instances)) if instances else None
+    return _Converted(photograph.mask, record, None if is_empty else reading, specks)
+
+
+def _connected_parts(mask: np.ndarray, min_area: int) -> tuple[list[Instance], int]:
+    """The parts of a mask `[H, W]` bool of which pixels touch by sides or corners, and how many were too small."""
+    count, parts, statistics, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    instances = []
+    for part, (left, top, width, height, area) in enumerate(statistics[1:].tolist(), start=1):
+        if area >= min_area:
+            instances.append(Instance(run_length.encode(parts == part), area, (left, top, width, height)))
+    return instances, count - 1 - len(instances)
+
+
+def _refuse_two_readings(photograph: _Converted, readings: dict[_Reading, Path]) -> None:
+    """Makes sure that a photograph's mask is of the same kind as those before, of which `readings` knows the first of each."""
     if photograph.reading is not None:
-        found.readings.setdefault(photograph.reading, photograph.mask)
-    if len(found.readings) > 1:
+        readings.setdefault(photograph.reading, photograph.mask)
+    if len(readings) > 1:
         raise HodorError(
-            f"{found.readings[Reading.BINARY]} is black and white, but {found.readings[Reading.IDS]} holds ids; "
+            f"{readings[_Reading.BINARY]} is black and white, but {readings[_Reading.IDS]} holds ids; "
             "say what they mean: --binary (all that is not black is an object) or --ids (255 is no object)"
         )
-    if photograph.record is None:
-        found.empty += 1
-        return
-    found.objects += len(photograph.record["segmentations"])
-    yield photograph.record
 
 
-def _summarise(found: _Found, count: int, arguments: argparse.Namespace) -> None:
-    is_binary = Reading.BINARY in found.readings
-    meaning = "all that is not black is an object" if is_binary else "values are ids, each is an instance"
-    if arguments.whole:
-        meaning = "one instance for each mask"
-    elif is_binary:
-        meaning += ", connected parts are its instances"
-    _log.info("masks: %s", meaning)
-    _log.info("%d images, %d objects", count, found.objects)
-    if found.empty or found.specks:
-        left_out = "left out: %d images without an object, %d parts of fewer than %d pixels"
-        _log.info(left_out, found.empty, found.specks, arguments.min_area)
+def _meaning(is_binary: bool, whole: bool) -> str:
+    """How masks were understood, for the summary."""
+    if whole:
+        return "one instance for each mask"
+    if is_binary:
+        return "all that is not black is an object, connected parts are its instances"
+    return "values are ids, each is an instance"
 
 
-def _find_photographs(folder: Path, masks_folder: Path) -> list[Photograph]:
+def _find_photographs(folder: Path, masks_folder: Path) -> list[_Photograph]:
     """The images that have a mask, in natural order, folder by folder."""
     if folder.resolve() == masks_folder.resolve():
         raise HodorError(f"{folder}: images and masks lie in the same folder; move the masks to a folder of their own")
@@ -146,7 +202,7 @@ def _find_photographs(folder: Path, masks_folder: Path) -> list[Photograph]:
     if len(masks) < len(images):
         _log.warning("%d of %d images in %s have no mask and are left out", len(images) - len(masks), len(images), folder)
     return [
-        Photograph(image.relative_to(folder).as_posix(), image, masks[stem]) for stem, image in images.items() if stem in masks
+        _Photograph(image.relative_to(folder).as_posix(), image, masks[stem]) for stem, image in images.items() if stem in masks
     ]
 
 
@@ -161,9 +217,3 @@ def _images_below(folder: Path, other: Path) -> dict[str, Path]:
         for stem, path in images_by_stem(here).items():
             found[(here / stem).relative_to(folder).as_posix()] = path
     return found
-
-
-def _batches(photographs: Iterable[Photograph], size: int) -> Iterator[tuple[Photograph, ...]]:
-    remaining = iter(photographs)
-    while batch := tuple(islice(remaining, size)):
-        yield batch

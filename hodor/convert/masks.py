@@ -5,29 +5,33 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from hodor.convert.clips import Clip, check_mask_size
+from hodor.convert.clips import width_x_height
 from hodor.errors import HodorError
 from hodor.formats import run_length
 from hodor.formats.label_maps import VOID, read_label_map
 from hodor.media.images import open_picture
 
-WHITE = 9  # what white is in YouTube-VOS' palette
+_WHITE = 9  # what white is in YouTube-VOS' palette
 
 
-def read_labels(clip: Clip, frame_index: int, path: Path, *, binary: bool) -> np.ndarray:
-    """Reads the mask of one frame as a label map `[H, W]` uint8.
+def read_labels(path: Path, frame: Path, size: tuple[int, int], *, binary: bool) -> np.ndarray:
+    """Reads the mask of a frame as a label map `[H, W]` uint8.
 
     Args:
-        clip: the clip, for the size.
-        frame_index: the frame that the mask belongs to.
         path: the mask file.
+        frame: the frame's file, for messages.
+        size: (height, width) of the frame.
         binary: every pixel that is not black is object 1; otherwise values are ids, 255 included.
 
     Raises:
         HodorError: the file is broken, has 16 bits, unknown colours or blurred edges, or doesn't fit the frame.
     """
     labels = _brightness(path) if binary else read_label_map(path)
-    check_mask_size(clip, frame_index, path, (labels.shape[0], labels.shape[1]))
+    if labels.shape != size:
+        found = width_x_height((labels.shape[0], labels.shape[1]))
+        raise HodorError(
+            f"{path}: the mask is {found}, its frame {frame} is {width_x_height(size)}; save it at the frame's size"
+        )
     _refuse_blurred(labels, path)
     return (labels > 0).astype(np.uint8) if binary else labels
 
@@ -42,20 +46,16 @@ def encode_objects(labels: np.ndarray, ids: list[int]) -> dict[int, str]:
     return {object_id: run_length.encode(labels == object_id) for object_id in ids}
 
 
-def is_coloured(path: Path) -> bool:
-    """Whether a mask file stores colours, from which ids have to be guessed, and not ids."""
-    return open_picture(path).mode in {"RGB", "RGBA"}
-
-
-def is_black_and_white(labels: np.ndarray, path: Path) -> bool:
+def is_black_and_white(ids: list[int], path: Path) -> bool:
     """Whether a mask file shows one object in white, and not ids: it has one bit per pixel, or nothing but 0 and 255.
 
     Args:
-        labels: `[H, W]` uint8, what `read_labels` gave for it.
+        ids: `object_ids` of what `read_labels` gave for it.
         path: the mask file.
     """
-    ids = object_ids(labels)
-    return ids == [VOID] or (ids == [1] and open_picture(path).mode == "1") or (ids == [WHITE] and is_coloured(path))
+    if ids not in ([VOID], [1], [_WHITE]):
+        return False
+    return ids == [VOID] or open_picture(path).mode in ({"1"} if ids == [1] else {"RGB", "RGBA"})
 
 
 def id_list(ids: list[int]) -> str:

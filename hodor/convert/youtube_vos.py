@@ -1,59 +1,97 @@
-"""YouTube-VOS as it is downloaded: each object's mask is given in its first frame, which may be any frame."""
+"""YouTube-VOS as it is downloaded: to segment, each object's mask is given in its first frame, which may be any; to learn
+from, the masks of every fifth frame are given with the objects' categories.
+"""
 
 import argparse
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hodor.convert.clips import Clip, check_name, existing_folder, find_masks, read_clip
 from hodor.convert.masks import encode_objects, id_list, object_ids, read_labels
-from hodor.convert.output import ConvertedClip, add_output_arguments, publish
+from hodor.convert.output import SEQUENCES, ConvertedClip, Converter, Target, add_output_arguments, publish_clips
+from hodor.convert.training_json import OBJECT_CATEGORY
+from hodor.convert.training_videos import Video, add_training_arguments, publish_videos
 from hodor.errors import HodorError
 from hodor.formats.inference_json import MAX_OBJECT_ID
 from hodor.formats.json_values import read_json
 
-HELP = """\
-YouTube-VOS, validation split: each object's first mask is given, in any frame
-
-DIR holds meta.json, JPEGImages/<sequence>/*.jpg and Annotations/<sequence>/*.png. Sequences and objects are those of
-meta.json; the frames it lists are the ones the benchmark server wants back. A mask that shows an object again after
-its first frame is not given."""
-
-EXAMPLES = """\
-example:
-  hodor convert youtube_vos ~/youtube_vos_2019/valid"""
-
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class ListedObject:
+class _ListedObject(NamedTuple):
     """What meta.json says of an object: the names of its frames, none where it lists none, and what it is."""
 
     frames: tuple[str, ...]
     category: str
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds what `convert` reads."""
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="DIR", help="the folder with meta.json, JPEGImages and Annotations")
     add_output_arguments(parser, name_help="name of the data set (default: youtube_vos_val, stored as youtube_vos_2019_val)")
 
 
-def convert(arguments: argparse.Namespace) -> None:
-    """Converts the sequences of meta.json.
-
-    Raises:
-        HodorError: meta.json, a folder or a file is missing or bad.
-    """
+def _convert(arguments: argparse.Namespace) -> None:
     root = existing_folder(arguments.folder, "YouTube-VOS")
-    videos = read_meta(root / "meta.json")
-    publish(_clips(root, videos), len(videos), arguments.name or "youtube_vos_val", arguments)
+    videos = _read_meta(root / "meta.json")
+    publish_clips(_clips(root, videos), len(videos), arguments.name or "youtube_vos_val", arguments)
 
 
-def _clips(root: Path, videos: Mapping[str, Mapping[int, ListedObject]]) -> Iterator[ConvertedClip]:
+INFERENCE = Converter(
+    """\
+YouTube-VOS, validation split: each object's first mask is given, in any frame
+
+DIR holds meta.json, JPEGImages/<sequence>/*.jpg and Annotations/<sequence>/*.png. Sequences and objects are those of
+meta.json; the frames it lists are the ones the benchmark server wants back. A mask that shows an object again after
+its first frame is not given.""",
+    """\
+example:
+  hodor convert youtube_vos ~/youtube_vos_2019/valid""",
+    _add_arguments,
+    _convert,
+)
+
+
+def _add_training_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, metavar="DIR", help="the folder with meta.json, JPEGImages and Annotations")
+    parser.add_argument("--frames_folder", type=Path, metavar="DIR", help="where the frames are (default: JPEGImages in DIR)")
+    add_training_arguments(parser, "name of the data set (default: youtube_vos_2019_train)")
+
+
+def _convert_for_training(arguments: argparse.Namespace) -> None:
+    root = existing_folder(arguments.folder, "YouTube-VOS")
+    target = Target.chosen(arguments.name or "youtube_vos_2019_train", SEQUENCES, arguments)
+    listed = _read_meta(root / "meta.json")
+    names = sorted({item.category for objects in listed.values() for item in objects.values()})
+    numbers = {name: number for number, name in enumerate(names, start=OBJECT_CATEGORY)}
+    frames = existing_folder(arguments.frames_folder or root / "JPEGImages", "the frames")
+    videos = [
+        Video(sequence, {object_id: numbers[item.category] for object_id, item in objects.items()})
+        for sequence, objects in listed.items()
+    ]
+    labels = {str(number): name for name, number in numbers.items()}
+    publish_videos(videos, frames, root / "Annotations", labels=labels, target=target, arguments=arguments)
+
+
+TRAINING = Converter(
+    """\
+for training: YouTube-VOS' split train with the masks of all annotated frames
+
+DIR holds meta.json, JPEGImages/<sequence>/*.jpg and Annotations/<sequence>/*.png. Sequences, objects and their
+categories are those of meta.json. Frames without a mask are left out unless you say --all_frames; there are none in
+the split train. In train_all_frames, a download of frames only, four of five have none: see the second example.""",
+    """\
+examples:
+  hodor convert youtube_vos_training ~/youtube_vos_2019/train
+  hodor convert youtube_vos_training ~/youtube_vos_2019/train \\
+      --frames_folder ~/youtube_vos_2019/train_all_frames/JPEGImages --all_frames --name youtube_vos_2019_all_frames""",
+    _add_training_arguments,
+    _convert_for_training,
+)
+
+
+def _clips(root: Path, videos: Mapping[str, Mapping[int, _ListedObject]]) -> Iterator[ConvertedClip]:
     for sequence, objects in videos.items():
         clip = read_clip(sequence, root / "JPEGImages" / sequence)
         indices = {frame.stem: index for index, frame in enumerate(clip.frames)}
@@ -76,7 +114,7 @@ def _first_masks(clip: Clip, annotations: Path, starts: Mapping[int, int]) -> di
         expected = {object_id for object_id, start in waiting.items() if start <= index}
         if not expected:
             continue
-        labels = read_labels(clip, index, path, binary=False)
+        labels = read_labels(path, clip.frames[index], clip.size, binary=False)
         ids = [object_id for object_id in object_ids(labels) if object_id in expected]
         if ids:
             given[index] = encode_objects(labels, ids)
@@ -89,12 +127,8 @@ def _first_masks(clip: Clip, annotations: Path, starts: Mapping[int, int]) -> di
     return given
 
 
-def read_meta(path: Path) -> dict[str, dict[int, ListedObject]]:
-    """Reads meta.json: {sequence: {object id: what is said of it}}.
-
-    Raises:
-        HodorError: the file is missing, is no JSON, or lacks something.
-    """
+def _read_meta(path: Path) -> dict[str, dict[int, _ListedObject]]:
+    """Reads meta.json: {sequence: {object id: what is said of it}}."""
     content = read_json(path, missing="it comes with YouTube-VOS", broken="download it again").content
     videos = _entries(content, "videos", str(path))
     if not videos:
@@ -102,17 +136,17 @@ def read_meta(path: Path) -> dict[str, dict[int, ListedObject]]:
     return {sequence: _objects(sequence, video, path) for sequence, video in videos.items()}
 
 
-def _objects(sequence: str, video: Any, path: Path) -> dict[int, ListedObject]:
+def _objects(sequence: str, video: Any, path: Path) -> dict[int, _ListedObject]:
     check_name(sequence, str(path))
     where = f"{path}: sequence {sequence!r}"
-    objects: dict[int, ListedObject] = {}
+    objects: dict[int, _ListedObject] = {}
     for key, value in _entries(video, "objects", where).items():
         if not (key.isascii() and key.isdigit() and 1 <= int(key) <= MAX_OBJECT_ID):
             raise HodorError(f"{where}: {key!r} is not an object id (1..{MAX_OBJECT_ID})")
         frames = value.get("frames", []) if isinstance(value, dict) else None
         if not isinstance(frames, list) or not all(isinstance(frame, str) for frame in frames):
             raise HodorError(f"{where}, object {key}: 'frames' must be a list of frame names")
-        objects[int(key)] = ListedObject(tuple(frames), str(value.get("category", "object")))
+        objects[int(key)] = _ListedObject(tuple(frames), str(value.get("category", "object")))
     if not objects:
         raise HodorError(f"{where}: lists no object")
     return objects

@@ -16,17 +16,18 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from hodor.devices import usable_cores
 from hodor.distributed import Group, share
 from hodor.errors import HodorError
 from hodor.evaluation import report
 from hodor.evaluation.categories import read_categories, read_names
 from hodor.evaluation.html_report import as_html
 from hodor.evaluation.masks import SequenceMasks, folder_sequence, folder_sequences
-from hodor.evaluation.parallel import available_cores, in_processes
 from hodor.evaluation.protocols import PROTOCOLS, ObjectScores
 from hodor.evaluation.run_length_file import read_run_length_file
 from hodor.evaluation.sequences import SequenceJob, SequenceResult, evaluate_sequence
 from hodor.evaluation.summary import Summary, summarise
+from hodor.parallel import ordered_map
 from hodor.program import ArgumentParser, run
 
 _LISTED_SEQUENCES = 5
@@ -72,7 +73,7 @@ def _run(options: argparse.Namespace, group: Group) -> None:
     own = share([len(job.truth.frames) for job in jobs], group.count)[group.rank]
     results: dict[int, SequenceResult] = {}
     with group.agreed():
-        workers = options.num_workers or max(1, available_cores() // group.count_here)
+        workers = options.num_workers or max(1, usable_cores() // group.count_here)
         results = _evaluate({index: jobs[index] for index in own}, workers, shown=group.is_first)
     gathered = group.gather(results)
     with group.agreed():
@@ -239,11 +240,11 @@ def _evaluate(jobs: Mapping[int, SequenceJob], num_workers: int, *, shown: bool)
     frames = sum(len(job.truth.frames) for job in jobs.values())
     with (
         tqdm(total=frames, unit="frame", desc="evaluate", leave=False, disable=None if shown else True) as progress,
-        closing(in_processes(evaluate_sequence, [jobs[index] for index in order], num_workers)) as finished,
+        closing(ordered_map(evaluate_sequence, [jobs[index] for index in order], num_workers, ahead=len(order))) as finished,
     ):
-        for position, result in finished:
-            results[order[position]] = result
-            progress.update(len(jobs[order[position]].truth.frames))
+        for index, result in zip(order, finished, strict=True):
+            results[index] = result
+            progress.update(len(jobs[index].truth.frames))
     return results
 
 

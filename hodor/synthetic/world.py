@@ -1,77 +1,20 @@
-"""What there is in a clip: the ground, the light, the things and their order from back to front."""
+"""What there is in a clip: the colours, the ground, the light, the things and their order from back to front."""
 
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from hodor.synthetic.motion import Motion, draw_motion
-from hodor.synthetic.shapes import REACH, Shape, draw_shape
-from hodor.synthetic.textures import draw_texture, scene_palette
+from hodor.synthetic.things import REACH, Thing, draw_motion, draw_shape
 
+_PALETTE_SIZE = 9
+_KINDS = {"noise": 0.3, "marble": 0.2, "spots": 0.2, "stripes": 0.2, "checks": 0.1}
+_GROUND_KINDS = {"noise": 0.5, "marble": 0.3, "stripes": 0.1, "checks": 0.1}
 _TEXTURE = 128  # pixels along a side of a thing's texture
 _COVER = 0.38  # of the frame by all objects together, if they didn't overlap
 _MIN_RADIUS = 2.5
 _CLUTTER = 8
 _MAX_TEXTURES = 8
-
-
-@dataclass(frozen=True)
-class Thing:
-    """Something that moves.
-
-    Attributes:
-        label: its id; 0 for things that are nobody's object.
-        shape: its outline.
-        motion: its path.
-        texture: `[S, S, 3]` float32 in 0..255, continuing at the borders.
-        texture_offset: (x, y) of its centre on the texture, in pixels.
-        light: (x, y), the direction that light comes from, of length 1.
-    """
-
-    label: int
-    shape: Shape
-    motion: Motion
-    texture: np.ndarray
-    texture_offset: np.ndarray
-    light: np.ndarray
-
-    def paint(self, time: int, labels: np.ndarray, picture: np.ndarray | None = None) -> None:
-        """Draws it over what is there: its id into `labels` `[H, W]`, its looks into `picture` `[H, W, 3]`."""
-        pose = self.motion.pose(time)
-        reach = REACH * pose.radius * max(pose.along, pose.across) + 1
-        left, right = max(0, int(pose.x - reach)), min(labels.shape[1], int(pose.x + reach) + 2)
-        top, bottom = max(0, int(pose.y - reach)), min(labels.shape[0], int(pose.y + reach) + 2)
-        if left >= right or top >= bottom:
-            return
-        columns, rows = np.meshgrid(
-            np.arange(left, right, dtype=np.float32) - np.float32(pose.x),
-            np.arange(top, bottom, dtype=np.float32) - np.float32(pose.y),
-        )
-        cosine, sine = float(np.cos(pose.angle)), float(np.sin(pose.angle))
-        x = (columns * cosine + rows * sine) * np.float32(1 / (pose.radius * pose.along))
-        y = (rows * cosine - columns * sine) * np.float32(1 / (pose.radius * pose.across))
-        depth = self.shape.inside(x, y, time) * np.float32(pose.radius * min(pose.along, pose.across))
-        labels[top:bottom, left:right][depth > 0] = self.label
-        if picture is not None:
-            below = picture[top:bottom, left:right]
-            coverage = np.clip(depth + 0.5, 0, 1)[..., None]
-            shadow = np.clip(1 + depth / (2 + 0.15 * pose.radius), 0, 1)[..., None]
-            surface = self._surface_at(x, y)
-            surface *= self._shade_at(columns, rows, depth, pose.radius)[..., None]
-            below *= 1 - 0.35 * shadow
-            below += coverage * (surface - below)
-
-    def _surface_at(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Its colours `[H, W, 3]` float32 at points `[H, W]` given in its own axes, in units of its radius."""
-        scale = np.float32(len(self.texture) / 4)
-        columns, rows = x * scale + np.float32(self.texture_offset[0]), y * scale + np.float32(self.texture_offset[1])
-        return cv2.remap(self.texture, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
-
-    def _shade_at(self, columns: np.ndarray, rows: np.ndarray, depth: np.ndarray, radius: float) -> np.ndarray:
-        """Brightness `[H, W]` float32 about 1: lighter towards the light, darker at the outline, `depth` pixels inside it."""
-        light = (columns * np.float32(self.light[0]) + rows * np.float32(self.light[1])) * np.float32(0.28 / radius)
-        return (0.68 + 0.37 * np.clip(depth / np.float32(0.4 * radius), 0, 1) + light).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -145,13 +88,13 @@ class World:
 def draw_world(random: np.random.Generator, height: int, width: int, objects: int) -> World:
     """Draws a scene with `objects` objects and a few things that look like them but are none."""
     frame_size = np.array([width, height], dtype=np.float64)
-    palette = scene_palette(random)
+    palette = _scene_palette(random)
     heading = random.uniform(0, 2 * np.pi)
     light = np.array([np.cos(heading), np.sin(heading)])
     strangers = int(random.integers(1, 3)) + objects // 6
     count = objects + strangers
     textures = [
-        draw_texture(random, palette, _TEXTURE, int(random.integers(4, 11)))
+        _draw_texture(random, palette, _TEXTURE, int(random.integers(4, 11)))
         for _ in range(int(np.clip((count + 1) // 2, 2, _MAX_TEXTURES)))
     ]
     mean_radius = np.sqrt(_COVER * width * height / (np.pi * objects))
@@ -185,7 +128,7 @@ def _spread(random: np.random.Generator, count: int, frame_size: np.ndarray) -> 
 
 def _draw_ground(random: np.random.Generator, palette: np.ndarray, textures: list[np.ndarray], size: int) -> np.ndarray:
     """The ground `[size, size, 3]`: a coarse texture, strewn with patches of the things' own textures."""
-    ground = draw_texture(random, palette, size, int(random.integers(5, 12)), ground=True)
+    ground = _draw_texture(random, palette, size, int(random.integers(5, 12)), ground=True)
     for _ in range(_CLUTTER):
         shape, radius = draw_shape(random), size * random.uniform(0.04, 0.09)
         reach = int(radius * REACH) + 1
@@ -198,3 +141,64 @@ def _draw_ground(random: np.random.Generator, palette: np.ndarray, textures: lis
         below = ground[top : top + side, left : left + side]
         below += coverage * 0.7 * (0.9 * patch - below)
     return ground
+
+
+def _scene_palette(random: np.random.Generator) -> np.ndarray:
+    """Draws the colours of a scene: muted ones, of two ranges of hues, dark to light. `[9, 3]` float32 in 0..255."""
+    hues = (random.uniform(0, 180) + random.normal(0, 30, _PALETTE_SIZE) + 75 * (random.random(_PALETTE_SIZE) < 0.4)) % 180
+    saturations = random.uniform(15, 135, _PALETTE_SIZE)
+    values = np.linspace(60, 220, _PALETTE_SIZE) + random.uniform(-15, 15, _PALETTE_SIZE)
+    colours = np.stack([hues, saturations, values], axis=1).astype(np.uint8)
+    return cv2.cvtColor(colours[None], cv2.COLOR_HSV2RGB)[0].astype(np.float32)
+
+
+def _draw_texture(
+    random: np.random.Generator, palette: np.ndarray, size: int, detail: int, *, ground: bool = False
+) -> np.ndarray:
+    """Draws a surface that continues at its borders: one colour with markings in two others.
+
+    Args:
+        random: where the choices come from.
+        palette: `[N, 3]` colours in 0..255, of which it takes three.
+        ground: calmer, as what lies behind everything.
+        size: its height and width.
+        detail: how many features (spots, stripes) fit along a side.
+
+    Returns:
+        `[size, size, 3]` float32 in 0..255.
+    """
+    kinds = _GROUND_KINDS if ground else _KINDS
+    height = _pattern(random, str(random.choice(list(kinds), p=list(kinds.values()))), size, detail)
+    colours = palette[random.permutation(len(palette))[:3]]
+    levels = np.array([random.uniform(0.45, 0.6), random.uniform(0.65, 0.8)])[:, None, None]
+    steps = np.clip((height - levels) * random.uniform(4, 16) + 0.5, 0, 1)[..., None]
+    surface = colours[0] + (0.4 if ground else 0.7) * steps[0] * (colours[1] - colours[0])
+    surface += (0.4 if ground else 0.7) * steps[1] * (colours[2] - surface)
+    grain = 0.5 * _noise(random, size, detail * 6) + 0.5 * _noise(random, size, detail * 3) - 0.5
+    surface += 70 * grain[..., None] + 40 * (_noise(random, size, 3) - 0.5)[..., None]
+    return np.clip(surface, 0, 255).astype(np.float32)
+
+
+def _pattern(random: np.random.Generator, kind: str, size: int, detail: int) -> np.ndarray:
+    """A scalar field `[size, size]` around 0.5."""
+    rough = 0.6 * _noise(random, size, detail) + 0.4 * _noise(random, size, 2 * detail)
+    if kind == "noise":
+        return rough
+    if kind == "marble":
+        return 1 - 2.5 * np.abs(rough - 0.5)
+    x, y = np.meshgrid(np.arange(size) / size, np.arange(size) / size)
+    bend = 1.5 * rough
+    if kind == "stripes":
+        slope = int(random.integers(-detail // 2, detail // 2 + 1))
+        return 0.5 + 0.4 * np.sin(2 * np.pi * (detail * x + slope * y + bend))
+    waves = np.sin(2 * np.pi * (detail / 2 * x * 2 + 0.3 * bend)) * np.sin(2 * np.pi * (detail / 2 * y * 2 + 0.3 * bend))
+    return 0.5 + 0.4 * np.sign(waves) * np.abs(waves) ** (0.3 if kind == "checks" else 1.0)
+
+
+def _noise(random: np.random.Generator, size: int, cells: int) -> np.ndarray:
+    """Smooth random values in about 0..1 with `cells` hills along a side, continuing at the borders. `[size, size]` float32."""
+    cells = max(2, min(cells, size))
+    grid = np.pad(random.random((cells, cells), dtype=np.float32), 2, mode="wrap")
+    positions = (2 + np.arange(size, dtype=np.float32) * cells / size).astype(np.float32)
+    columns, rows = np.meshgrid(positions, positions)
+    return cv2.remap(grid, columns, rows, cv2.INTER_CUBIC)

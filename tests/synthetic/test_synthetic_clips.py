@@ -12,8 +12,7 @@ from hodor.errors import HodorError
 from hodor.formats.inference_json import read_inference_json
 from hodor.formats.label_maps import read_label_map
 from hodor.synthetic import SyntheticClip, write_davis_folder
-from hodor.synthetic.motion import draw_motion
-from hodor.synthetic.shapes import REACH, draw_shape
+from hodor.synthetic.things import REACH, draw_motion, draw_shape
 from hodor.synthetic.world import draw_world
 
 

@@ -1,0 +1,96 @@
+"""The same work for many items in several processes: results in order, and errors and Ctrl-C end all of them at once."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from typing import TypeVar
+
+import cv2
+
+from hodor.errors import HodorError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+_AHEAD = 4  # items under way for each process
+
+
+def ordered_map(
+    function: Callable[[Item], Result], items: Sequence[Item], num_workers: int, *, ahead: int | None = None
+) -> Generator[Result, None, None]:
+    """Yields `function(item)` for all items in their order; in this process if one worker is enough.
+
+    Args:
+        function: a function of a module, so that a fresh process can import it.
+        items: its arguments; they and the results must be picklable. They start in the given order.
+        num_workers: number of processes at most.
+        ahead: how many items may be under way, or their results wait for their turn; None = four for each process.
+
+    Raises:
+        HodorError: a process died; whatever `function` raises comes through, at once.
+    """
+    num_workers = min(num_workers, len(items))
+    if num_workers <= 1:
+        yield from map(function, items)
+        return
+    others = set(multiprocessing.active_children())
+    pool = ProcessPoolExecutor(num_workers, multiprocessing.get_context("spawn"), initializer=_begin)
+    waiting: deque[Future[Result]] = deque()
+    try:
+        for item in items:
+            with _interrupts_held_back():
+                waiting.append(pool.submit(function, item))
+            if len(waiting) >= (ahead or _AHEAD * num_workers):
+                yield _first_result(waiting)
+        while waiting:
+            yield _first_result(waiting)
+    except BrokenProcessPool:
+        advice = "perhaps for lack of memory; try again with a smaller --num_workers"
+        raise HodorError(f"a worker process has died, {advice}") from None
+    except BaseException:
+        for process in set(multiprocessing.active_children()) - others:
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _first_result(waiting: deque[Future[Result]]) -> Result:
+    """Takes the first one's result as soon as it is there, or raises what any of them raised meanwhile."""
+    while not waiting[0].done():
+        done, _ = wait([future for future in waiting if not future.done()], return_when=FIRST_COMPLETED)
+        for failed in (future for future in done if future.exception() is not None):
+            failed.result()
+    return waiting.popleft().result()
+
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Ctrl-C waits until the end of the block; processes that start in it never get to know."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _begin() -> None:
+    """Prepares a worker: Ctrl-C is its parent's business, it ends with its parent, and it uses one core."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    cv2.setNumThreads(1)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

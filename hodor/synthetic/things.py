@@ -1,0 +1,258 @@
+"""Things that move and bend: an outline of a body and limbs, a smooth path through time, and how both are painted."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+_KINDS = ("ellipse", "polygon", "star", "blob", "ring")
+_DIRECTIONS = 256
+_ANGLES = np.arange(_DIRECTIONS) * (2 * np.pi / _DIRECTIONS)
+REACH = 1.9  # no point of a shape lies farther from its centre, in units of its radius
+
+
+@dataclass(frozen=True)
+class Part:
+    """One outline.
+
+    Attributes:
+        radii: `[256]` distance of the outline from the part's centre by direction, about 1.
+        wobble: rows of (waves around the outline, strength, phase, radians per frame).
+        hole: the part of the radius that is cut out of the middle, 0 for none.
+        size: of the part, in units of the body's radius.
+        direction: where it sits on the body, in radians.
+        distance: of its centre from the body's.
+        swing: (amplitude in radians, phase, radians per frame) of its turning about where it sits.
+    """
+
+    radii: np.ndarray
+    wobble: np.ndarray
+    hole: float = 0.0
+    size: float = 1.0
+    direction: float = 0.0
+    distance: float = 0.0
+    swing: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+    def inside(self, x: np.ndarray, y: np.ndarray, time: float) -> np.ndarray:
+        """How far points lie inside the outline, negative outside, in units of the body's radius.
+
+        Args:
+            x: `[H, W]` float32, to the right of the body's centre in units of its radius.
+            y: the same, downwards.
+            time: the frame.
+        """
+        amplitude, phase, speed = self.swing
+        angle = self.direction + amplitude * np.sin(phase + speed * time)
+        cosine, sine = float(np.cos(angle)), float(np.sin(angle))
+        along, across = x * cosine + y * sine - self.distance, y * cosine - x * sine
+        distance, direction = cv2.cartToPolar(along, across)
+        waves, strengths, phases, speeds = self.wobble.T[..., None]
+        bent = self.radii * (1 + (strengths * np.cos(waves * _ANGLES + phases + speeds * time)).sum(axis=0))
+        position = direction * np.float32(_DIRECTIONS / (2 * np.pi))
+        radius = _looked_up((self.size * bent).astype(np.float32), position)
+        depth = radius - distance
+        return np.minimum(depth, distance - self.hole * radius) if self.hole else depth
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A body and its limbs.
+
+    Attributes:
+        parts: the body first.
+    """
+
+    parts: tuple[Part, ...]
+
+    def inside(self, x: np.ndarray, y: np.ndarray, time: float) -> np.ndarray:
+        """How far points `[H, W]` lie inside, negative outside, in units of the radius; arguments as in `Part.inside`."""
+        depth = self.parts[0].inside(x, y, time)
+        for part in self.parts[1:]:
+            np.maximum(depth, part.inside(x, y, time), out=depth)
+        return depth
+
+
+class Pose(NamedTuple):
+    """Where a thing is: centre (x, y) and radius in pixels, angle in radians, radius along and across as factors."""
+
+    x: float
+    y: float
+    radius: float
+    angle: float
+    along: float
+    across: float
+
+
+@dataclass(frozen=True)
+class Motion:
+    """A path through time. All waves are rows of (amplitude, phase, radians per frame).
+
+    Attributes:
+        home: (x, y) in pixels at frame 0.
+        radius: in pixels, on average.
+        sway: `[2, 3]` waves of x and y in pixels.
+        excursion: (x, y) in pixels from home, reached half-way through every `excursion_frames`.
+        excursion_frames: how long it is away.
+        angle: at frame 0, in radians.
+        spin: radians per frame.
+        pulse: `[3, 3]` waves of the radius, the stretch along and the stretch across, relative.
+    """
+
+    home: np.ndarray
+    radius: float
+    sway: np.ndarray
+    excursion: np.ndarray
+    excursion_frames: float
+    angle: float
+    spin: float
+    pulse: np.ndarray
+
+    def pose(self, time: float) -> Pose:
+        """The pose at a frame."""
+        amplitude, phase, speed = self.sway.T
+        away = np.sin(np.pi * time / self.excursion_frames) ** 2
+        x, y = self.home + amplitude * (np.sin(phase + speed * time) - np.sin(phase)) + away * self.excursion
+        amplitude, phase, speed = self.pulse.T
+        size, along, across = 1 + amplitude * np.sin(phase + speed * time)
+        return Pose(float(x), float(y), float(self.radius * size), self.angle + self.spin * time, float(along), float(across))
+
+
+@dataclass(frozen=True)
+class Thing:
+    """Something that moves.
+
+    Attributes:
+        label: its id; 0 for things that are nobody's object.
+        shape: its outline.
+        motion: its path.
+        texture: `[S, S, 3]` float32 in 0..255, continuing at the borders.
+        texture_offset: (x, y) of its centre on the texture, in pixels.
+        light: (x, y), the direction that light comes from, of length 1.
+    """
+
+    label: int
+    shape: Shape
+    motion: Motion
+    texture: np.ndarray
+    texture_offset: np.ndarray
+    light: np.ndarray
+
+    def paint(self, time: int, labels: np.ndarray, picture: np.ndarray | None = None) -> None:
+        """Draws it over what is there: its id into `labels` `[H, W]`, its looks into `picture` `[H, W, 3]`."""
+        pose = self.motion.pose(time)
+        reach = REACH * pose.radius * max(pose.along, pose.across) + 1
+        left, right = max(0, int(pose.x - reach)), min(labels.shape[1], int(pose.x + reach) + 2)
+        top, bottom = max(0, int(pose.y - reach)), min(labels.shape[0], int(pose.y + reach) + 2)
+        if left >= right or top >= bottom:
+            return
+        columns, rows = np.meshgrid(
+            np.arange(left, right, dtype=np.float32) - np.float32(pose.x),
+            np.arange(top, bottom, dtype=np.float32) - np.float32(pose.y),
+        )
+        cosine, sine = float(np.cos(pose.angle)), float(np.sin(pose.angle))
+        x = (columns * cosine + rows * sine) * np.float32(1 / (pose.radius * pose.along))
+        y = (rows * cosine - columns * sine) * np.float32(1 / (pose.radius * pose.across))
+        depth = self.shape.inside(x, y, time) * np.float32(pose.radius * min(pose.along, pose.across))
+        labels[top:bottom, left:right][depth > 0] = self.label
+        if picture is not None:
+            below = picture[top:bottom, left:right]
+            coverage = np.clip(depth + 0.5, 0, 1)[..., None]
+            shadow = np.clip(1 + depth / (2 + 0.15 * pose.radius), 0, 1)[..., None]
+            surface = self._surface_at(x, y)
+            surface *= self._shade_at(columns, rows, depth, pose.radius)[..., None]
+            below *= 1 - 0.35 * shadow
+            below += coverage * (surface - below)
+
+    def _surface_at(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Its colours `[H, W, 3]` float32 at points `[H, W]` given in its own axes, in units of its radius."""
+        scale = np.float32(len(self.texture) / 4)
+        columns, rows = x * scale + np.float32(self.texture_offset[0]), y * scale + np.float32(self.texture_offset[1])
+        return cv2.remap(self.texture, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+
+    def _shade_at(self, columns: np.ndarray, rows: np.ndarray, depth: np.ndarray, radius: float) -> np.ndarray:
+        """Brightness `[H, W]` float32 about 1: lighter towards the light, darker at the outline, `depth` pixels inside it."""
+        light = (columns * np.float32(self.light[0]) + rows * np.float32(self.light[1])) * np.float32(0.28 / radius)
+        return (0.68 + 0.37 * np.clip(depth / np.float32(0.4 * radius), 0, 1) + light).astype(np.float32)
+
+
+def draw_shape(random: np.random.Generator) -> Shape:
+    """Draws a shape of random kind, with up to three limbs."""
+    kind = _KINDS[random.integers(len(_KINDS))]
+    body = Part(_radii(random, kind), _draw_wobble(random, 0.10), hole=random.uniform(0.4, 0.55) if kind == "ring" else 0.0)
+    limbs = 0 if kind == "ring" else int(random.choice([0, 0, 1, 2, 3]))
+    first = random.uniform(0, 2 * np.pi)
+    return Shape((body, *(_draw_limb(random, first + 2 * np.pi * i / max(limbs, 1)) for i in range(limbs))))
+
+
+def _draw_limb(random: np.random.Generator, direction: float) -> Part:
+    thickness = random.uniform(0.3, 0.5)
+    radii = thickness / np.sqrt((thickness * np.cos(_ANGLES)) ** 2 + np.sin(_ANGLES) ** 2)
+    swing = (random.uniform(0.2, 0.6), random.uniform(0, 2 * np.pi), random.uniform(0.2, 0.6))
+    return Part(radii, _draw_wobble(random, 0.04), 0.0, random.uniform(0.45, 0.6), direction, random.uniform(0.85, 1.0), swing)
+
+
+def _draw_wobble(random: np.random.Generator, strength: float) -> np.ndarray:
+    count = 3
+    return np.stack(
+        [
+            np.arange(2, 2 + count),
+            random.uniform(0.2, 1.0, count) * strength,
+            random.uniform(0, 2 * np.pi, count),
+            random.uniform(-0.5, 0.5, count),
+        ],
+        axis=1,
+    )
+
+
+def _radii(random: np.random.Generator, kind: str) -> np.ndarray:
+    """The outline `[256]` of a body."""
+    if kind in {"ellipse", "ring"}:
+        ratio = random.uniform(0.5, 1.0)
+        return ratio / np.sqrt((ratio * np.cos(_ANGLES)) ** 2 + np.sin(_ANGLES) ** 2)
+    if kind == "blob":
+        waves = np.arange(2, 6)[:, None]
+        return 0.85 + (random.uniform(0.02, 0.12, (4, 1)) * np.cos(waves * _ANGLES + random.uniform(0, 2 * np.pi, (4, 1)))).sum(
+            axis=0
+        )
+    corners = int(random.integers(3, 7)) if kind == "polygon" else int(random.integers(4, 8))
+    step = np.pi / corners
+    from_edge = np.abs((_ANGLES % (2 * step)) - step)
+    if kind == "polygon":
+        return np.cos(step) / np.cos(from_edge)
+    inner = random.uniform(0.4, 0.6)
+    return inner + (1.05 - inner) * from_edge / step
+
+
+def _looked_up(table: np.ndarray, position: np.ndarray) -> np.ndarray:
+    """Values of a table that closes on itself at fractional positions `[H, W]` in 0..len(table), linearly between entries."""
+    closed = np.append(table, table[:2])[None]
+    return cv2.remap(closed, position, np.zeros_like(position), cv2.INTER_LINEAR)
+
+
+def draw_motion(random: np.random.Generator, home: np.ndarray, radius: float, frame_size: np.ndarray) -> Motion:
+    """Draws a path that starts at `home`; about every third leaves the frame and returns.
+
+    Args:
+        random: where the choices come from.
+        home: (x, y) in pixels.
+        radius: in pixels.
+        frame_size: (width, height).
+    """
+    strengths = random.uniform(0.08, 0.24, 2) * frame_size
+    phases = random.uniform(0, 2 * np.pi, 2)
+    towards_middle = np.where((home > frame_size / 2) == (np.sin(phases) > 0), 1, -1)
+    sway = np.stack([strengths * towards_middle, phases, 2 * np.pi / random.uniform(16, 40, 2)], axis=1)
+    excursion = np.zeros(2)
+    if random.random() < 0.3:
+        heading = random.uniform(0, 2 * np.pi)
+        direction = np.array([np.cos(heading), np.sin(heading)])
+        to_border = np.where(direction > 0, frame_size - home, home) / np.maximum(np.abs(direction), 1e-6)
+        excursion = direction * (to_border.min() + 2.5 * radius + strengths.max())
+    pulse = np.stack(
+        [random.uniform((0, 0.05, 0.05), (0.2, 0.25, 0.25)), random.uniform(0, 2 * np.pi, 3), random.uniform(0.1, 0.35, 3)],
+        axis=1,
+    )
+    return Motion(
+        home, radius, sway, excursion, random.uniform(18, 40), random.uniform(0, 2 * np.pi), random.normal(0, 0.06), pulse
+    )
