@@ -17,8 +17,7 @@ from hodor.data.samples.videos import VideoSettings
 from hodor.data.training_checks import DENSE_VIDEO, SPARSE_VIDEO, STATIC_IMAGE, check_training_data_config
 from hodor.errors import HodorError
 from hodor.files import inside
-from hodor.formats.annotated_images import read_annotated_images
-from hodor.formats.annotated_videos import read_annotated_videos
+from hodor.formats.training_json import read_annotated_images, read_annotated_videos
 from hodor.workspace import Workspace, training_dataset
 
 CLIP_DELTA_FACTORS = {"davis_train": 2.0}

@@ -48,6 +48,20 @@ def write_label_map(path: Path, labels: np.ndarray, palette: np.ndarray) -> None
         picture.save(aside, format="PNG")
 
 
+def present_ids(labels: np.ndarray) -> list[int]:
+    """The ids in a label map (uint8, any shape), ascending, without the background; 255 counts as one."""
+    return (np.flatnonzero(np.bincount(labels.ravel(), minlength=2)[1:]) + 1).tolist()
+
+
+def bounding_box(mask: np.ndarray) -> tuple[int, int, int, int] | None:
+    """(x, y, width, height) in pixels of the smallest box that holds a mask `[H, W]` (bool or ids); None where it is empty."""
+    columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
+    if not len(columns):
+        return None
+    left, top = int(columns[0]), int(rows[0])
+    return left, top, int(columns[-1]) + 1 - left, int(rows[-1]) + 1 - top
+
+
 def _labels_of_colours(colours: np.ndarray, path: Path, binary: bool) -> np.ndarray:
     """`[H, W, 3]` colours -> `[H, W]` ids by the first palette that knows all of them."""
     if binary:

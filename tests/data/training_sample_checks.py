@@ -7,8 +7,7 @@ from hodor.data.samples import (
     StaticImageSamples,
 )
 from hodor.data.samples.videos import VideoSettings
-from hodor.formats.annotated_images import read_annotated_images
-from hodor.formats.annotated_videos import read_annotated_videos
+from hodor.formats.training_json import read_annotated_images, read_annotated_videos
 
 AS_IT_IS = {"flip_share": 0.0, "hue": 0, "saturation": 0, "contrast": 0.0, "brightness": 0.0}
 

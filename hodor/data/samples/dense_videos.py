@@ -5,7 +5,7 @@ import numpy as np
 from hodor.data.samples.sample import SampleRequest, TrainingSample
 from hodor.data.samples.videos import VideoSamples, VideoSettings
 from hodor.errors import HodorError
-from hodor.formats.annotated_videos import AnnotatedVideos
+from hodor.formats.training_json import AnnotatedVideos
 
 
 class DenseVideoSamples(VideoSamples):

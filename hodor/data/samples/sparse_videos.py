@@ -4,7 +4,7 @@ import numpy as np
 
 from hodor.data.samples.videos import VideoSamples, VideoSettings
 from hodor.errors import HodorError
-from hodor.formats.annotated_videos import AnnotatedVideos
+from hodor.formats.training_json import AnnotatedVideos
 
 
 class SparseVideoSamples(VideoSamples):

@@ -11,7 +11,7 @@ from hodor.data.augmentation.static_clip import static_clip
 from hodor.data.samples.sample import SampleRequest, TrainingSample, finish_sample
 from hodor.data.samples.scenes import Scene, read_frame
 from hodor.errors import HodorError
-from hodor.formats.annotated_images import AnnotatedImages
+from hodor.formats.training_json import AnnotatedImages
 
 
 class StaticImageSamples:
@@ -110,12 +110,12 @@ class StaticImageSamples:
         in_the_way = int(random.integers(self._strengths.pasted_objects - wanted + 1))
         for is_object in random.permutation([True] * wanted + [False] * in_the_way):
             label = count + 1 if is_object else 0
-            pasted = paste(frames, self._thing(random), label, self._strengths, random)
+            pasted = paste(frames, self._cut_out(random), label, self._strengths, random)
             if pasted is not None:
                 frames, count = pasted, max(count, label)
         return frames, count
 
-    def _thing(self, random: np.random.Generator) -> CutOut:
+    def _cut_out(self, random: np.random.Generator) -> CutOut:
         """An object of any image."""
         frame, _ = self._scene(int(random.choice(self._items)), 1, random)
         return cut_out(frame.image, frame.labels > 0)

@@ -13,7 +13,7 @@ from hodor.data.augmentation.video_clip import augment_video_clip
 from hodor.data.samples.sample import SampleRequest, TrainingSample, finish_sample
 from hodor.data.samples.scenes import Scene, read_frame
 from hodor.errors import HodorError
-from hodor.formats.annotated_videos import AnnotatedVideos
+from hodor.formats.training_json import AnnotatedVideos
 from hodor.media.sizes import network_size
 
 
