@@ -4,7 +4,7 @@ from typing import Any
 
 from hodor.config import Config
 from hodor.config.strengths import StaticStrengths, VideoStrengths
-from hodor.data.samples.scenes import MAX_OBJECTS
+from hodor.data.scenes import MAX_OBJECTS
 from hodor.errors import HodorError
 
 STATIC_IMAGE, SPARSE_VIDEO, DENSE_VIDEO = "static_image", "sparse_video", "dense_video"
