@@ -86,7 +86,7 @@ def training_loader(
     """
     loader = DataLoader(
         _Requested(data.dataset),
-        batch_sampler=_Batches(data, first, step),
+        batch_sampler=data.stream.batches(first, step),
         num_workers=num_workers,
         collate_fn=_collate,
         pin_memory=pin_memory,
@@ -152,16 +152,6 @@ class _Requested(Dataset[TrainingSample]):
             return _Failure(error)
         except OSError as error:
             return _Failure(describe_os_error(error))
-
-
-class _Batches:
-    """What torch calls a batch sampler."""
-
-    def __init__(self, data: TrainingData, first: int, step: int) -> None:
-        self._data, self._first, self._step = data, first, step
-
-    def __iter__(self) -> Iterator[list[SampleRequest]]:
-        return self._data.stream.batches(self._first, self._step)
 
 
 def _collate(samples: list[TrainingSample] | _Failure) -> TrainingBatch | _Failure:
