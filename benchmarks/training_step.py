@@ -20,7 +20,7 @@ import torch
 from hodor.allocation import keep_freed_memory
 from hodor.benchmark.plain import plain
 from hodor.config import load_config
-from hodor.data.collate import TrainingBatch
+from hodor.data.loader import TrainingBatch
 from hodor.modelling.build import build_model
 from hodor.modelling.model import HODOR
 from hodor.program import ArgumentParser, run

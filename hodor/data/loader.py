@@ -1,20 +1,70 @@
-"""Batches made ahead of their use by other processes, in an order that doesn't depend on how many there are."""
+"""Batches of samples, made ahead of their use by other processes, in an order that doesn't depend on how many there are."""
 
 import multiprocessing
 import signal
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from hodor.data.collate import TrainingBatch, collate
 from hodor.data.samples import SampleRequest, TrainingSample, TrainingSamples
 from hodor.data.training_data import TrainingData
 from hodor.errors import HodorError
 from hodor.program import describe_os_error
+
+STRIDE = 32
+
+
+class TrainingBatch(NamedTuple):
+    """B clips of F frames with I objects; H and W are multiples of 32.
+
+    Attributes:
+        images: `[B, F, 3, H, W]` float32, R, G, B, 0..255, not normalised.
+        valid: `[B, F, H, W]` bool, False where a pixel is padding or comes from outside the image (the image is 0 there).
+        labels: `[B, F, H, W]` uint8, objects 1..I; 0 for the background, and where a pixel is not valid.
+        presence: `[B, F, I]` bool, which object is to be seen in which frame.
+        names: B names, for messages.
+    """
+
+    images: torch.Tensor
+    valid: torch.Tensor
+    labels: torch.Tensor
+    presence: torch.Tensor
+    names: tuple[str, ...]
+
+    def pin_memory(self) -> "TrainingBatch":
+        """The batch in page-locked memory, from which copies to a GPU don't wait."""
+        images, valid, labels, presence = (part.pin_memory() for part in self[:4])
+        return TrainingBatch(images, valid, labels, presence, self.names)
+
+    def to(self, device: torch.device) -> "TrainingBatch":
+        """The batch on a device; copies from pinned memory run behind."""
+        images, valid, labels, presence = (part.to(device, non_blocking=True) for part in self[:4])
+        return TrainingBatch(images, valid, labels, presence, self.names)
+
+
+def collate(samples: Sequence[TrainingSample]) -> TrainingBatch:
+    """Stacks samples, padded at the right and at the bottom to the largest of them in multiples of 32.
+
+    Where objects that others cover made samples lose some, all samples keep as many as the poorest has.
+    """
+    height, width = (-(-max(sample.labels.shape[axis] for sample in samples) // STRIDE) * STRIDE for axis in (-2, -1))
+    num_objects = min(sample.presence.shape[1] for sample in samples)
+    images, valid, labels = (
+        torch.stack([_padded(tensor, height, width) for tensor in tensors])
+        for tensors in zip(*(sample[:3] for sample in samples), strict=True)
+    )
+    labels[labels > num_objects] = 0
+    presence = torch.stack([sample.presence[:, :num_objects] for sample in samples])
+    return TrainingBatch(images, valid, labels, presence, tuple(sample.name for sample in samples))
+
+
+def _padded(tensor: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    padding = (0, width - tensor.shape[-1], 0, height - tensor.shape[-2])
+    return torch.nn.functional.pad(tensor, padding)
 
 
 def training_loader(
@@ -36,7 +86,7 @@ def training_loader(
     """
     loader = DataLoader(
         _Requested(data.dataset),
-        batch_sampler=_Batches(data, first, step),
+        batch_sampler=data.stream.batches(first, step),
         num_workers=num_workers,
         collate_fn=_collate,
         pin_memory=pin_memory,
@@ -102,16 +152,6 @@ class _Requested(Dataset[TrainingSample]):
             return _Failure(error)
         except OSError as error:
             return _Failure(describe_os_error(error))
-
-
-class _Batches:
-    """What torch calls a batch sampler."""
-
-    def __init__(self, data: TrainingData, first: int, step: int) -> None:
-        self._data, self._first, self._step = data, first, step
-
-    def __iter__(self) -> Iterator[list[SampleRequest]]:
-        return self._data.stream.batches(self._first, self._step)
 
 
 def _collate(samples: list[TrainingSample] | _Failure) -> TrainingBatch | _Failure:

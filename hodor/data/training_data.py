@@ -6,18 +6,12 @@ from pathlib import Path
 
 from hodor.config import Config
 from hodor.data.batching import BatchStream, ItemGroup, group_of_all, groups_by_count
-from hodor.data.samples import (
-    DenseVideoSamples,
-    JoinedSamples,
-    SparseVideoSamples,
-    StaticImageSamples,
-    TrainingSamples,
-)
-from hodor.data.samples.videos import VideoSettings
+from hodor.data.samples import JoinedSamples, TrainingSamples
+from hodor.data.static_samples import StaticImageSamples
+from hodor.data.video_samples import DenseVideoSamples, SparseVideoSamples
 from hodor.errors import HodorError
 from hodor.files import inside
-from hodor.formats.annotated_images import read_annotated_images
-from hodor.formats.annotated_videos import read_annotated_videos
+from hodor.formats.training_json import read_annotated_images, read_annotated_videos
 from hodor.workspace import Workspace, training_dataset
 
 STATIC_IMAGE, SPARSE_VIDEO, DENSE_VIDEO = "static_image", "sparse_video", "dense_video"
@@ -89,52 +83,26 @@ def _samples(config: Config, workspace: Workspace, name: str) -> TrainingSamples
     if not folder.is_dir() and annotations.exists():
         raise HodorError(f"{folder}: no such folder of images, which {annotations} needs; convert the data set again")
     training = config.training
-    only_reference = not training.intermediate_frame_gt_available
     if training.mode == STATIC_IMAGE:
-        return StaticImageSamples(
-            read_annotated_images(annotations, folder),
-            num_other_frames=training.num_other_frames,
-            area=config.input.max_image_area,
-            min_area=training.min_ref_mask_area,
-            min_side=training.min_ref_mask_dim,
-            strengths=training.augmentations.static,
-            colour=training.augmentations.color,
-            cropping=training.augmentations.cropping,
-            only_reference=only_reference,
-        )
-    videos, settings = read_annotated_videos(annotations, folder), _video_settings(config, name)
-    if training.mode == SPARSE_VIDEO:
-        return SparseVideoSamples(videos, settings, last_annotated=training.sparse_reference == "last")
-    return DenseVideoSamples(
-        videos,
-        settings,
-        filter_every_frame=training.filter_every_frame,
-        only_reference=only_reference,
-        all_present=not training.apply_loss_on_intermediate_frames,
-    )
+        return StaticImageSamples(read_annotated_images(annotations, folder), training, config.input.max_image_area)
+    kind = SparseVideoSamples if training.mode == SPARSE_VIDEO else DenseVideoSamples
+    videos = read_annotated_videos(annotations, folder)
+    return kind(videos, training, config.input, _max_clip_delta(config, name))
 
 
-def _video_settings(config: Config, name: str) -> VideoSettings:
-    training, augmentations = config.training, config.training.augmentations
+def _max_clip_delta(config: Config, name: str) -> int:
+    """How far the other frames of a clip are from its reference, in frames of a data set.
+
+    Raises:
+        HodorError: so few are too few to choose from.
+    """
+    training = config.training
     factor = {**CLIP_DELTA_FACTORS, **dict(config.data.clip_delta_factors)}.get(name, 1.0)
     max_delta = round(factor * training.max_clip_delta)
-    others, min_delta = training.num_other_frames, training.min_clip_delta
-    choice = max_delta if training.mode == SPARSE_VIDEO else max_delta - min_delta
-    if choice < others:
+    choice = max_delta if training.mode == SPARSE_VIDEO else max_delta - training.min_clip_delta
+    if choice < training.num_other_frames:
         raise HodorError(
             f"TRAINING.MAX_CLIP_DELTA: {training.max_clip_delta} (times {factor:g} for {name}) leaves {max(choice, 0)} "
-            f"frames to choose {others} from; raise it"
+            f"frames to choose {training.num_other_frames} from; raise it"
         )
-    return VideoSettings(
-        num_other_frames=others,
-        min_delta=min_delta,
-        max_delta=max_delta,
-        min_area=training.min_ref_mask_area,
-        min_side=training.min_ref_mask_dim,
-        min_dim=config.input.min_dim,
-        max_dim=config.input.max_dim,
-        strengths=augmentations.video,
-        colour=augmentations.color,
-        cropping=augmentations.cropping,
-        geometric=augmentations.video_geometric,
-    )
+    return max_delta

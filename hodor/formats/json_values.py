@@ -1,7 +1,6 @@
 """JSON that knows where it stands, so that a wrong value is reported with its file and its place."""
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +69,7 @@ class JsonValue:
         number = self.content
         if isinstance(number, bool) or not isinstance(number, int | float):
             raise HodorError(f"{self.where}: expected a number, found {type(number).__name__}")
-        if not (math.isfinite(number) and minimum <= number <= _LARGEST):
+        if not minimum <= number <= _LARGEST:  # nor NaN; an integer may be too large to be made a float
             raise HodorError(f"{self.where}: expected a number of at least {minimum:g}, found {str(number)[:20]}")
         return number
 

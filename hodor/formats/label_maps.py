@@ -48,24 +48,48 @@ def write_label_map(path: Path, labels: np.ndarray, palette: np.ndarray) -> None
         picture.save(aside, format="PNG")
 
 
+def present_ids(labels: np.ndarray) -> list[int]:
+    """The ids in a label map (uint8, any shape), ascending, without the background; 255 counts as one."""
+    return (np.flatnonzero(np.bincount(labels.ravel(), minlength=2)[1:]) + 1).tolist()
+
+
+def bounding_box(mask: np.ndarray) -> tuple[int, int, int, int] | None:
+    """(x, y, width, height) in pixels of the smallest box that holds a mask `[H, W]` (bool or ids); None where it is empty."""
+    columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
+    if not len(columns):
+        return None
+    left, top = int(columns[0]), int(rows[0])
+    return left, top, int(columns[-1]) + 1 - left, int(rows[-1]) + 1 - top
+
+
 def _labels_of_colours(colours: np.ndarray, path: Path, binary: bool) -> np.ndarray:
     """`[H, W, 3]` colours -> `[H, W]` ids by the first palette that knows all of them."""
     if binary:
         brightest: np.ndarray = colours.max(axis=2)
         return (brightest > 0).astype(np.uint8)
-    codes = colours.astype(np.int32) @ np.array([65536, 256, 1], dtype=np.int32)
-    present, inverse = np.unique(codes, return_inverse=True)
+    codes = _colour_codes(colours)
+    is_present = np.zeros(1 << 24, dtype=bool)
+    is_present[codes] = True
+    present = np.flatnonzero(is_present)
     all_known: set[int] = set()
     for palette in (davis_palette(), youtube_vos_palette()):
-        known = palette.astype(np.int32) @ np.array([65536, 256, 1], dtype=np.int32)
-        unique, first = np.unique(known, return_index=True)
-        positions = np.searchsorted(unique, present).clip(max=len(unique) - 1)
-        if np.array_equal(unique[positions], present):
-            ids: np.ndarray = first[positions].astype(np.uint8)
-            return ids[inverse.reshape(codes.shape)]
+        known = _colour_codes(palette)
+        if np.isin(present, known).all():
+            ids = np.zeros(1 << 24, dtype=np.uint8)
+            ids[known[::-1]] = np.arange(255, -1, -1)  # of equal colours the first one counts
+            return ids[codes]
         all_known.update(known.tolist())
     strange = next((code for code in present.tolist() if code not in all_known), int(present[-1]))
     raise HodorError(
         f"{path}: {len(present)} colours, such as {(strange >> 16, strange >> 8 & 255, strange & 255)}, "
         "are in no known palette; save the mask without antialiasing as palette or grey PNG with object ids as pixel values"
     )
+
+
+def _colour_codes(colours: np.ndarray) -> np.ndarray:
+    """`[..., 3]` colours -> `[...]` int32, R << 16 | G << 8 | B."""
+    codes = colours[..., 0].astype(np.int32)
+    for channel in (1, 2):
+        codes <<= 8
+        codes |= colours[..., channel]
+    return codes

@@ -1,14 +1,45 @@
-"""The masks of a data set: run-length strings, areas and boxes of all objects in a few arrays."""
+"""The masks of a data set that every loading process holds: strings, areas and boxes of all objects in a few arrays."""
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from hodor.errors import HodorError
 from hodor.formats import run_length
-from hodor.formats.text_table import TextTable
+from hodor.formats.label_maps import bounding_box
+
+_ERRORS = "surrogatepass"  # JSON can spell halves of surrogate pairs
+
+
+@dataclass(frozen=True, eq=False)
+class TextTable:
+    """A list of strings that is two objects to Python, so that forked processes share its memory.
+
+    Attributes:
+        content: all strings, in UTF-8.
+        ends: `[N]` int64, the offset behind each string's last byte.
+    """
+
+    content: bytes
+    ends: np.ndarray
+
+    @classmethod
+    def of(cls, texts: Iterable[str]) -> "TextTable":
+        """A table of these strings, which are taken one at a time."""
+        content, ends = bytearray(), []
+        for text in texts:
+            content += text.encode("utf-8", _ERRORS)
+            ends.append(len(content))
+        return cls(bytes(content), np.array(ends, dtype=np.int64))
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    def __getitem__(self, index: int) -> str:
+        start = int(self.ends[index - 1]) if index else 0
+        return self.content[start : int(self.ends[index])].decode("utf-8", _ERRORS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,12 +142,12 @@ class MaskTableBuilder:
                 raise HodorError(
                     f"{where}: the mask doesn't fit the {self._group} ({error}); convert the data set again"
                 ) from None
-            counted, measured = _area_and_box(mask)
-            area, box = counted if area is None else area, measured if box is None else box
+            area = int(np.count_nonzero(mask)) if area is None else area
+            box = (bounding_box(mask) or (0, 0, 0, 0)) if box is None else box
         self._object_ids.append(object_id)
         self._areas.append(area)
         self._boxes.extend(box)
-        self._content += text.encode("utf-8", "surrogatepass")
+        self._content += text.encode("utf-8", _ERRORS)
         self._ends.append(len(self._content))
 
     def end_group(self) -> int:
@@ -133,11 +164,3 @@ class MaskTableBuilder:
             np.array(self._areas, dtype=np.float64),
             np.array(self._boxes, dtype=np.float32).reshape(-1, 4),
         )
-
-
-def _area_and_box(mask: np.ndarray) -> tuple[int, tuple[int, int, int, int]]:
-    columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
-    if not len(columns):
-        return 0, (0, 0, 0, 0)
-    left, top, right, bottom = (int(end) for end in (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1))
-    return int(np.count_nonzero(mask)), (left, top, right - left, bottom - top)

@@ -7,6 +7,8 @@ the difference to the one two before it; numbers are written in groups of 5 bits
 
 import numpy as np
 
+_MOST_PIXELS = 2**40  # far from where sums of 64 bits would wrap
+
 
 def encode(mask: np.ndarray) -> str:
     """Writes a mask `[H, W]` (bool, or 0 / not 0) as a run-length string."""
@@ -37,7 +39,7 @@ def area(text: str) -> int:
     """The number of pixels in the mask, without decoding it.
 
     Raises:
-        ValueError: the string is no run-length code.
+        ValueError: the string is no run-length code, or has more than 2^40 pixels.
     """
     return int(_counts(text)[1::2].sum())
 
@@ -54,7 +56,7 @@ def _number_to_text(value: int) -> str:
 
 
 def _counts(text: str) -> np.ndarray:
-    """The run lengths in a string, int64."""
+    """The run lengths in a string, int64; none is negative, and their sum is at most 2^40."""
     try:
         groups = np.frombuffer(text.encode("ascii"), dtype=np.uint8).astype(np.int64) - 48
     except UnicodeEncodeError:
@@ -73,4 +75,7 @@ def _counts(text: str) -> np.ndarray:
     values[2::2] = np.cumsum(values[2::2])
     if (values < 0).any():
         raise ValueError("a run length is negative")
+    # neighbours differ by 2^40 at most: where no value is too large, no sum of differences has wrapped on the way either
+    if (values > _MOST_PIXELS).any() or values.sum(dtype=np.float64) > _MOST_PIXELS:
+        raise ValueError("the runs cover more pixels than any image has")
     return values

@@ -1,5 +1,14 @@
-"""Reading photographs and frames: strict, so that a broken file is an error and never half a picture."""
+"""Reading photographs and frames: strict, so that a broken file is an error and never half a picture.
 
+This is the one place where an image file becomes pixels. Whatever a decoder makes of a file becomes one line that names it, and
+a size that can't be a frame's is seen in the header, before there is memory for it.
+"""
+
+import importlib.util
+import stat
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -7,69 +16,91 @@ from PIL import Image
 
 from hodor.errors import HodorError
 
+MAX_PIXELS = 2**26
+"""What an image may have, 67 million: more than a frame of 8K."""
+_FORMATS = ["PNG", "JPEG", "BMP", "WEBP", "TIFF", "GIF", "PPM", "JPEG2000"]
+if importlib.util.find_spec("PIL.AvifImagePlugin"):  # since Pillow 11.3
+    _FORMATS.append("AVIF")
 _EXIF_ORIENTATION = 0x0112
 _COLOUR_MODES = {"RGB", "RGBA", "L", "LA", "P", "PA", "1", "CMYK", "YCbCr"}
-Image.MAX_IMAGE_PIXELS = None  # sizes are the user's business; a 200-megapixel panorama is no attack here
+Image.MAX_IMAGE_PIXELS = None  # `_opened` has a limit of its own
+warnings.filterwarnings("ignore", module=r"PIL\.")  # a file is good or an error
 
 
-def read_image(path: Path) -> np.ndarray:
+def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Reads an 8-bit image file as colour `[H, W, 3]` (uint8, R, G, B). Grey is repeated, transparency is dropped.
 
-    Raises:
-        HodorError: the file is missing, empty, truncated, no image, has 16 bits per channel, or asks to be rotated.
-    """
-    picture = open_picture(path)
-    if picture.mode not in _COLOUR_MODES:
-        raise HodorError(f"{path}: image mode {picture.mode} is not supported; convert it to 8-bit RGB")
-    _refuse_rotation(picture, path)
-    return np.array(_without_alpha(picture))
-
-
-def open_picture(path: Path) -> Image.Image:
-    """Opens and fully decodes an image file of 8 bits per channel.
+    Args:
+        path: the file; of an animation the first picture counts.
+        max_pixels: how many it may have.
 
     Raises:
-        HodorError: the file is missing, empty, truncated, no image, or has 16 bits per channel.
+        HodorError: the file is missing, empty, truncated, no image, too large, has 16 bits per channel, or asks to be rotated.
     """
+    with _opened(path, max_pixels) as picture:
+        picture.load()
+        if picture.mode not in _COLOUR_MODES:
+            raise HodorError(f"{path}: image mode {picture.mode} is not supported; convert it to 8-bit RGB")
+        _refuse_rotation(picture, path)
+        return np.array(_without_alpha(picture))
+
+
+def open_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """Opens and fully decodes an image file of 8 bits per channel; arguments as in `read_image`.
+
+    Raises:
+        HodorError: the file is missing, empty, truncated, no image, too large, or has 16 bits per channel.
+    """
+    with _opened(path, max_pixels) as picture:
+        picture.load()
+        return picture
+
+
+def image_size(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
+    """(height, width) of an image file, read from its header only; arguments as in `read_image`.
+
+    Raises:
+        HodorError: the file is missing, not an image, too large, has 16 bits per channel, or asks to be rotated.
+    """
+    with _opened(path, max_pixels) as picture:
+        # Pillow turns TIFFs upright itself, and decodes a whole PNG to look for a late EXIF chunk
+        if picture.format not in {"PNG", "TIFF"} or "exif" in picture.info:
+            _refuse_rotation(picture, path)
+        return picture.height, picture.width
+
+
+@contextmanager
+def _opened(path: Path, max_pixels: int) -> Iterator[Image.Image]:
+    """An image file whose header was read. Whatever goes wrong with it meanwhile becomes a HodorError, or is an OSError."""
     try:
-        with Image.open(path) as picture:
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe could wait forever
+            raise HodorError(f"{path}: is a folder, a pipe or a device, not an image; replace it")
+        with Image.open(path, formats=_FORMATS) as picture:
+            if picture.width * picture.height > max_pixels:
+                size = f"{picture.width}x{picture.height}"
+                raise HodorError(f"{path}: has {size} pixels, and {max_pixels} are the most that can be read; make it smaller")
             if _bits_16(picture):
                 raise HodorError(f"{path}: 16 bits per channel are not supported; convert it to 8 bits")
-            picture.load()
-            return picture
+            if picture.format == "TIFF" and _area_of_tiles(picture) < picture.width * picture.height:
+                raise EOFError
+            yield picture
+    except HodorError:
+        raise
     except FileNotFoundError:
         raise HodorError(f"{path}: no such file") from None
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+    except Exception as error:  # decoders raise SyntaxError, OverflowError, MemoryError, struct.error, ...
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        reason = "is empty" if path.stat().st_size == 0 else "is truncated or not an image"
+        reason = "is empty" if path.is_file() and path.stat().st_size == 0 else "is truncated or not an image"
         raise HodorError(f"{path}: the file {reason}; replace it") from None
 
 
-def image_size(path: Path) -> tuple[int, int]:
-    """(height, width) of an image file, read from its header only.
-
-    Raises:
-        HodorError: the file is missing, not an image, has 16 bits per channel, or asks to be rotated.
-    """
-    try:
-        with Image.open(path) as picture:
-            if _bits_16(picture):
-                raise HodorError(f"{path}: 16 bits per channel are not supported; convert it to 8 bits")
-            # Pillow turns TIFFs upright itself, and decodes a whole PNG to look for a late EXIF chunk
-            if picture.format not in {"PNG", "TIFF"} or "exif" in picture.info:
-                _refuse_rotation(picture, path)
-            return picture.height, picture.width
-    except FileNotFoundError:
-        raise HodorError(f"{path}: no such file") from None
-    except (OSError, SyntaxError, ValueError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        raise HodorError(f"{path}: not an image; replace it") from None
-
-
 def _refuse_rotation(picture: Image.Image, path: Path) -> None:
-    if picture.getexif().get(_EXIF_ORIENTATION, 1) != 1:
+    try:
+        orientation = picture.getexif().get(_EXIF_ORIENTATION, 1)
+    except Exception:  # of any kind
+        raise HodorError(f"{path}: its EXIF data is broken and may ask to rotate the image; save it without") from None
+    if orientation != 1:
         raise HodorError(
             f"{path}: the image asks to be rotated (EXIF orientation), so its masks would not fit; save it upright"
         )
@@ -78,6 +109,12 @@ def _refuse_rotation(picture: Image.Image, path: Path) -> None:
 def _bits_16(picture: Image.Image) -> bool:
     raw_modes = [str(tile[3]) for tile in getattr(picture, "tile", [])]
     return picture.mode.startswith(("I", "F")) or any(";16" in mode for mode in raw_modes)
+
+
+def _area_of_tiles(picture: Image.Image) -> int:
+    """The pixels of a TIFF that its strips or tiles cover; Pillow leaves the others black."""
+    extents = [tile[1] for tile in getattr(picture, "tile", [])]
+    return sum((right - left) * (bottom - top) for left, top, right, bottom in extents)
 
 
 def _without_alpha(picture: Image.Image) -> Image.Image:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from hodor.data.collate import TrainingBatch
+from hodor.data.loader import TrainingBatch
 from hodor.modelling.model import HODOR
 from hodor.training.cycles import REFERENCE, PlannedStep
 from hodor.training.losses import DiceKind, Loss, merge_background, segmentation_loss

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from tensorboardX import SummaryWriter
 
-from hodor.data.collate import TrainingBatch
+from hodor.data.loader import TrainingBatch
 from hodor.formats.palettes import davis_palette
 from hodor.media.overlay import overlay
 from hodor.modelling.soft_masks import resize

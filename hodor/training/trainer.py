@@ -11,7 +11,7 @@ from typing import cast
 import torch
 from torch.optim.swa_utils import AveragedModel
 
-from hodor.data.collate import TrainingBatch
+from hodor.data.loader import TrainingBatch
 from hodor.devices import Precision, precision_context
 from hodor.errors import HodorError
 from hodor.modelling.model import HODOR

@@ -15,7 +15,7 @@ import pytest
 from hodor.config import Config, InputConfig, ModelConfig, load_config
 from hodor.config.__main__ import default_yaml
 from hodor.config.layering import from_yaml
-from hodor.data.samples.scenes import MAX_OBJECTS
+from hodor.data.scenes import MAX_OBJECTS
 from hodor.errors import HodorError
 from hodor.modelling.soft_masked_attention import Masking
 from hodor.modelling.soft_masks import BACKGROUND_GRIDS

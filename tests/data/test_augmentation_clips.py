@@ -7,12 +7,10 @@ import numpy as np
 import pytest
 
 from hodor.config.strengths import CropStrengths, StaticStrengths, VideoStrengths
-from hodor.data.augmentation import static_clip as static_module
-from hodor.data.augmentation import video_clip as video_module
+from hodor.data.augmentation import clips as clips_module
+from hodor.data.augmentation.clips import augment_video_clip, static_clip
 from hodor.data.augmentation.draws import draw_reference_window, draw_window, keeps_enough
 from hodor.data.augmentation.geometry import Frame, finish
-from hodor.data.augmentation.static_clip import static_clip
-from hodor.data.augmentation.video_clip import augment_video_clip
 
 HEIGHT, WIDTH = 60, 90
 COLOURS = np.array([[20, 20, 20], [230, 20, 20], [20, 230, 20], [20, 20, 230]], dtype=np.uint8)
@@ -69,7 +67,7 @@ def recorded(monkeypatch, module, seeds, make):
 
 def test_how_often_static_clips_are_strong_and_in_which_way(monkeypatch):
     small = Frame(np.zeros((12, 18, 3), np.uint8), np.ones((12, 18), np.uint8))
-    steps = recorded(monkeypatch, static_module, 4000, lambda random: static_clip(small, 1, StaticStrengths(), 1, random))
+    steps = recorded(monkeypatch, clips_module, 4000, lambda random: static_clip(small, 1, StaticStrengths(), 1, random))
     assert np.mean(["flip" in step for step in steps]) == pytest.approx(0.5, abs=0.03)
     without = [[name for name in step if name != "flip"] for step in steps]
     kinds = {names: sum(tuple(step) == names for step in without) / 4000 for names in {tuple(step) for step in without}}
@@ -85,7 +83,7 @@ def test_how_often_static_clips_are_strong_and_in_which_way(monkeypatch):
 def test_copies_of_strong_clips_draw_their_kinds_for_themselves(monkeypatch):
     strengths = StaticStrengths(flip_share=0.0)
     make = lambda random: static_clip(coloured_frame(), 2, strengths, 1, random, cropping=False)  # noqa: E731
-    steps = recorded(monkeypatch, static_module, 600, make)
+    steps = recorded(monkeypatch, clips_module, 600, make)
     assert all(len(step) == 2 for step in steps)
     assert np.mean([step[0] == step[1] for step in steps]) == pytest.approx(1 / 3, abs=0.06)
 
@@ -114,8 +112,8 @@ def test_centred_crops_take_the_same_part_off_all_sides():
 
 def test_copies_of_a_cropped_clip_share_one_factor_and_differ_in_place(monkeypatch):
     windows = []
-    original = static_module.enlarge
-    monkeypatch.setattr(static_module, "enlarge", lambda frame, window: windows.append(window) or original(frame, window))
+    original = clips_module.enlarge
+    monkeypatch.setattr(clips_module, "enlarge", lambda frame, window: windows.append(window) or original(frame, window))
     factors = []
     for seed in range(300):
         windows.clear()
@@ -186,7 +184,7 @@ def test_how_often_video_clips_are_cropped_and_warped(monkeypatch):
     small = np.zeros((40, 60), np.uint8)
     small[15:25, 20:40] = 1
     clip = [Frame(np.zeros((40, 60, 3), np.uint8), small)] * 2
-    steps = recorded(monkeypatch, video_module, 2000, lambda random: augment_video_clip(clip, VideoStrengths(), 1, random))
+    steps = recorded(monkeypatch, clips_module, 2000, lambda random: augment_video_clip(clip, VideoStrengths(), 1, random))
     kinds = [step[-1] if step else "" for step in steps]
     assert kinds.count("enlarge") / 2000 == pytest.approx(0.5, abs=0.04)
     assert kinds.count("warp 2") / 2000 == pytest.approx(0.25, abs=0.04)
@@ -202,7 +200,7 @@ def test_what_is_switched_off_leaves_the_clip_as_it_is(cropping, geometric, monk
     make = lambda random: augment_video_clip(  # noqa: E731
         [coloured_frame()], strengths, 1, random, cropping=cropping, geometric=geometric
     )
-    steps = recorded(monkeypatch, video_module, 300, make)
+    steps = recorded(monkeypatch, clips_module, 300, make)
     done = {step[0] if step else "" for step in steps}
     assert ("enlarge" in done) is cropping and ("warp 2" in done) is ("warp 3" in done) is geometric and "" in done
 
@@ -224,12 +222,12 @@ def test_warps_that_lose_too_much_are_drawn_again_three_times_then_left():
     assert augment_video_clip(clip, strengths, 61, np.random.default_rng(0)) == clip
     calls = []
     always = dataclasses.replace(strengths, perspective_share=1.0)
-    original = video_module.draw_perspective
-    video_module.draw_perspective = lambda *arguments: calls.append(1) or original(*arguments)
+    original = clips_module.draw_perspective
+    clips_module.draw_perspective = lambda *arguments: calls.append(1) or original(*arguments)
     try:
         augment_video_clip(clip, always, 61, np.random.default_rng(0))
     finally:
-        video_module.draw_perspective = original
+        clips_module.draw_perspective = original
     assert len(calls) == 3
 
 

@@ -7,8 +7,16 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from hodor.data.batching import BatchStream, ItemGroup, group_of_all, groups_by_count
-from hodor.data.item_order import ItemOrder, aspect_buckets, interleave, shuffled_passes
+from hodor.data.batching import (
+    BatchStream,
+    ItemGroup,
+    ItemOrder,
+    aspect_buckets,
+    group_of_all,
+    groups_by_count,
+    interleave,
+    shuffled_passes,
+)
 
 
 def varied_items(count, seed=0):

@@ -16,18 +16,15 @@ from training_sample_checks import (
 )
 
 from hodor.config.strengths import StaticStrengths
-from hodor.data.samples import (
-    DenseVideoSamples,
-    SampleRequest,
-    SparseVideoSamples,
-)
+from hodor.data.samples import SampleRequest
+from hodor.data.video_samples import DenseVideoSamples, SparseVideoSamples
 from hodor.errors import HodorError
 
 
 def test_static_samples_with_pasted_objects_are_sound(tmp_path):
     write_photographs(tmp_path)
     plain = static_samples(tmp_path)
-    pasting = static_samples(tmp_path, strengths=StaticStrengths(pasted_objects=2, pasted_area=(0.05, 0.1), pasted_shift=0.05))
+    pasting = static_samples(tmp_path, static=StaticStrengths(pasted_objects=2, pasted_area=(0.05, 0.1), pasted_shift=0.05))
     assert (pasting.num_objects == plain.num_objects + 2).all()
     found = 0
     for request in all_requests(pasting):
@@ -61,8 +58,8 @@ def test_equal_requests_give_equal_samples_and_other_seeds_others(tmp_path):
     write_videos(tmp_path, "set", [12, 9])
     sets = [
         static_samples(tmp_path),
-        DenseVideoSamples(videos_in(tmp_path), settings()),
-        SparseVideoSamples(videos_in(tmp_path), settings()),
+        DenseVideoSamples(videos_in(tmp_path), *settings()),
+        SparseVideoSamples(videos_in(tmp_path), *settings()),
     ]
     for samples in sets:
         request = SampleRequest(1, 1, 7)
@@ -73,7 +70,7 @@ def test_equal_requests_give_equal_samples_and_other_seeds_others(tmp_path):
 
 def test_an_untouched_reference_is_the_photograph_itself(tmp_path):
     write_photographs(tmp_path)
-    samples = static_samples(tmp_path, area=48 * 64, strengths=StaticStrengths(**AS_IT_IS, strong_share=1.0), colour=False)
+    samples = static_samples(tmp_path, area=48 * 64, static=StaticStrengths(**AS_IT_IS, strong_share=1.0), color=False)
     image = np.array(Image.open(tmp_path / "dataset_images/coco_2017_train/0.png"))
     sample = samples[SampleRequest(0, 1, 0)]
     np.testing.assert_array_equal(sample.images[0].numpy().transpose(1, 2, 0), image)
@@ -85,8 +82,8 @@ def test_any_number_of_other_frames(tmp_path, others):
     write_videos(tmp_path, "set", [20])
     sets = [
         static_samples(tmp_path, num_other_frames=others),
-        DenseVideoSamples(videos_in(tmp_path), settings(num_other_frames=others)),
-        SparseVideoSamples(videos_in(tmp_path), settings(num_other_frames=others)),
+        DenseVideoSamples(videos_in(tmp_path), *settings(num_other_frames=others)),
+        SparseVideoSamples(videos_in(tmp_path), *settings(num_other_frames=others)),
     ]
     for samples in sets:
         assert_sound(samples[SampleRequest(0, 1, 0)], 1, others)
@@ -101,7 +98,7 @@ def write_overlapping(tmp_path, *boxes, size=(40, 60)):
 
 def test_of_more_objects_than_wanted_a_random_subset_is_taken(tmp_path):
     write_overlapping(tmp_path, (0, 0, 10, 10), (20, 0, 12, 10), (40, 0, 14, 10))
-    samples = static_samples(tmp_path, "set", strengths=StaticStrengths(strong_share=1.0, flip_share=0.0))
+    samples = static_samples(tmp_path, "set", static=StaticStrengths(strong_share=1.0, flip_share=0.0))
     subsets = set()
     for seed in range(60):
         labels = samples[SampleRequest(0, 2, seed)].labels[0].numpy()
@@ -122,7 +119,7 @@ def test_where_all_are_needed_the_smaller_one_lies_on_top(tmp_path):
         sample = samples[SampleRequest(0, 3, seed)]
         assert sample.presence.shape == (3, 3) and sample.presence[0].all()
     write_overlapping(tmp_path, (20, 10, 10, 10), (25, 10, 10, 10))
-    later = static_samples(tmp_path, "set", strengths=StaticStrengths(strong_share=1.0, flip_share=0.0))
+    later = static_samples(tmp_path, "set", static=StaticStrengths(strong_share=1.0, flip_share=0.0))
     labels = later[SampleRequest(0, 2, 0)].labels[0]
     counts = np.bincount(labels.ravel().numpy(), minlength=3)
     assert counts[2] > 1.5 * counts[1] > 0  # else the later one covers the earlier
@@ -151,11 +148,11 @@ def test_masks_of_other_frames_can_be_withheld(tmp_path):
     write_videos(tmp_path, "set", [12])
     for samples in (
         static_samples(tmp_path, only_reference=True),
-        DenseVideoSamples(videos_in(tmp_path), settings(), only_reference=True),
+        DenseVideoSamples(videos_in(tmp_path), *settings(only_reference=True)),
     ):
         sample = samples[SampleRequest(0, 1, 0)]
         assert not sample.labels[1:].any() and sample.labels[0].any() and sample.presence.all()
-    sample = DenseVideoSamples(videos_in(tmp_path), settings(), all_present=True)[SampleRequest(0, 1, 0)]
+    sample = DenseVideoSamples(videos_in(tmp_path), *settings(all_present=True))[SampleRequest(0, 1, 0)]
     assert sample.labels[1:].any() and sample.presence.all()
 
 

@@ -13,8 +13,7 @@ from support.small_training_sets import write_photographs
 from test_training_samples import static_samples
 
 from hodor.data.batching import BatchStream, groups_by_count
-from hodor.data.collate import TrainingBatch, collate
-from hodor.data.loader import training_loader
+from hodor.data.loader import TrainingBatch, collate, training_loader
 from hodor.data.samples import TrainingSample
 from hodor.data.training_data import TrainingData
 from hodor.errors import HodorError

@@ -75,14 +75,14 @@ def test_videos_are_mixed_by_their_shares_and_davis_reaches_twice_as_far(tmp_pat
     requests = [request for batch in islice(data.stream.batches(), 10_000) for request in batch]
     from_davis = sum(request.item >= data.dataset.starts[1] for request in requests) / len(requests)
     assert from_davis == pytest.approx(0.2, abs=0.005)
-    reach = [1 + part._settings.max_delta for part in data.dataset._parts]
+    reach = [1 + part._max_delta for part in data.dataset._parts]
     assert reach == [6, 11]
 
 
 def test_clip_delta_factors(tmp_path):
     write_both_video_sets(tmp_path)
     data = build(tmp_path, {**DENSE, "DATA.CLIP_DELTA_FACTORS": "{davis_train: 1, youtube_vos_2019_train: 1.5}"})
-    assert [part._settings.max_delta for part in data.dataset._parts] == [8, 5]
+    assert [part._max_delta for part in data.dataset._parts] == [8, 5]
 
 
 def test_shares_of_nothing_are_not_even_read(tmp_path):

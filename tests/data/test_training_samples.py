@@ -6,10 +6,7 @@ from PIL import Image
 from support.small_training_sets import image_record, write_image, write_json, write_photographs
 from training_sample_checks import assert_equal, static_samples
 
-from hodor.data.samples import (
-    JoinedSamples,
-    SampleRequest,
-)
+from hodor.data.samples import JoinedSamples, SampleRequest
 from hodor.errors import HodorError
 
 

@@ -2,34 +2,47 @@
 
 import torch
 
-from hodor.data.samples import (
-    SampleRequest,
-    StaticImageSamples,
-)
-from hodor.data.samples.videos import VideoSettings
-from hodor.formats.annotated_images import read_annotated_images
-from hodor.formats.annotated_videos import read_annotated_videos
+from hodor.config import InputConfig, TrainingConfig
+from hodor.config.schema import AugmentationConfig
+from hodor.data.samples import SampleRequest
+from hodor.data.static_samples import StaticImageSamples
+from hodor.formats.training_json import read_annotated_images, read_annotated_videos
 
 AS_IT_IS = {"flip_share": 0.0, "hue": 0, "saturation": 0, "contrast": 0.0, "brightness": 0.0}
 
 
-def static_samples(root, name="coco_2017_train", **changes):
+def training_section(
+    num_other_frames=2,
+    min_delta=1,
+    min_area=20,
+    min_side=3,
+    only_reference=False,
+    filter_every_frame=False,
+    all_present=False,
+    last_annotated=False,
+    **augmentations,
+):
+    return TrainingConfig(
+        num_other_frames=num_other_frames,
+        min_clip_delta=min_delta,
+        min_ref_mask_area=min_area,
+        min_ref_mask_dim=min_side,
+        intermediate_frame_gt_available=not only_reference,
+        filter_every_frame=filter_every_frame,
+        apply_loss_on_intermediate_frames=not all_present,
+        sparse_reference="last" if last_annotated else "middle",
+        augmentations=AugmentationConfig(**augmentations),
+    )
+
+
+def static_samples(root, name="coco_2017_train", area=4096, **changes):
     images = read_annotated_images(root / "dataset_json_annotations" / f"{name}.json", root / "dataset_images" / name)
-    settings = {"num_other_frames": 2, "area": 4096, "min_area": 20, "min_side": 3, **changes}
-    return StaticImageSamples(images, **settings)
+    return StaticImageSamples(images, training_section(**changes), area)
 
 
-def settings(**changes):
-    defaults = {
-        "num_other_frames": 2,
-        "min_delta": 1,
-        "max_delta": 6,
-        "min_area": 20,
-        "min_side": 3,
-        "min_dim": 48,
-        "max_dim": 96,
-    }
-    return VideoSettings(**{**defaults, **changes})
+def settings(max_delta=6, **changes):
+    """What samples of videos take behind the data set."""
+    return training_section(**changes), InputConfig(min_dim=48, max_dim=96), max_delta
 
 
 def videos_in(root, name="set"):

@@ -7,7 +7,7 @@ from support.small_training_sets import box_masks, image_record, write_json
 
 from hodor.errors import HodorError
 from hodor.formats import run_length
-from hodor.formats.annotated_images import read_annotated_images
+from hodor.formats.training_json import read_annotated_images
 
 MASKS = box_masks(20, 30, (0, 0, 5, 4), (10, 3, 7, 9), (2, 2, 20, 10))
 
@@ -74,6 +74,9 @@ BROKEN = [
     ({"areas": [1, 2]}, "key 'areas' has 2 entries, but 'segmentations' has 3"),
     ({"areas": [1, -2, 3]}, "key 'areas'[1]: expected a number of at least 0, found -2"),
     ({"areas": [1, float("nan"), 3]}, "key 'areas'[1]: expected a number of at least 0, found nan"),
+    ({"areas": [1, 10**400, 3]}, "key 'areas'[1]: expected a number of at least 0, found 10000000000000000000"),
+    ({"height": 10**400}, "key 'height': expected a number of at least 0, found 1"),
+    ({"height": 10**6, "width": 10**6}, "keys 'height' and 'width': no image may have 1000000x1000000 pixels"),
     ({"areas": [1, True, 3]}, "key 'areas'[1]: expected a number, found bool"),
     ({"bboxes": [[1, 2, 3]] * 3}, "key 'bboxes'[0]: expected [x, y, width, height], found 3 numbers"),
     ({"iscrowd": [0]}, "key 'iscrowd' has 1 entries"),

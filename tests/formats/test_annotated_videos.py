@@ -8,7 +8,7 @@ from test_annotated_images import reachable_objects
 
 from hodor.errors import HodorError
 from hodor.formats import run_length
-from hodor.formats.annotated_videos import read_annotated_videos
+from hodor.formats.training_json import read_annotated_videos
 
 A, B = (run_length.encode(mask) for mask in box_masks(10, 12, (0, 0, 5, 4), (3, 3, 4, 5)))
 SEQUENCE = {

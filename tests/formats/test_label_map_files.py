@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from hodor.errors import HodorError
-from hodor.formats.label_maps import read_label_map, write_label_map
+from hodor.formats.label_maps import bounding_box, present_ids, read_label_map, write_label_map
 from hodor.formats.palettes import davis_palette, youtube_vos_palette
 
 ALL_IDS = np.arange(256, dtype=np.uint8).reshape(16, 16)
@@ -107,3 +107,11 @@ def test_files_that_are_no_masks(tmp_path: Path) -> None:
     (tmp_path / "c.png").write_text("no image")
     with pytest.raises(HodorError, match=r"c\.png"):
         read_label_map(tmp_path / "c.png")
+
+
+def test_ids_and_boxes() -> None:
+    labels = np.zeros((9, 12), np.uint8)
+    assert present_ids(labels) == [] and bounding_box(labels) is None
+    labels[2:5, 7:12], labels[8, 0] = 3, 255
+    assert present_ids(labels) == [3, 255]
+    assert bounding_box(labels) == (0, 2, 12, 7) and bounding_box(labels == 3) == (7, 2, 5, 3)

@@ -1,8 +1,17 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from pycocotools import mask as coco
 
+from hodor.errors import HodorError
+from hodor.evaluation.run_length_file import read_run_length_file
 from hodor.formats import run_length
+from hodor.formats.inference_json import InferenceSequence
+from hodor.formats.training_json import read_annotated_images, read_annotated_videos
 
 
 def masks() -> list[np.ndarray]:
@@ -92,3 +101,84 @@ def test_random_text_never_raises_anything_else() -> None:
         else:
             assert mask.shape == (20, 30) and mask.sum() == run_length.area(text)
     assert refused > 5000
+
+
+def written(*counts: int) -> str:
+    """A run-length string of any counts, also of ones that no mask has."""
+    stored = [count - counts[i - 2] if i > 2 else count for i, count in enumerate(counts)]
+    return "".join(run_length._number_to_text(value) for value in stored)
+
+
+def summing_to(total: int, pairs: int = 2**14) -> str:
+    """A short string of growing runs, so many pixels together."""
+    step, rest = divmod(total, pairs * (pairs - 1))
+    return written(rest, *[(i // 2) * step for i in range(2 * pairs)])
+
+
+def test_counts_that_are_written_as_they_are_can_be_read() -> None:
+    assert run_length.decode(written(5, 3, 4, 8), 4, 5).sum() == run_length.area(written(5, 3, 4, 8)) == 11
+
+
+HOSTILE = {
+    "wraps to the size": summing_to(2**64 + 4096),
+    "wraps to the size and has empty runs": summing_to(2**64 + 4096) + "0" * 1000,
+    "wraps twice to the size": summing_to(2**65 + 4096),
+    "wraps to a negative sum": summing_to(2**63 + 4096),
+    "grows until it wraps": written(1, 1, 1) + "oooooooo?"[1:] * 2**16,
+    "one long run": written(2**38),
+    "one long run among others": written(0, 2**38, 4096),
+    "as long as a number can be": "ooooooo?",
+    "longer than a number can be": "oooooooooooo?",
+    "negative": written(4097, -1),
+    "negative behind a long run": written(2**38, 4096, -(2**38)),
+    "negative differences": "O" * 4096,
+    "a character below the alphabet": "/" + written(4096),
+    "a character behind the alphabet": written(4096) + "p",
+    "characters of two bytes": "é" * 40,
+    "half a character": "\ud800",
+    "a NUL": written(4096) + "\0",
+    "empty runs without end": "0" * 100_000,
+    "truncated": summing_to(4096, 8)[:-1] + "o",
+    "one pixel too many": written(4097),
+    "nothing": "",
+}
+
+
+PROGRAM = """
+import json, sys
+from hodor.formats import run_length
+for kind, text in json.load(sys.stdin).items():
+    for read in (lambda: run_length.decode(text, 64, 64), lambda: run_length.area(text)):
+        try:
+            print(f"{kind}: read {read()}", flush=True)
+        except ValueError as error:
+            print(f"{kind}: refused: {error}", flush=True)
+"""
+
+
+def test_hostile_strings_are_complaints_and_no_crash() -> None:
+    command = [sys.executable, "-c", PROGRAM]
+    done = subprocess.run(command, input=json.dumps(HOSTILE), capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, f"crashed behind {done.stdout}"
+    lines = done.stdout.splitlines()
+    assert len(lines) == 2 * len(HOSTILE) and max(map(len, lines)) < 160
+    assert all(line.startswith(f"{kind}: refused: ") for kind, line in zip(HOSTILE, lines[::2], strict=True))
+
+
+@pytest.mark.parametrize("kind", ["wraps to the size", "one long run", "negative"])
+def test_no_reader_of_masks_decodes_hostile_strings(tmp_path: Path, kind: str) -> None:
+    text = HOSTILE[kind]
+    sequence = InferenceSequence("a", ("a/0.png",), {0: {1: text}})
+    with pytest.raises(HodorError, match="object 1: the mask doesn't fit"):
+        sequence.masks(0, 64, 64)
+    path = tmp_path / "set.json"
+    for image in ({"segmentations": [text]}, {"segmentations": [text], "areas": [9], "bboxes": [[0, 0, 3, 3]]}):
+        path.write_text(json.dumps({"images": [{"image_path": "a.png", "height": 64, "width": 64, **image}]}))
+        with pytest.raises(HodorError, match="the mask doesn't fit"):
+            read_annotated_images(path, tmp_path).masks.decode(0, 64, 64, "here")
+    video = {"id": "a", "height": 64, "width": 64, "image_paths": ["a/0.png"], "tracks": [{"1": {"seg": text}}]}
+    path.write_text(json.dumps({"sequences": [video]}))
+    with pytest.raises(HodorError, match="the mask doesn't fit"):
+        read_annotated_videos(path, tmp_path)
+    with pytest.raises(HodorError, match="object 1, key 'seg'"):
+        read_run_length_file(path)["a"].read("0")

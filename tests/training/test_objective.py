@@ -9,7 +9,7 @@ from support.small_models import small_model
 from support.small_training import photographs
 from torch import nn
 
-from hodor.data.collate import TrainingBatch
+from hodor.data.loader import TrainingBatch
 from hodor.training.cycles import parse_cycle, plan_cycles
 from hodor.training.objective import Objective, judge, prepared_clips
 from hodor.training.truth import keep_objects

@@ -4,6 +4,7 @@ import numpy as np
 
 from hodor.config.strengths import CropStrengths
 from hodor.data.augmentation.geometry import Window, affine_matrix, perspective_matrix
+from hodor.formats.label_maps import bounding_box
 
 
 def draw_window(height: int, width: int, factor: float, random: np.random.Generator) -> Window:
@@ -32,13 +33,14 @@ def draw_reference_window(
         window = draw_window(height, width, factor, random)
         if keeps_enough(labels, window.of(labels), strengths.kept_area, min_area):
             return window
-    rows, columns = np.flatnonzero(labels.any(axis=1)), np.flatnonzero(labels.any(axis=0))
-    if not len(rows):
+    box = bounding_box(labels)
+    if box is None:
         return None
+    left, top, box_width, box_height = box
     for factor in strengths.whole_crop_factors:
         size = _scaled(height, width, factor)
-        lowest = [max(int(box[-1]) + 1 - part, 0) for box, part in zip((rows, columns), size, strict=True)]
-        highest = [min(int(box[0]), side - part) for box, part, side in zip((rows, columns), size, labels.shape, strict=True)]
+        lowest = max(top + box_height - size[0], 0), max(left + box_width - size[1], 0)
+        highest = min(top, height - size[0]), min(left, width - size[1])
         if lowest[0] <= highest[0] and lowest[1] <= highest[1]:
             top, left = (int(random.integers(low, high + 1)) for low, high in zip(lowest, highest, strict=True))
             return Window(top, left, *size)

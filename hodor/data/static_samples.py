@@ -2,16 +2,16 @@
 
 import numpy as np
 
-from hodor.config.strengths import StaticStrengths
+from hodor.config import TrainingConfig
+from hodor.data.augmentation.clips import static_clip
 from hodor.data.augmentation.colour import change_colours, draw_colour_change
 from hodor.data.augmentation.degradation import degrade
 from hodor.data.augmentation.geometry import Frame, area_size
 from hodor.data.augmentation.pasting import CutOut, cut_out, paste
-from hodor.data.augmentation.static_clip import static_clip
-from hodor.data.samples.sample import SampleRequest, TrainingSample, finish_sample
-from hodor.data.samples.scenes import Scene, read_frame
+from hodor.data.samples import SampleRequest, TrainingSample, finish_sample
+from hodor.data.scenes import Scene, read_frame
 from hodor.errors import HodorError
-from hodor.formats.annotated_images import AnnotatedImages
+from hodor.formats.training_json import AnnotatedImages
 
 
 class StaticImageSamples:
@@ -22,42 +22,21 @@ class StaticImageSamples:
         aspect_ratios: `[N]` float64, height / width of each item.
     """
 
-    def __init__(
-        self,
-        images: AnnotatedImages,
-        *,
-        num_other_frames: int,
-        area: int,
-        min_area: float,
-        min_side: float,
-        strengths: StaticStrengths | None = None,
-        colour: bool = True,
-        cropping: bool = True,
-        only_reference: bool = False,
-    ) -> None:
+    def __init__(self, images: AnnotatedImages, training: TrainingConfig, area: int) -> None:
         """
         Args:
             images: the data set.
-            num_other_frames: frames of a clip besides the reference.
+            training: which objects clips are made of, and the augmentations.
             area: pixels that images are brought to.
-            min_area: objects have more pixels than this in the original image.
-            min_side: both sides of their boxes are longer than this.
-            strengths: of the augmentations; None = those of the published models.
-            colour: whether colours change.
-            cropping: whether half of the clips are crops; else all are of the strong kind.
-            only_reference: withhold the masks of the other frames.
 
         Raises:
             HodorError: no object is large enough.
         """
         self._images = images
-        self._num_other_frames = num_other_frames
+        self._training = training
         self._area = area
-        self._min_area = min_area
-        self._strengths = StaticStrengths() if strengths is None else strengths
-        self._colour = colour
-        self._cropping = cropping
-        self._only_reference = only_reference
+        self._strengths = training.augmentations.static
+        min_area, min_side = training.min_ref_mask_area, training.min_ref_mask_dim
         self._usable = images.masks.larger_than(min_area, min_side)
         counts = images.masks.count(self._usable)
         self._items = np.flatnonzero(counts)
@@ -86,19 +65,22 @@ class StaticImageSamples:
         if pasted:
             own = int(random.integers(max(request.num_objects - pasted, 1), own + 1))
         frame, count = self._scene(index, own, random)
-        frames = static_clip(frame, self._num_other_frames, self._strengths, self._min_area, random, cropping=self._cropping)
+        training, cropping = self._training, self._training.augmentations.cropping
+        copies, min_area = training.num_other_frames, training.min_ref_mask_area
+        frames = static_clip(frame, copies, self._strengths, min_area, random, cropping=cropping)
         if pasted:
             frames, count = self._paste(frames, count, request.num_objects - own, random)
         frames = [degrade(each, self._strengths, random) for each in frames]
         size = area_size(frame.labels.shape[0], frame.labels.shape[1], self._area)
-        return finish_sample(frames, size, count, self._name(index), only_reference=self._only_reference)
+        name = str(self._images.folder / self._images.paths[index])
+        return finish_sample(frames, size, count, name, only_reference=not training.intermediate_frame_gt_available)
 
     def _scene(self, index: int, count: int, random: np.random.Generator) -> tuple[Frame, int]:
         """An image with `count` of its objects, fewer where others cover them completely; and how many they are."""
         height, width = int(self._images.heights[index]), int(self._images.widths[index])
         where = self._images.where(index)
         image = read_frame(self._images.folder / self._images.paths[index], height, width, where)
-        if self._colour:
+        if self._training.augmentations.color:
             image = change_colours(image, draw_colour_change(self._strengths, random))
         rows = self._images.masks.rows(index)
         scene = Scene(self._images.masks, height, width, where)
@@ -110,15 +92,12 @@ class StaticImageSamples:
         in_the_way = int(random.integers(self._strengths.pasted_objects - wanted + 1))
         for is_object in random.permutation([True] * wanted + [False] * in_the_way):
             label = count + 1 if is_object else 0
-            pasted = paste(frames, self._thing(random), label, self._strengths, random)
+            pasted = paste(frames, self._cut_out(random), label, self._strengths, random)
             if pasted is not None:
                 frames, count = pasted, max(count, label)
         return frames, count
 
-    def _thing(self, random: np.random.Generator) -> CutOut:
+    def _cut_out(self, random: np.random.Generator) -> CutOut:
         """An object of any image."""
         frame, _ = self._scene(int(random.choice(self._items)), 1, random)
         return cut_out(frame.image, frame.labels > 0)
-
-    def _name(self, index: int) -> str:
-        return str(self._images.folder / self._images.paths[index])

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from hodor.errors import HodorError
+from hodor.formats.label_maps import present_ids
 from hodor.formats.mask_table import MaskTable
 from hodor.media.images import read_image
 
@@ -65,11 +66,11 @@ class Scene:
         for _ in range(_CHOICES if count < len(rows) else 1):
             chosen = sorted(random.choice(rows, count, replace=False).tolist())
             labels = self.paint(dict(zip(chosen, range(1, count + 1), strict=True)), chosen)
-            if len(_present(labels)) == count:
+            if len(present_ids(labels)) == count:
                 return chosen, labels
         by_area = sorted(chosen, key=lambda row: -np.count_nonzero(self._mask(row)))
         labels = self.paint(dict(zip(chosen, range(1, count + 1), strict=True)), by_area)
-        present = _present(labels)
+        present = present_ids(labels)
         if not present:
             raise HodorError(f"{self._where}: its masks are empty; convert the data set again")
         new_ids = np.zeros(count + 1, dtype=np.uint8)
@@ -92,7 +93,3 @@ class Scene:
         if row not in self._decoded:
             self._decoded[row] = self._masks.decode(row, *self._size, self._where)
         return self._decoded[row]
-
-
-def _present(labels: np.ndarray) -> list[int]:
-    return (np.flatnonzero(np.bincount(labels.ravel(), minlength=2)[1:]) + 1).tolist()

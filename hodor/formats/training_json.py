@@ -1,0 +1,239 @@
+"""The JSON of training data: images, or the frames of videos, with the masks of the objects in them.
+
+    {"meta"?: {...},
+     "images": [{"image_path": "000000000009.jpg",             relative to the data set's image folder
+                 "height": 480, "width": 640,
+                 "segmentations": ["run-length string", ...],  one for each object
+                 "areas"?: [n, ...], "bboxes"?: [[x, y, w, h], ...],
+                 "iscrowd"?: [0, ...], "ignore"?: [0, ...]}]}
+
+    {"meta"?: {...},
+     "sequences": [{"id": "bear", "height": 480, "width": 854,
+                    "image_paths": ["bear/00000.jpg", ...],      relative to the data set's image folder
+                    "tracks": [{"1": {"seg": "run-length string", "box"?: [x, y, w, h], "area"?: n}}, ...]}]}   one per frame
+
+Further keys are ignored. Files are read record by record: their size doesn't matter. Images stay files and masks stay text
+until a sample is made.
+"""
+
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from hodor.errors import HodorError
+from hodor.files import inside
+from hodor.formats.json_stream import walk
+from hodor.formats.json_values import JsonValue
+from hodor.formats.mask_table import MaskTable, MaskTableBuilder, TextTable
+from hodor.media.images import MAX_PIXELS
+
+_MAX_OBJECT_ID = 999_999_999
+_REFUSALS = {
+    "images": "holds images, not videos; train on it with TRAINING.MODE static_image",
+    "sequences": "holds videos, not images; train on it with TRAINING.MODE dense_video or sparse_video",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class AnnotatedImages:
+    """Images that have at least one object, in a few arrays.
+
+    Attributes:
+        source: the JSON file, for messages.
+        folder: what the paths are relative to.
+        paths: N image files, relative, with forward slashes.
+        heights: `[N]` int32, in pixels.
+        widths: `[N]` int32, in pixels.
+        masks: group i holds the objects of image i, without crowds and those to ignore.
+    """
+
+    source: Path
+    folder: Path
+    paths: TextTable
+    heights: np.ndarray
+    widths: np.ndarray
+    masks: MaskTable
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def where(self, index: int) -> str:
+        """File and image, for messages."""
+        return f"{self.source}: image {self.paths[index]!r}"
+
+
+@dataclass(frozen=True, eq=False)
+class AnnotatedVideos:
+    """Sequences in a few arrays; their frames are numbered through all of them.
+
+    Attributes:
+        source: the JSON file, for messages.
+        folder: what the paths are relative to.
+        names: S sequences.
+        heights: `[S]` int32, in pixels.
+        widths: `[S]` int32, in pixels.
+        starts: `[S + 1]` int64; sequence s has the frames starts[s] .. starts[s + 1] - 1.
+        paths: F image files, relative, with forward slashes.
+        masks: group f holds the objects of frame f.
+    """
+
+    source: Path
+    folder: Path
+    names: TextTable
+    heights: np.ndarray
+    widths: np.ndarray
+    starts: np.ndarray
+    paths: TextTable
+    masks: MaskTable
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """The number of frames of each sequence, `[S]` int64."""
+        return np.diff(self.starts)
+
+    def where(self, sequence: int, frame: int) -> str:
+        """File, sequence and frame (numbered through all sequences), for messages."""
+        return f"{self.source}: sequence {self.names[sequence]!r}, frame {PurePosixPath(self.paths[frame]).name}"
+
+
+def read_annotated_images(path: Path, folder: Path) -> AnnotatedImages:
+    """Reads a file of training images. Images without objects are left out.
+
+    Args:
+        path: the JSON file.
+        folder: the data set's image folder.
+
+    Raises:
+        HodorError: the file is missing, is no JSON, has a value that can't be, or no object at all; the message names image
+            and key.
+    """
+    paths: list[str] = []
+    heights, widths = array("i"), array("i")
+    masks = MaskTableBuilder("image")
+    for image_path, value in _records(path, "images", "image", "image_path"):
+        inside(folder, image_path, f"{value.where}, key 'image_path'")
+        size = _size(value)
+        if _add_objects(value, size, masks):
+            paths.append(image_path)
+            heights.append(size[0])
+            widths.append(size[1])
+    if not paths:
+        raise HodorError(f"{path}: no image in it has an object to learn from (key 'images'); convert the data set again")
+    height, width = (np.array(side, dtype=np.int32) for side in (heights, widths))
+    return AnnotatedImages(path, folder, TextTable.of(paths), height, width, masks.finish())
+
+
+def _add_objects(value: JsonValue, size: tuple[int, int], masks: MaskTableBuilder) -> int:
+    """Adds the objects of an image as a group, unless there is none; returns how many there are."""
+    texts = value.get("segmentations").texts()
+    areas, boxes = value.optional("areas"), value.optional("bboxes")
+    all_areas = [None] * len(texts) if areas is None else [area.number() for area in _parallel(areas, len(texts))]
+    all_boxes = [None] * len(texts) if boxes is None else [box.box() for box in _parallel(boxes, len(texts))]
+    left_out = [
+        crowd or ignore
+        for crowd, ignore in zip(*(_flags(value, key, len(texts)) for key in ("iscrowd", "ignore")), strict=True)
+    ]
+    if all(left_out):
+        return 0
+    for index, text in enumerate(texts):
+        if not left_out[index]:
+            where = f"{value.where}, key 'segmentations'[{index}]"
+            masks.add(index + 1, text, all_areas[index], all_boxes[index], size, where=where)
+    return masks.end_group()
+
+
+def _parallel(value: JsonValue, count: int) -> list[JsonValue]:
+    """The values in a list that has one for each object."""
+    items = value.items()
+    if len(items) != count:
+        raise HodorError(f"{value.where} has {len(items)} entries, but 'segmentations' has {count}")
+    return items
+
+
+def _flags(value: JsonValue, key: str, count: int) -> list[bool]:
+    """A mark of each object; the file gives a list, one value for all, or nothing."""
+    flags = value.optional(key)
+    if flags is None:
+        return [False] * count
+    if isinstance(flags.content, list):
+        return [bool(flag.content) for flag in _parallel(flags, count)]
+    return [bool(flags.content)] * count
+
+
+def read_annotated_videos(path: Path, folder: Path) -> AnnotatedVideos:
+    """Reads a file of training videos.
+
+    Args:
+        path: the JSON file.
+        folder: the data set's image folder.
+
+    Raises:
+        HodorError: the file is missing, is no JSON, has a value that can't be, or no sequence at all; the message names
+            sequence, frame and key.
+    """
+    names: list[str] = []
+    paths: list[str] = []
+    heights, widths, starts = array("i"), array("i"), array("q", [0])
+    masks = MaskTableBuilder("frame")
+    for name, value in _records(path, "sequences", "sequence", "id"):
+        size = _size(value)
+        paths.extend(_add_frames(value, folder, size, masks))
+        names.append(name)
+        heights.append(size[0])
+        widths.append(size[1])
+        starts.append(len(paths))
+    if not names:
+        raise HodorError(f"{path}: no sequence in it (key 'sequences'); convert the data set again")
+    height, width = (np.array(side, dtype=np.int32) for side in (heights, widths))
+    all_starts = np.array(starts, dtype=np.int64)
+    return AnnotatedVideos(path, folder, TextTable.of(names), height, width, all_starts, TextTable.of(paths), masks.finish())
+
+
+def _add_frames(value: JsonValue, folder: Path, size: tuple[int, int], masks: MaskTableBuilder) -> list[str]:
+    """Adds the objects of each frame of a sequence as a group; returns the frames' paths."""
+    image_paths, tracks = value.get("image_paths").texts(), value.get("tracks")
+    for image_path in image_paths:
+        inside(folder, image_path, f"{value.where}, key 'image_paths'")
+    frames = tracks.items()
+    if len(frames) != len(image_paths):
+        raise HodorError(f"{tracks.where} has {len(frames)} frames, but 'image_paths' has {len(image_paths)}")
+    for frame in frames:
+        for object_id, track in sorted(frame.numbered(0, _MAX_OBJECT_ID, "an object id").items()):
+            text, area, box = track.get("seg").text(), track.optional("area"), track.optional("box")
+            pixels, sides = None if area is None else area.number(), None if box is None else box.box()
+            masks.add(object_id, text, pixels, sides, size, where=f"{track.where}, key 'seg'")
+        masks.end_group()
+    return image_paths
+
+
+def _records(path: Path, key: str, what: str, name_key: str) -> Iterator[tuple[str, JsonValue]]:
+    """Iterates over the list `key` of a file: (name, record); `what` is what messages call a record.
+
+    Raises:
+        HodorError: the file is missing, is no JSON, holds the other kind, or a record has no name.
+    """
+    if not path.exists():
+        raise HodorError(f"{path}: no such file; make it with hodor convert --help")
+    for found, index, _, _, content in walk(path):
+        if found not in _REFUSALS:
+            continue
+        if found != key:
+            raise HodorError(f"{path}: {_REFUSALS[found]}")
+        if index is None:
+            JsonValue(content, f"{path}: key {key!r}").items()
+        name = JsonValue(content, f"{path}: {what} number {(index or 0) + 1}").get(name_key).text()
+        yield name, JsonValue(content, f"{path}: {what} {name!r}")
+
+
+def _size(value: JsonValue) -> tuple[int, int]:
+    """(height, width) of a record, as large as images that can be read."""
+    height, width = value.get("height").whole_number(), value.get("width").whole_number()
+    if height * width > MAX_PIXELS:
+        raise HodorError(f"{value.where}, keys 'height' and 'width': no image may have {width}x{height} pixels")
+    return height, width
