@@ -21,7 +21,7 @@ class _Command(NamedTuple):
 _COMMANDS = {
     "infer": _Command("hodor.inference.main", "segment the videos of a data set"),
     "train": _Command("hodor.training.main", "train a network by a recipe"),
-    "evaluate": _Command("hodor.evaluation.main", "judge masks against true ones: J and F"),
+    "evaluate": _Command("hodor.evaluation.main", "score masks against true ones: J and F"),
     "convert": _Command("hodor.convert.__main__", "make a data set known: DAVIS, YouTube-VOS, COCO, any folder"),
     "split": _Command("hodor.media.split", "turn a video file into frames"),
     "show": _Command("hodor.data.show", "draw what training samples look like"),
