@@ -29,6 +29,17 @@ _COMMANDS = {
     "benchmark": _Command("hodor.benchmark.main", "measure the speed of this machine"),
 }
 
+_MEANINGS = {  # other words that people try
+    "infer": "segment segmentation track tracking run predict inference propagate test demo",
+    "train": "training fit learn finetune fine-tune resume",
+    "evaluate": "eval evaluation score judge measure metrics val validate",
+    "convert": "import prepare dataset data add",
+    "split": "extract frames video unpack",
+    "show": "view visualise visualize draw samples",
+    "synthetic": "toy toys generate synthesise synthesize",
+    "benchmark": "bench speed profile time fps",
+}
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Hands everything after the name of a command to its program; returns that program's exit code.
@@ -61,8 +72,9 @@ def start() -> NoReturn:
 def _complaint(name: str) -> str:
     if not name:
         return f"name a command: {', '.join(_COMMANDS)}"
-    close = difflib.get_close_matches(name, _COMMANDS, n=1, cutoff=0)
-    return f"unknown command {name!r}; did you mean {close[0]!r}?"
+    meant = next((command for command, others in _MEANINGS.items() if name.lower() in others.split()), None)
+    close = meant or difflib.get_close_matches(name, _COMMANDS, n=1, cutoff=0)[0]
+    return f"unknown command {name!r}; did you mean {close!r}?"
 
 
 def _help() -> str:
