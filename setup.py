@@ -20,7 +20,11 @@ setup(
     license="MIT",
     python_requires=">=3.10",
     packages=find_packages(include=["hodor", "hodor.*"]),
-    package_data={"hodor.checkpoints.weights": ["*.safetensors"], "hodor.synthetic": ["photographs/*"]},
+    package_data={
+        "hodor.checkpoints.weights": ["*.safetensors"],
+        "hodor.evaluation": ["*.jinja"],
+        "hodor.synthetic": ["photographs/*"],
+    },
     entry_points={"console_scripts": ["hodor = hodor.cli:start"]},
     install_requires=requirements("requirements.txt"),
     extras_require={

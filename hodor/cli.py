@@ -21,12 +21,23 @@ class _Command(NamedTuple):
 _COMMANDS = {
     "infer": _Command("hodor.inference.main", "segment the videos of a data set"),
     "train": _Command("hodor.training.main", "train a network by a recipe"),
-    "evaluate": _Command("hodor.evaluation.main", "judge masks against true ones: J and F"),
+    "evaluate": _Command("hodor.evaluation.main", "score masks against true ones: J and F"),
     "convert": _Command("hodor.convert.__main__", "make a data set known: DAVIS, YouTube-VOS, COCO, any folder"),
     "split": _Command("hodor.media.split", "turn a video file into frames"),
     "show": _Command("hodor.data.show", "draw what training samples look like"),
     "synthetic": _Command("hodor.synthetic.__main__", "make toy videos, or one of photographs, with exact masks"),
     "benchmark": _Command("hodor.benchmark.main", "measure the speed of this machine"),
+}
+
+_MEANINGS = {  # other words that people try
+    "infer": "segment segmentation track tracking run predict inference propagate test demo",
+    "train": "training fit learn finetune fine-tune resume",
+    "evaluate": "eval evaluation score judge measure metrics val validate",
+    "convert": "import prepare dataset data add",
+    "split": "extract frames video unpack",
+    "show": "view visualise visualize draw samples",
+    "synthetic": "toy toys generate synthesise synthesize",
+    "benchmark": "bench speed profile time fps",
 }
 
 
@@ -61,8 +72,9 @@ def start() -> NoReturn:
 def _complaint(name: str) -> str:
     if not name:
         return f"name a command: {', '.join(_COMMANDS)}"
-    close = difflib.get_close_matches(name, _COMMANDS, n=1, cutoff=0)
-    return f"unknown command {name!r}; did you mean {close[0]!r}?"
+    meant = next((command for command, others in _MEANINGS.items() if name.lower() in others.split()), None)
+    close = meant or difflib.get_close_matches(name, _COMMANDS, n=1, cutoff=0)[0]
+    return f"unknown command {name!r}; did you mean {close!r}?"
 
 
 def _help() -> str:

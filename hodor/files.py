@@ -76,3 +76,26 @@ def natural_order(name: str) -> tuple[list[str | int], str]:
     """A key that sorts numbers in names by value: f9 before f10, with or without leading zeros; equal values by their text."""
     parts = re.split(r"([0-9]+)", name)
     return [int(part) if index % 2 else part for index, part in enumerate(parts)], name
+
+
+def read_names(path: Path, option: str, what: str) -> list[str]:
+    """Reads a text file with one name a line, without repetitions.
+
+    Args:
+        path: the file.
+        option: the option that names it, for messages.
+        what: what the names are of, for messages.
+
+    Raises:
+        HodorError: the file is missing, no text, or empty.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        raise HodorError(f"{path}: no such file; {option} is a text with one {what} a line") from None
+    except UnicodeDecodeError:
+        raise HodorError(f"{path}: not a text file; {option} is a text with one {what} a line") from None
+    names = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
+    if not names:
+        raise HodorError(f"{path}: the file names no {what}; write one a line")
+    return names

@@ -36,6 +36,8 @@ def test_version():
     [
         (["trian", "--cfg", "x"], "unknown command 'trian'; did you mean 'train'?"),
         (["benchmarks"], "did you mean 'benchmark'?"),
+        *(([name], "did you mean 'infer'?") for name in ("segment", "track", "run", "Predict")),
+        *(([name], "did you mean 'evaluate'?") for name in ("eval", "score")),
         (["--quick"], "unknown command '--quick'"),
         ([""], "name a command: infer,"),
         ([], "name a command: infer,"),

@@ -15,7 +15,7 @@ import safetensors.torch
 import torch
 
 from hodor.checkpoints import original_names
-from hodor.checkpoints.safe_loading import read_tensors
+from hodor.checkpoints.safe_loading import read_content, state_dict_in
 from hodor.checkpoints.shipped import locate, names
 from hodor.config import Config, load_config, to_yaml
 from hodor.config.layering import from_yaml
@@ -26,6 +26,8 @@ from hodor.modelling.model import HODOR
 
 _UNUSED_PREFIX = "unused_in_original/"
 _NAMES_SHOWN = 5
+_REAL = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+_WHOLE = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 _ORIGINAL_VARIANT = {
     "attention_masking": "soft_learnable",
     "descriptor_interaction": True,
@@ -34,7 +36,7 @@ _ORIGINAL_VARIANT = {
 }
 
 
-@dataclass
+@dataclass(repr=False)
 class Checkpoint:
     """A network and what belongs to it.
 
@@ -47,6 +49,11 @@ class Checkpoint:
     model: HODOR
     config: Config
     unused: dict[str, torch.Tensor] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        parameters = sum(parameter.numel() for parameter in self.model.parameters())
+        model = self.config.model
+        return f"Checkpoint(backbone {model.backbone}, width {model.width}, {parameters / 1e6:.1f} million parameters)"
 
 
 @dataclass(frozen=True)
@@ -83,8 +90,11 @@ def load(path: str | Path) -> Checkpoint:
         if not config_path.is_file():
             raise HodorError(f"{config_path}: no such file; put the config.yaml of the training next to {path.name}")
         config = load_config(config_path, warn_about_unknown=True)
+    with torch.device("meta"):  # a configuration that doesn't belong to the weights may ask for more memory than there is
+        outline = build_model(config)
+    _check(outline, weights.state, str(path), weights.name_in_file)
     model = build_model(config)
-    load_strictly(model, weights.state, str(path), weights.name_in_file)
+    model.load_state_dict(weights.state)
     return Checkpoint(model.eval(), config, weights.unused)
 
 
@@ -102,7 +112,7 @@ def read_weights(path: Path) -> Weights:
         state, config = _read_safetensors(path)
         unused = {name.removeprefix(_UNUSED_PREFIX): state.pop(name) for name in list(state) if name.startswith(_UNUSED_PREFIX)}
         return Weights(state, unused, config)
-    state = read_tensors(path, "model")
+    state = state_dict_in(read_content(path), path, "model")
     if not original_names.is_original(state):
         return Weights(state)
     state, unused = original_names.split_original(state)
@@ -161,29 +171,40 @@ def load_strictly(
     """Copies weights into a model.
 
     Raises:
-        HodorError: weights are missing, left over, of another shape or not finite; the message names them, as `name_in_file`
-            turns their names, and `source`.
+        HodorError: weights are missing, left over, of another shape or type, or not finite; the message names them, as
+            `name_in_file` turns their names, and `source`.
     """
+    _check(model, state, source, name_in_file)
+    model.load_state_dict(state)
+
+
+def _check(model: torch.nn.Module, state: dict[str, torch.Tensor], source: str, name_in_file: Callable[[str], str]) -> None:
+    """Does everything that `load_strictly` does before it copies anything; the model may be on the device "meta"."""
     own = model.state_dict()
     shapes = [
         f"{name_in_file(name)} is {list(state[name].shape)} instead of {list(own[name].shape)}"
         for name in own
         if name in state and state[name].shape != own[name].shape
     ]
-    broken = [name for name in own if name in state and not state[name].isfinite().all()]
+    types = [
+        f"{name_in_file(name)} is {state[name].dtype} instead of {own[name].dtype}"
+        for name in own
+        if name in state and state[name].dtype not in (_REAL if own[name].is_floating_point() else _WHOLE)
+    ]
+    broken = [] if shapes or types else [name for name in own if name in state and not state[name].isfinite().all()]
     problems = [
         _listed(f"{kind}: ", names)
         for kind, names in (
             ("missing weights", [name_in_file(name) for name in own if name not in state]),
             ("left-over weights", [name_in_file(name) for name in state if name not in own]),
             ("wrong shapes", shapes),
+            ("wrong types", types),
             ("weights that are not finite", [name_in_file(name) for name in broken]),
         )
         if names
     ]
     if problems:
         raise HodorError(f"{source}: the weights can't be used with this configuration; {'; '.join(problems)}")
-    model.load_state_dict(state)
 
 
 def fingerprint(path: Path) -> str:

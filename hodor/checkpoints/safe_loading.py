@@ -1,37 +1,23 @@
-"""Reading files of `torch.save` without executing anything in them."""
+"""Files of `torch.save`, a zip archive or the older sequence of pickles and storages, read without trusting them."""
 
-import collections
 import errno
-import pickle
-import re
+import io
+import struct
+import sys
+import zipfile
+import zlib
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-import numpy as np
 import torch
 
+from hodor.checkpoints.pickles import Inert, StorageClaim, read_pickle
 from hodor.errors import HodorError
 
-_NUMPY_MAKERS: list[Any] = [np.float64(0).__reduce__()[0], np.zeros(0).__reduce__()[0]]  # multiarray's scalar, _reconstruct
-_HARMLESS: list[Any] = [
-    *((maker, f"numpy.{core}.multiarray.{maker.__name__}") for maker in _NUMPY_MAKERS for core in ("core", "_core")),
-    collections.Counter,
-    collections.OrderedDict,
-    collections.defaultdict,
-    collections.deque,
-    np.dtype,
-    np.ndarray,
-    *{type(np.dtype(kind)) for kind in ("f4", "f8", "i4", "i8", "u1", "?")},
-]
-
-
-def read_tensors(path: Path, key: str) -> dict[str, torch.Tensor]:
-    """The state dict under a key of a `torch.save`d file, on the CPU.
-
-    Raises:
-        HodorError: as `read_content` and `state_dict_in`.
-    """
-    return state_dict_in(read_content(path), path, key)
+_ZIP = b"PK\x03\x04"
+_LENGTHS_IN_HEADER = 26  # where they stand in what a zip archive has before an entry
+_LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+_LEGACY_VERSION = 1001
 
 
 def state_dict_in(content: Any, path: Path, key: str | None = None) -> dict[str, torch.Tensor]:
@@ -41,32 +27,94 @@ def state_dict_in(content: Any, path: Path, key: str | None = None) -> dict[str,
         HodorError: there is none, or a weight is no plain tensor of real numbers.
     """
     state = content if key is None else content.get(key) if isinstance(content, dict) else None
-    if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in state.items()):
+    if not isinstance(state, dict) or not all(
+        isinstance(k, str) and isinstance(v, torch.Tensor | Inert) for k, v in state.items()
+    ):
         where = "" if key is None else f' under "{key}"'
         raise HodorError(f"{path}: the file has no weights{where}; it is no checkpoint of HODOR")
-    odd = [name for name, value in state.items() if value.layout != torch.strided or value.is_complex()]
+    odd = [name for name, value in state.items() if isinstance(value, Inert) or value.is_complex()]
     if odd:
         raise HodorError(f"{path}: weight {odd[0]} is not a plain tensor of real numbers; it is no checkpoint of HODOR")
     return state
 
 
 def read_content(path: Path) -> Any:
-    """What `torch.save` put into a file: tensors on the CPU, numbers, texts and containers of them.
+    """What `torch.save` put into a file: tensors on the CPU, numbers, texts and containers of them; anything else is `Inert`.
 
     Raises:
-        HodorError: the file is truncated, no such file, or wants to run code.
+        HodorError: the file is truncated, no such file, wants to run code, or would unpack to more than its own size.
     """
     try:
-        with torch.serialization.safe_globals(_HARMLESS):
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        refused = re.search(r"GLOBAL ([\w.]+)", str(error))
-        if refused:
-            reason = f"the file wants to run {refused[1]} and was not loaded; get it from a source you trust"
-        else:
-            reason = "truncated or not a checkpoint; get it again"
-        raise HodorError(f"{path}: {reason}") from None
+        with path.open("rb") as file:
+            zipped = file.read(len(_ZIP)) == _ZIP
+            file.seek(0)
+            return _read_zip(file) if zipped else _read_legacy(file)
+    except HodorError as error:
+        raise HodorError(f"{path}: {error}") from None
     except Exception as error:  # whatever a broken file makes the reader stumble over
-        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # torch's EINVAL: a zip file without its end
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise
         raise HodorError(f"{path}: truncated or not a checkpoint ({type(error).__name__}); get it again") from None
+
+
+def _read_zip(file: IO[bytes]) -> Any:
+    """<name>/data.pkl and, for each storage, <name>/data/<key>."""
+    with zipfile.ZipFile(file) as archive:
+        entries = {entry.filename: entry for entry in archive.infolist()}
+        if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries.values()):
+            raise HodorError("what is in the file is compressed, which checkpoints never are; get it again")
+        if sum(entry.file_size for entry in entries.values()) > file.seek(0, io.SEEK_END):
+            raise HodorError("the file would unpack to more than it holds; get it again")
+        (name,) = (name.removesuffix("data.pkl") for name in entries if name.endswith("/data.pkl") and name.count("/") == 1)
+        if f"{name}byteorder" in entries and archive.read(f"{name}byteorder").decode() != sys.byteorder:
+            raise HodorError("the file was written by a machine with another order of bytes; save it again on one like this")
+        storages: dict[str, torch.Tensor] = {}
+
+        def storage(claim: StorageClaim) -> torch.Tensor:
+            if claim.key not in storages:
+                entry = entries[f"{name}data/{claim.key}"]
+                storages[claim.key] = torch.empty(entry.file_size, dtype=torch.uint8)
+                file.seek(entry.header_offset + _LENGTHS_IN_HEADER)
+                file.seek(sum(struct.unpack("<HH", file.read(4))), io.SEEK_CUR)  # the lengths of a name and of what follows it
+                if zlib.crc32(_fill(storages[claim.key], file)) != entry.CRC:
+                    raise ValueError
+            return storages[claim.key][: claim.count * claim.kind.itemsize].view(claim.kind)
+
+        return read_pickle(io.BytesIO(archive.read(f"{name}data.pkl")), storage)
+
+
+def _read_legacy(file: IO[bytes]) -> Any:
+    """Pickles of a magic number, the version, the machine, the content and the keys of its storages; then the storages."""
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    magic, version, _ = (read_pickle(file) for _ in range(3))
+    if magic != _LEGACY_MAGIC or version != _LEGACY_VERSION:
+        raise ValueError
+    storages: dict[str, torch.Tensor] = {}
+
+    def storage(claim: StorageClaim) -> torch.Tensor:
+        nonlocal size
+        if claim.key not in storages:
+            size -= claim.count * claim.kind.itemsize
+            if size < 0:
+                raise EOFError  # more memory than there are bytes for it
+            storages[claim.key] = torch.empty(claim.count, dtype=claim.kind)
+        return storages[claim.key].view(claim.kind)
+
+    content = read_pickle(file, storage)
+    keys = read_pickle(file)
+    if not all(isinstance(key, str) for key in keys) or set(keys) != storages.keys():
+        raise ValueError
+    for key in keys:
+        if int.from_bytes(file.read(8), sys.byteorder) != len(storages[key]):
+            raise ValueError
+        _fill(storages[key], file)
+    return content
+
+
+def _fill(storage: torch.Tensor, source: IO[bytes]) -> memoryview:
+    """Reads as many bytes as a storage `[N]` has. Returns them."""
+    place = memoryview(storage.view(torch.uint8).numpy())  # type: ignore[arg-type]
+    if source.readinto(place) != len(place):  # type: ignore[attr-defined]
+        raise EOFError
+    return place

@@ -44,7 +44,7 @@ def contour_accuracy(prediction: np.ndarray, truth: np.ndarray, tolerance: int |
     A boundary pixel is matched when one of the other boundary lies within `tolerance` pixels (Euclidean distance).
 
     Args:
-        prediction: the mask to judge.
+        prediction: the mask to score.
         truth: the true mask.
         tolerance: None = `boundary_tolerance` of the masks' size.
     """
@@ -85,7 +85,7 @@ def label_map_scores(prediction: np.ndarray, truth: np.ndarray, object_ids: Sequ
     Each object is looked at in the smallest window that holds both of its masks, which changes no score.
 
     Args:
-        prediction: label map `[H, W]` uint8 to judge.
+        prediction: label map `[H, W]` uint8 to score.
         truth: true label map `[H, W]` uint8.
         object_ids: the I objects to score; one that is in neither label map scores 1.
 

@@ -37,7 +37,7 @@ class SequencePair:
     """A sequence's predicted masks and its true ones.
 
     Attributes:
-        prediction: what is judged.
+        prediction: what is scored.
         truth: the annotations; 255 in them is void and read as background.
         binary: the annotations are white on black (0/255 as in DAVIS 2016, or one bit), hence of one object, and predictions
             may be so, too.

@@ -1,17 +1,29 @@
-"""The evaluation of one sequence from its masks to scores and pictures: what a worker process does."""
+"""One sequence from its masks to scores and pictures: what a worker process does."""
 
+import base64
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 
+from hodor.errors import HodorError
 from hodor.evaluation.masks import SequenceMasks
+from hodor.evaluation.measures import boundary_map
 from hodor.evaluation.protocols import ObjectScores, SequencePair, davis, youtube_vos
-from hodor.evaluation.thumbnails import find_image, thumbnail
+from hodor.media.images import read_image
+
+_WIDTH = 320
+_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
+_BACKGROUND = (43, 48, 56)
+_COLOURS = (
+    (59, 130, 246), (249, 115, 22), (22, 163, 74), (225, 29, 72), (139, 92, 246),
+    (202, 138, 4), (13, 148, 136), (217, 70, 239), (146, 96, 74), (100, 116, 139),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
-class SequenceJob:
+class SequenceToScore:
     """What is to be done for one sequence.
 
     Attributes:
@@ -45,7 +57,7 @@ class FramePictures:
 
 
 @dataclass(frozen=True)
-class SequenceResult:
+class ScoredSequence:
     """What came out for one sequence.
 
     Attributes:
@@ -62,7 +74,7 @@ class SequenceResult:
     worst: FramePictures | None
 
 
-def evaluate_sequence(job: SequenceJob) -> SequenceResult:
+def score_sequence(job: SequenceToScore) -> ScoredSequence:
     """Scores one sequence and draws its best and its worst frame.
 
     Raises:
@@ -77,7 +89,12 @@ def evaluate_sequence(job: SequenceJob) -> SequenceResult:
         best = _pictures(job, pair, best_frame, means[best_frame])
         if worst_frame != best_frame:
             worst = _pictures(job, pair, worst_frame, means[worst_frame])
-    return SequenceResult(job.truth.sequence, tuple(means), tuple(objects), best, worst)
+    return ScoredSequence(job.truth.sequence, tuple(means), tuple(objects), best, worst)
+
+
+def object_colour(object_id: int) -> tuple[int, int, int]:
+    """The colour (R, G, B) that stands for an object: legible on light and on dark ground, repeated every ten ids."""
+    return _COLOURS[(object_id - 1) % len(_COLOURS)]
 
 
 def _frame_scores(frames: tuple[str, ...], objects: list[ObjectScores]) -> dict[str, float]:
@@ -89,8 +106,45 @@ def _frame_scores(frames: tuple[str, ...], objects: list[ObjectScores]) -> dict[
     return {frame: float(np.mean(values)) for frame, values in collected.items() if values}
 
 
-def _pictures(job: SequenceJob, pair: SequencePair, frame: str, score: float) -> FramePictures:
-    image = find_image(job.images, job.truth.sequence, frame) if job.images else None
+def _pictures(job: SequenceToScore, pair: SequencePair, frame: str, score: float) -> FramePictures:
     truth = pair.true_labels(frame)
     prediction = pair.predicted_labels(frame, truth.shape)
-    return FramePictures(frame, score, thumbnail(truth, image), thumbnail(prediction, image))
+    image = _image_of(job.images, job.truth.sequence, frame) if job.images else None
+    return FramePictures(frame, score, _thumbnail(truth, image), _thumbnail(prediction, image))
+
+
+def _image_of(images: Path, sequence: str, frame: str) -> np.ndarray:
+    """The image of a frame, <images>/<sequence>/<frame>.jpg, .jpeg or .png."""
+    for suffix in _IMAGE_SUFFIXES:
+        path = images / sequence / f"{frame}{suffix}"
+        if path.is_file():
+            return read_image(path)
+    raise HodorError(f"{images / sequence / frame}.jpg: no such image; leave out --images to draw the masks alone")
+
+
+def _thumbnail(labels: np.ndarray, image: np.ndarray | None) -> str:
+    """A label map `[H, W]` uint8 over an image of any size as a picture of at most 320 pixels' width, a `data:` address."""
+    height, width = labels.shape
+    if image is None:
+        kind, opacity = "png", 0.8
+        canvas = np.full((height, width, 3), _BACKGROUND, dtype=np.uint8)
+    else:
+        kind, opacity = "jpeg", 0.5
+        canvas = np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    canvas = _painted(canvas, labels, opacity)
+    scale = min(1.0, _WIDTH / width)
+    small = cv2.resize(canvas, (max(1, round(width * scale)), max(1, round(height * scale))), interpolation=cv2.INTER_AREA)
+    _, content = cv2.imencode(f".{kind}", small[..., ::-1])
+    return f"data:image/{kind};base64,{base64.b64encode(content.tobytes()).decode('ascii')}"
+
+
+def _painted(canvas: np.ndarray, labels: np.ndarray, opacity: float) -> np.ndarray:
+    """Objects in translucent colour with a solid outline, `[H, W, 3]` uint8."""
+    colours = np.array([(0, 0, 0)] + [object_colour(object_id) for object_id in range(1, 256)], dtype=np.uint8)[labels]
+    blend = cv2.addWeighted(canvas, 1 - opacity, colours, opacity, 0)
+    result = np.where(labels[..., None] > 0, blend, canvas)
+    thickness = max(1, round(labels.shape[1] / _WIDTH))
+    for object_id in np.unique(labels[labels > 0]):
+        outline = cv2.dilate(boundary_map(labels == object_id).view(np.uint8), np.ones((thickness, thickness), np.uint8))
+        result[outline > 0] = object_colour(int(object_id))
+    return result

@@ -1,10 +1,14 @@
-"""From scores per frame to the numbers that are reported."""
+"""From scores per frame to the numbers that are reported: of objects, of all, of categories seen in training and of others."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from hodor.errors import HodorError
+from hodor.evaluation.masks import RunLengthMasks, SequenceMasks
 from hodor.evaluation.measures import Statistics, mean_statistics, statistics
 from hodor.evaluation.protocols import ObjectScores
+from hodor.formats.json_values import read_json
 
 
 @dataclass(frozen=True)
@@ -82,9 +86,8 @@ def summarise(
     scored = [each for each in summaries if each.scores.frames]
     seen = [each for each in scored if each.category is not None and each.category in seen_categories]
     unseen = [each for each in scored if each.category is not None and each.category not in seen_categories]
-    if seen and unseen:
-        return Summary(summaries, mean_score(summaries), mean_score(seen), mean_score(unseen))
-    return Summary(summaries, mean_score(summaries))
+    both = bool(seen and unseen)
+    return Summary(summaries, mean_score(summaries), mean_score(seen) if both else None, mean_score(unseen) if both else None)
 
 
 def mean_score(objects: Sequence[ObjectSummary]) -> Score:
@@ -93,3 +96,39 @@ def mean_score(objects: Sequence[ObjectSummary]) -> Score:
         mean_statistics([each.score.region for each in objects]),
         mean_statistics([each.score.contour for each in objects]),
     )
+
+
+def read_categories(
+    ground_truth: Path, truth: Mapping[str, SequenceMasks], meta_file: Path | None
+) -> dict[tuple[str, int], str]:
+    """The category of each object, {(sequence, object id): category}.
+
+    Args:
+        ground_truth: the file or folder of the truth; beside a folder lies its meta.json.
+        truth: its sequences; one from a JSON knows its categories.
+        meta_file: a file like YouTube-VOS' meta.json, `{"videos": {sequence: {"objects": {id: {"category": name}}}}}`.
+            None = what belongs to the truth.
+
+    Raises:
+        HodorError: the categories of a sequence are missing, or the file is broken.
+    """
+    if meta_file is None:
+        own = {
+            (name, object_id): category
+            for name, masks in truth.items()
+            if isinstance(masks, RunLengthMasks)
+            for object_id, category in masks.categories.items()
+        }
+        if own:
+            return own
+        if ground_truth.is_file():
+            raise HodorError(f"{ground_truth}: the sequences have no 'categories'; name a meta.json with --categories")
+        meta_file = ground_truth.resolve().parent / "meta.json"
+    videos = read_json(meta_file, missing="name one with --categories", broken="get it again").get("videos")
+    found = {}
+    for name in truth:
+        for key, entry in videos.get(name).get("objects").entries().items():
+            if not (key.isascii() and key.isdigit()):
+                raise HodorError(f"{meta_file}: sequence {name!r}: {key!r} is no object id")
+            found[name, int(key)] = entry.get("category").text()
+    return found

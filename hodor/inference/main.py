@@ -39,7 +39,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the program; see `--help`. Returns the exit code: 1 if a sequence failed."""
     options = _parser().parse_args(arguments)
     keep_freed_memory()
-    options.checkpoint = locate(options.checkpoint)
     group = Group()
     try:
         return _run(options, group)
@@ -50,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace, group: Group) -> int:
     with group.agreed(), _heard_once(group):
         workspace = Workspace.from_environment()
+        options.checkpoint = locate(options.checkpoint, workspace.checkpoints)
         inside(workspace.root, options.dataset, "--dataset")
         dataset = inference_dataset(options.dataset)
         annotations, images = workspace.annotations(dataset), workspace.images(dataset)
@@ -110,7 +110,8 @@ def _parser() -> ArgumentParser:
         nargs="?",
         default=DEFAULT,
         help="a .pth in the original's format beside its config.yaml, a .safetensors, or the name of weights "
-        f"that come with the package: {', '.join(names())} (default: {DEFAULT})",
+        f"that come with the package: {', '.join(names())}; also relative to $HODOR_WORKSPACE_DIR/checkpoints, or "
+        f"'latest' for the newest there (default: {DEFAULT})",
     )
     parser.add_argument(
         "-d",

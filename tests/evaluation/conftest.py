@@ -1,4 +1,4 @@
-"""The two sequences that the tests of the program judge."""
+"""The two sequences that the tests of the program score."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Small sequences of masks and the program that judges them, for several test files."""
+"""Small sequences of masks and the program that scores them, for several test files."""
 
 import json
 import subprocess

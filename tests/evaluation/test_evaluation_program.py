@@ -153,6 +153,50 @@ def test_only_listed_sequences_count(data: Path) -> None:
     assert re.fullmatch(r"error: .*val.txt: sequence 'swan' is not in the ground truth .*truth\n", done.stderr)
 
 
+def test_sequences_are_chosen_by_name_as_well(data: Path) -> None:
+    shutil.rmtree(data / "results/two")
+    arguments = ["--ground_truth", data / "truth", "--json", data / "own.json"]
+    (data / "val.txt").write_text("bear\n")
+    for chosen in (["bear"], ["bear", "bear"], [data / "val.txt"], [data / "val.txt", data / "results"]):
+        results = [] if data / "results" in chosen else [data / "results"]
+        done = run_program(*results, *arguments, "--sequences", *chosen)
+        assert done.returncode == 0, done.stderr
+        assert {each["sequence"] for each in json.loads((data / "own.json").read_text())["objects"]} == {"bear"}
+    done = run_program(data / "results", *arguments, "--sequences", "bear", "beer")
+    assert done.returncode == 1
+    assert re.fullmatch(r"error: --sequences: sequence 'beer' is not in the ground truth .*mean 'bear'\?\n", done.stderr)
+    done = run_program(data / "results", *arguments, "--sequences", "nowhere.txt")
+    assert done.returncode == 1
+    assert re.fullmatch(r"error: nowhere.txt: no such file; --sequences is .*\n", done.stderr)
+
+
+def test_names_that_are_no_text_are_left_out_with_a_line_and_the_others_go_on(data: Path) -> None:
+    for kind in ("truth", "results"):
+        (data / kind / "two").rename(data / kind / os.fsdecode(b"caf\xe9"))
+    write(data / "truth" / "frame", [square(30)])
+    (data / "truth" / "frame" / "00000.png").rename(data / "truth/frame" / os.fsdecode(b"\xe9.png"))
+    done = run_program(data / "results", "--ground_truth", data / "truth")
+    assert done.returncode == 0
+    lines = done.stderr.splitlines()
+    assert len(lines) == 3 and all(line.startswith("warning: ") and "is no name in UTF-8" in line for line in lines)
+    assert "truth: 'caf\\udce9' is no name" in done.stderr and "sequence 'frame' is left out" in done.stderr
+    assert re.search(r"^all +1 +4 ", done.stdout, re.MULTILINE)
+    assert len(files_below(data / "results_evaluation")) == 5
+
+
+def test_names_are_no_formulas_in_a_spreadsheet(data: Path) -> None:
+    for number, start in enumerate("=+-@"):
+        write(data / "truth" / f"{start}{number}", [square(30)] * 3)
+        write(data / "results" / f"{start}{number}", [square(30)] * 3)
+    assert main([str(data / "results"), "--ground_truth", str(data / "truth"), "--num_workers", "1"]) == 0
+    for name in ("per_object.csv", "per_frame.csv"):
+        with (data / "results_evaluation" / name).open() as file:
+            found = {row["Sequence"] for row in csv.DictReader(file)}
+        assert found == {"bear", "two", "'=0", "'+1", "'-2", "'@3"}
+    scores = json.loads((data / "results_evaluation" / "scores.json").read_text())
+    assert {"=0", "+1", "-2", "@3"} <= {each["sequence"] for each in scores["objects"]}
+
+
 def test_seen_and_unseen_categories(data: Path) -> None:
     write_meta(data / "meta.json", {"bear": {"1": "bear"}, "two": {"1": "person", "2": "ape"}})
     (data / "seen.txt").write_text("person\n\nbear \n")

@@ -8,9 +8,8 @@ import pytest
 from PIL import Image
 
 from hodor.errors import HodorError
-from hodor.evaluation.masks import folder_sequence, folder_sequences
+from hodor.evaluation.masks import folder_sequence, folder_sequences, read_run_length_file
 from hodor.evaluation.protocols import ObjectScores, SequencePair, davis, youtube_vos
-from hodor.evaluation.run_length_file import read_run_length_file
 from hodor.formats import run_length
 from hodor.formats.label_maps import write_label_map
 from hodor.formats.palettes import davis_palette, youtube_vos_palette

@@ -8,7 +8,7 @@ import pytest
 from pycocotools import mask as coco
 
 from hodor.errors import HodorError
-from hodor.evaluation.run_length_file import read_run_length_file
+from hodor.evaluation.masks import read_run_length_file
 from hodor.formats import run_length
 from hodor.formats.inference_json import InferenceSequence
 from hodor.formats.training_json import read_annotated_images, read_annotated_videos
