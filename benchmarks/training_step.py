@@ -22,11 +22,11 @@ from hodor.benchmark.plain import plain
 from hodor.config import load_config
 from hodor.data.loader import TrainingBatch
 from hodor.modelling.build import build_model
-from hodor.modelling.model import HODOR
 from hodor.program import ArgumentParser, run
-from hodor.training import objective
-from hodor.training.cycles import DEFAULT_CYCLES, PlannedStep, parse_cycle, plan_cycles
-from hodor.training.unroll import Prediction, unroll
+from hodor.training.criterion import criterion
+from hodor.training.cycles import PlannedStep
+from hodor.training.recipe import build_plans
+from hodor.training.unroll import unroll_clips
 
 ROOT = Path(__file__).parent.parent
 WAYS = ("ours", "plain")
@@ -76,10 +76,7 @@ def measure(way: str, height: int, width: int) -> dict[str, float]:
             module.p = 0.0
         if isinstance(module, torch.nn.MultiheadAttention):
             module.dropout = 0.0
-    cycles = [parse_cycle(text, 3) for text in DEFAULT_CYCLES[2][0]]
-    plan = plan_cycles(cycles)
-    if is_plain:
-        objective.unroll = unroll_without_sharing
+    plan = build_plans(config)[0]
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=not is_plain)
     batch = example(height, width)
     seconds = loss = 0.0
@@ -88,20 +85,14 @@ def measure(way: str, height: int, width: int) -> dict[str, float]:
             started = time.perf_counter()
             torch.manual_seed(1)
             optimizer.zero_grad()
-            outcome = objective.judge(model, batch, objective.Objective([plan]), 0)
-            assert outcome is not None
-            outcome.loss.total.backward()
+            predictions = unroll_clips(model, batch, unshared(plan) if is_plain else plan, config.training)
+            if is_plain:
+                del predictions[3]  # of the shared step that was made twice, one doesn't count in the loss
+            found, _ = criterion(predictions, batch.labels, config.training)
+            found.total.backward()
             optimizer.step()
-            seconds, loss = time.perf_counter() - started, loss or outcome.loss.total.item()
+            seconds, loss = time.perf_counter() - started, loss or found.total.item()
     return {"seconds": seconds, "gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, "loss": loss}
-
-
-def unroll_without_sharing(
-    model: HODOR, images: torch.Tensor, masks: torch.Tensor, presence: torch.Tensor, steps: list[PlannedStep], **options: bool
-) -> list[Prediction]:
-    """Like `unroll`, with the shared step made twice; its second prediction doesn't count in the loss."""
-    predictions = unroll(model, images, masks, presence, unshared(steps), **options)
-    return predictions[:3] + predictions[4:]
 
 
 def unshared(plan: list[PlannedStep]) -> list[PlannedStep]:

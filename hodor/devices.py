@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import torch
 
 Precision = Literal["float32", "bf16"]
+_SHORT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "ALLOC_FAILED")
 
 
 def usable_cores() -> int:
@@ -69,3 +70,10 @@ def precision_context(device: torch.device, precision: Precision) -> contextlib.
     if precision == "bf16":
         return torch.autocast(device.type, torch.bfloat16)
     raise HodorError(f"precision must be float32 or bf16, not {precision!r}")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error of PyTorch says that memory is short, on the GPU or elsewhere."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in _SHORT_OF_MEMORY)

@@ -8,11 +8,13 @@ import datetime
 import importlib
 import os
 from collections.abc import Iterator, Sequence
-from types import ModuleType
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hodor.errors import HodorError
 from hodor.program import complain, describe_os_error
+
+if TYPE_CHECKING:
+    import torch
 
 Value = TypeVar("Value")
 
@@ -39,19 +41,6 @@ def share(lengths: Sequence[int], count: int) -> list[list[int]]:
     return [sorted(indices) for indices in shares]
 
 
-@contextlib.contextmanager
-def together() -> Iterator[None]:
-    """For what all processes do at the same time.
-
-    Raises:
-        HodorError: another process ended.
-    """
-    try:
-        yield
-    except RuntimeError as error:
-        raise HodorError(f"another process ended or can't be reached; what it said tells why ({str(error)[:200]})") from None
-
-
 class Group:
     """The processes that work together; one alone needs no set-up.
 
@@ -64,11 +53,11 @@ class Group:
         count_here: how many of them run on this machine.
     """
 
-    def __init__(self, backend: Literal["gloo", "nccl"] = "gloo", timeout: datetime.timedelta = _TIMEOUT) -> None:
+    def __init__(self, device: "torch.device | None" = None, timeout: datetime.timedelta = _TIMEOUT) -> None:
         """Joins the others if `torchrun` started this process.
 
         Args:
-            backend: what connects them; objects can be exchanged by gloo.
+            device: where tensors to exchange lie; None = the CPU. GPUs talk to each other by NCCL, everything else by gloo.
             timeout: how long one may wait for the others.
 
         Raises:
@@ -77,10 +66,12 @@ class Group:
         self.rank = int(os.environ.get("RANK", "0"))
         self.count = int(os.environ.get("WORLD_SIZE", "1"))
         self.count_here = int(os.environ.get("LOCAL_WORLD_SIZE", str(self.count)))
+        self._device = "cpu" if device is None else device
         if self.count == 1:
             return
+        backend = "nccl" if device is not None and device.type == "cuda" else "gloo"
         try:
-            _distributed().init_process_group(backend, timeout=timeout)
+            _torch().distributed.init_process_group(backend, timeout=timeout)
         except (ValueError, RuntimeError) as error:
             raise HodorError(f"process {self.rank} can't join the others; start them with torchrun ({error})") from None
 
@@ -93,8 +84,8 @@ class Group:
         if self.count == 1:
             return value
         box = [value]
-        with together():
-            _distributed().broadcast_object_list(box, src=0)
+        with _together():
+            _torch().distributed.broadcast_object_list(box, src=0)
         return box[0]
 
     def gather(self, value: Value) -> list[Value]:
@@ -102,15 +93,38 @@ class Group:
         if self.count == 1:
             return [value]
         values = [value] * self.count if self.is_first else None
-        with together():
-            _distributed().gather_object(value, values, dst=0)
+        with _together():
+            _torch().distributed.gather_object(value, values, dst=0)
         return values or []
 
     def wait(self) -> None:
         """Returns when all processes have come here."""
         if self.count > 1:
-            with together():
-                _distributed().barrier()
+            with _together():
+                _torch().distributed.barrier()
+
+    def sum(self, values: "torch.Tensor") -> "torch.Tensor":
+        """The sum of a tensor over all processes."""
+        if self.count > 1:
+            with _together():
+                _torch().distributed.all_reduce(values)
+        return values
+
+    def any(self, wish: bool) -> bool:
+        """Whether any process wishes so."""
+        return wish if self.count == 1 else bool(self.sum(_torch().tensor(float(wish), device=self._device)).item())
+
+    def sum_gradients(self, parameters: "Sequence[torch.nn.Parameter]") -> None:
+        """Replaces every gradient by the sum over all processes, in one go; a missing one counts as zero.
+
+        So a process may skip a micro-batch, no parameter needs to be used, and nothing waits in between.
+        """
+        if self.count == 1:
+            return
+        gradients = [_torch().zeros_like(each) if each.grad is None else each.grad for each in parameters]
+        flat = self.sum(_torch().cat([gradient.flatten() for gradient in gradients]))
+        for parameter, part in zip(parameters, flat.split([gradient.numel() for gradient in gradients]), strict=True):
+            parameter.grad = part.view_as(parameter)
 
     @contextlib.contextmanager
     def agreed(self) -> Iterator[None]:
@@ -140,9 +154,18 @@ class Group:
 
     def leave(self) -> None:
         """Says goodbye to the others."""
-        if self.count > 1 and _distributed().is_initialized():
-            _distributed().destroy_process_group()
+        if self.count > 1 and _torch().distributed.is_initialized():
+            _torch().distributed.destroy_process_group()
 
 
-def _distributed() -> ModuleType:
-    return importlib.import_module("torch.distributed")
+@contextlib.contextmanager
+def _together() -> Iterator[None]:
+    """For what all processes do at the same time; if it fails, another one ended."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise HodorError(f"another process ended or can't be reached; what it said tells why ({str(error)[:200]})") from None
+
+
+def _torch() -> Any:
+    return importlib.import_module("torch")

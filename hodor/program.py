@@ -44,6 +44,28 @@ class ArgumentParser(argparse.ArgumentParser):
         raise SystemExit(2)
 
 
+def parse_with_overrides(
+    parser: ArgumentParser, arguments: Sequence[str] | None
+) -> tuple[argparse.Namespace, list[tuple[str, str]]]:
+    """Parses a command line in which `--cfg.SECTION.KEY VALUE` (or `=VALUE`) overrides keys of a configuration.
+
+    Returns:
+        The options, and the overrides as (SECTION.KEY, VALUE).
+
+    Raises:
+        SystemExit: an argument is unknown, or a value is missing (exit code 2).
+    """
+    options, rest = parser.parse_known_args(arguments)
+    overrides = []
+    while rest:
+        key, *value = rest.pop(0).split("=", 1)
+        rest[:0] = value
+        if not key.startswith("--cfg.") or not rest:
+            parser.error(f"unrecognised argument {key!r}")
+        overrides.append((key.removeprefix("--cfg."), rest.pop(0)))
+    return options, overrides
+
+
 class _LevelFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         text = one_line(record.getMessage())

@@ -6,6 +6,7 @@ import signal
 from pathlib import Path
 
 import pytest
+import torch
 from support.torchrun import error_lines, finished, torchrun
 
 from hodor.distributed import Group, share
@@ -58,6 +59,7 @@ def test_one_process_needs_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     group = Group()
     assert (group.rank, group.count, group.count_here, group.is_first) == (0, 1, 1, True)
     assert group.from_first("a") == "a" and group.gather("a") == ["a"]
+    assert group.any(True) and not group.any(False) and group.sum(torch.ones(2)).tolist() == [1, 1]
     with pytest.raises(OSError, match="own"), group.agreed():
         raise OSError("own")
     group.wait()
@@ -65,7 +67,7 @@ def test_one_process_needs_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 FAILING = """
-import sys
+import torch
 from hodor.distributed import Group
 from hodor.errors import HodorError
 from hodor.program import run
@@ -76,6 +78,11 @@ def main(_):
         assert (group.count, group.count_here) == (2, 2)
         assert group.from_first(f"of {group.rank}") == "of 0"
         assert group.gather(group.rank) == ([0, 1] if group.is_first else [])
+        assert group.any(group.is_first) and group.any(True) and not group.any(False)
+        parameters = [torch.nn.Parameter(torch.zeros(2)), torch.nn.Parameter(torch.zeros(1, 3))]
+        parameters[group.rank].grad = torch.full_like(parameters[group.rank], 5)
+        group.sum_gradients(parameters)
+        assert [parameter.grad.tolist() for parameter in parameters] == [[5, 5], [[5, 5, 5]]]
         with group.agreed():
             pass
         if not group.is_first:

@@ -16,7 +16,7 @@ from hodor.errors import HodorError
 from hodor.files import written_aside
 from hodor.formats.palettes import davis_palette
 from hodor.media.overlay import overlay
-from hodor.program import ArgumentParser, run
+from hodor.program import ArgumentParser, parse_with_overrides, run
 from hodor.workspace import Workspace
 
 _ROWS = 6
@@ -37,12 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for the pictures")
     parser.add_argument("--samples", type=int, default=24, metavar="N", help="how many samples to draw (default: 24)")
     parser.add_argument("--first", type=int, default=0, metavar="N", help="number of the first sample (default: 0)")
-    options, rest = parser.parse_known_args(arguments)
-    if len(rest) % 2 or not all(key.startswith("--cfg.") for key in rest[::2]):
-        parser.error(f"unrecognised arguments {' '.join(rest)}")
+    options, overrides = parse_with_overrides(parser, arguments)
     if options.samples < 1 or options.first < 0:
         raise HodorError("--samples must be at least 1 and --first at least 0")
-    overrides = [(key.removeprefix("--cfg."), value) for key, value in zip(rest[::2], rest[1::2], strict=True)]
     config = load_config(options.cfg, overrides)
     data = build_training_data(config, Workspace.from_environment(), samples_per_batch=1, seed=config.training.seed)
     numbers = range(options.first, options.first + options.samples)

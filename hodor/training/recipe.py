@@ -1,19 +1,12 @@
-"""From a configuration to what the trainer works with. The only place of this folder, besides the program, that reads it."""
-
-from typing import Any
-
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+"""What a configuration's numbers come to: plans of cycles, learning rates, sizes of micro-batches."""
 
 from hodor.config import Config
 from hodor.errors import HodorError
-from hodor.modelling.model import HODOR
-from hodor.training.cycles import DEFAULT_CYCLES, REFERENCE, parse_cycle, plan_cycles
-from hodor.training.objective import Objective
-from hodor.training.schedule import learning_rate
+from hodor.training.cycles import DEFAULT_CYCLES, REFERENCE, PlannedStep, parse_cycle, plan_cycles
 
 
-def build_objective(config: Config) -> Objective:
-    """Cycles and loss of a configuration.
+def build_plans(config: Config) -> list[list[PlannedStep]]:
+    """The steps of each kind of iteration, which take turns.
 
     Raises:
         HodorError: values don't fit together; the message names their keys.
@@ -34,56 +27,32 @@ def build_objective(config: Config) -> Objective:
         raise HodorError(f"TRAINING.CYCLES: {error}") from None
     if not all(plans):
         raise HodorError("TRAINING.CYCLES: a list of cycles is empty")
-    judge_others = training.apply_loss_on_intermediate_frames
-    if not judge_others and not all(any(step.target == REFERENCE for step in plan) for plan in plans):
+    supervised = training.apply_loss_on_intermediate_frames
+    if not supervised and not all(any(step.target == REFERENCE for step in plan) for plan in plans):
         raise HodorError(
             "TRAINING.CYCLES: a list of cycles never comes back to frame 0, so there is nothing to compare with the truth "
             "unless TRAINING.APPLY_LOSS_ON_INTERMEDIATE_FRAMES is true"
         )
-    return Objective(
-        plans,
-        detach_masks=training.detach_intermediate_masks,
-        judge_others=judge_others,
-        dice_weight=training.loss_weights.dice,
-        cross_entropy_weight=training.loss_weights.cross_entropy,
-        dice_kind=training.dice,
-        recompute=training.activation_checkpointing,
-    )
+    return plans
 
 
 def scheduled_rate(config: Config, iteration: int) -> float:
-    """The learning rate of an iteration."""
-    training = config.training
-    warmup, step = training.lr_schedulers.warmup, training.lr_schedulers.step
+    """The learning rate of the optimizer step number `iteration`, from 0.
+
+    It is initial + k / warmup * (base - initial) for k <= warmup, then base, times the decay rates of all steps k has reached.
+    A function of the iteration has nothing to save that could disagree with the configuration.
+    """
+    training, rate = config.training, config.training.base_lr
     if training.lr_scheduler == "none":
-        return training.base_lr
-    if training.lr_scheduler == "warmup":
-        return learning_rate(
-            iteration, training.base_lr, warmup_iterations=warmup.warmup_iters, warmup_initial=warmup.warmup_lr_init
-        )
-    return learning_rate(
-        iteration,
-        training.base_lr,
-        warmup_iterations=step.warmup_iters,
-        warmup_initial=step.warmup_lr_init,
-        steps=step.steps,
-        decay_rates=step.decay_rates,
-    )
-
-
-def parameter_groups(model: HODOR, backbone_factor: float) -> list[dict[str, Any]]:
-    """What the optimizer learns, by what the learning rate is multiplied by (`rate_factor`)."""
-    if backbone_factor == 1:
-        return [{"params": list(model.parameters()), "rate_factor": 1.0}]
-    backbone = list(model.feature_extractor.backbone.parameters())
-    own = {id(parameter) for parameter in backbone}
-    others = [parameter for parameter in model.parameters() if id(parameter) not in own]
-    return [{"params": others, "rate_factor": 1.0}, {"params": backbone, "rate_factor": backbone_factor}]
-
-
-def weight_average(model: HODOR, decay: float) -> AveragedModel | None:
-    """An exponential moving average of a network's weights; None where the decay is 0."""
-    return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay)) if decay else None
+        return rate
+    step = training.lr_schedulers.step
+    warmup = training.lr_schedulers.warmup if training.lr_scheduler == "warmup" else step
+    if iteration < warmup.warmup_iters:
+        rate = warmup.warmup_lr_init + iteration / warmup.warmup_iters * (training.base_lr - warmup.warmup_lr_init)
+    if training.lr_scheduler == "step":
+        for at, decay in zip(step.steps, step.decay_rates, strict=True):
+            rate *= decay if iteration >= at else 1
+    return rate
 
 
 def micro_batches(config: Config, num_processes: int, max_samples: int) -> tuple[int, int]:

@@ -1,16 +1,20 @@
-"""A training on disk: checkpoints that are complete or absent, and going on from them."""
+"""What a training changes, and that on disk: checkpoints that are complete or absent, and going on from them."""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import torch
-from torch.optim.swa_utils import AveragedModel
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from hodor.checkpoints.checkpoint import load_strictly, read_weights
 from hodor.checkpoints.safe_loading import read_content, state_dict_in
+from hodor.config import TrainingConfig
 from hodor.errors import HodorError
 from hodor.files import written_aside
 from hodor.modelling.model import HODOR
+
+_CONFIGURED = ("lr", "weight_decay", "rate_factor")
 
 
 @dataclass
@@ -20,7 +24,7 @@ class Progress:
     Attributes:
         iteration: optimizer steps made.
         samples_per_batch: of a micro-batch; the order of samples depends on it.
-        skipped: micro-batches without an object to learn from, or that didn't fit into memory, so far.
+        skipped: micro-batches without an object to learn from, so far.
         best_score: the best J&F of the validations so far, below 0 before the first.
     """
 
@@ -30,39 +34,107 @@ class Progress:
     best_score: float = -1.0
 
 
-def checkpoint_name(iteration: int) -> str:
-    """File name of the checkpoint after so many iterations: 5000 -> "005000.pth"."""
-    return f"{iteration:06d}.pth"
+class Session:
+    """A network in training with everything that the rest of the training depends on.
 
-
-def save_session(
-    path: Path,
-    model: HODOR,
-    optimizer: torch.optim.Optimizer,
-    progress: Progress,
-    average: AveragedModel | None = None,
-) -> None:
-    """Writes everything that the rest of the training depends on; complete or absent.
-
-    Where weights are averaged, the average is what others find in the file; the trained weights stand under "trained".
     Random numbers need no state: each is drawn from the seed and the place in the training where it is used.
 
-    Raises:
-        HodorError: the disk takes no more.
+    Attributes:
+        model: the network.
+        optimizer: AdamW; each of its groups has a `rate_factor`, which the learning rate is multiplied by.
+        average: a moving average of the weights, which is then what others find in checkpoints; None = none.
+        progress: where the training stands.
     """
-    content = {
-        "model": (model if average is None else average.module).state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "iterations": progress.iteration,
-        "progress": vars(progress),
-    }
-    if average is not None:
-        content |= {"trained": model.state_dict(), "averaged": int(average.n_averaged)}
-    try:
-        with written_aside(path) as aside:
-            torch.save(content, aside)
-    except RuntimeError:  # torch's for a failing disk
-        raise HodorError(f"{path}: could not be written; is there space left on the disk?") from None
+
+    def __init__(self, model: HODOR, training: TrainingConfig, progress: Progress) -> None:
+        """Begins a training of a network that lies on its device."""
+        self.model, self.progress = model, progress
+        groups = _parameter_groups(model, training.backbone_lr_factor)
+        self.optimizer = torch.optim.AdamW(groups, lr=training.base_lr, weight_decay=training.weight_decay, fused=True)
+        decay = training.weight_average
+        self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay)) if decay else None
+
+    @property
+    def result(self) -> HODOR:
+        """The network to use: with averaged weights where there are such."""
+        return self.model if self.average is None else cast(HODOR, self.average.module)
+
+    @property
+    def parameters(self) -> list[torch.nn.Parameter]:
+        """What is learned."""
+        return [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+
+    def set_rate(self, rate: float) -> float:
+        """Sets the learning rate of the next step, and gives it."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * group["rate_factor"]
+        return rate
+
+    def step(self) -> None:
+        """Makes an optimizer step."""
+        self.optimizer.step()
+        if self.average is not None:
+            self.average.update_parameters(self.model)
+
+    def save(self, path: Path) -> None:
+        """Writes everything; complete or absent. Where weights are averaged, the trained ones stand under "trained".
+
+        Raises:
+            HodorError: the disk takes no more.
+        """
+        content = {
+            "model": self.result.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "iterations": self.progress.iteration,
+            "progress": vars(self.progress),
+        }
+        if self.average is not None:
+            content |= {"trained": self.model.state_dict(), "averaged": int(self.average.n_averaged)}
+        try:
+            with written_aside(path) as aside:
+                torch.save(content, aside)
+        except RuntimeError:  # torch's for a failing disk
+            raise HodorError(f"{path}: could not be written; is there space left on the disk?") from None
+
+    def restore(self, path: Path) -> None:
+        """Takes over everything that `save` wrote. Rate and weight decay stay those of the configuration.
+
+        Raises:
+            HodorError: the file is broken, of another model, holds weights only, or had another number of samples at once.
+        """
+        restore_weights(path, self.model)
+        content = {} if path.suffix == ".safetensors" else read_content(path)
+        if "progress" not in content or "optimizer" not in content:
+            raise HodorError(f"{path}: holds no training to go on with; start a new one from its weights with --restore_path")
+        if self.average is not None:
+            self.average.module.load_state_dict(self.model.state_dict())
+            self.average.n_averaged.fill_(int(content.get("averaged", 0)))
+        if "trained" in content:
+            load_strictly(self.model, state_dict_in(content, path, "trained"), str(path))
+        samples = self.progress.samples_per_batch
+        try:
+            configured = [{key: group[key] for key in _CONFIGURED} for group in self.optimizer.param_groups]
+            self.optimizer.load_state_dict(content["optimizer"])
+            for group, settings in zip(self.optimizer.param_groups, configured, strict=True):
+                group.update(settings)
+            self.progress = Progress(**content["progress"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise HodorError(f"{path}: the optimizer's state doesn't fit the model ({error})") from None
+        if self.progress.samples_per_batch != samples:
+            raise HodorError(
+                f"{path}: was trained with {self.progress.samples_per_batch} samples at once, not {samples}; "
+                f"go on with --max_samples_per_gpu {self.progress.samples_per_batch}"
+            )
+
+
+def _parameter_groups(model: HODOR, backbone_factor: float) -> list[dict[str, Any]]:
+    """What the optimizer learns, by what the learning rate is multiplied by (`rate_factor`)."""
+    if backbone_factor == 1:
+        return [{"params": list(model.parameters()), "rate_factor": 1.0}]
+    backbone = list(model.feature_extractor.backbone.parameters())
+    own = {id(parameter) for parameter in backbone}
+    others = [parameter for parameter in model.parameters() if id(parameter) not in own]
+    return [{"params": others, "rate_factor": 1.0}, {"params": backbone, "rate_factor": backbone_factor}]
 
 
 def restore_weights(path: Path, model: HODOR) -> None:
@@ -73,30 +145,3 @@ def restore_weights(path: Path, model: HODOR) -> None:
     """
     weights = read_weights(path)
     load_strictly(model, weights.state, str(path), weights.name_in_file)
-
-
-def restore_session(
-    path: Path, model: HODOR, optimizer: torch.optim.Optimizer, average: AveragedModel | None = None
-) -> Progress:
-    """Takes over everything that `save_session` wrote. Rate and weight decay stay those of the configuration.
-
-    Raises:
-        HodorError: the file is broken, of another model, or holds weights only.
-    """
-    restore_weights(path, model)
-    content = {} if path.suffix == ".safetensors" else read_content(path)
-    if "progress" not in content or "optimizer" not in content:
-        raise HodorError(f"{path}: holds no training to go on with; start a new one from its weights with --restore_path")
-    if average is not None:
-        average.module.load_state_dict(model.state_dict())
-        average.n_averaged.fill_(int(content.get("averaged", 0)))
-    if "trained" in content:
-        load_strictly(model, state_dict_in(content, path, "trained"), str(path))
-    try:
-        settings = [{key: group[key] for key in ("lr", "weight_decay", "rate_factor")} for group in optimizer.param_groups]
-        optimizer.load_state_dict(content["optimizer"])
-        for group, configured in zip(optimizer.param_groups, settings, strict=True):
-            group.update(configured)
-        return Progress(**content["progress"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise HodorError(f"{path}: the optimizer's state doesn't fit the model ({error})") from None

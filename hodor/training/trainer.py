@@ -1,287 +1,193 @@
-"""The training loop: micro-batches, gradients of all processes, optimizer, records, checkpoints."""
+"""The training loop: batches -> unroll -> loss -> backward -> step -> records -> checkpoints, from top to bottom in `train`."""
 
+import argparse
+import contextlib
 import hashlib
 import logging
+import multiprocessing
+import os
+import signal
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import cast
+from types import FrameType
 
 import torch
-from torch.optim.swa_utils import AveragedModel
 
+from hodor.config import Config
 from hodor.data.loader import TrainingBatch
-from hodor.devices import Precision, precision_context
+from hodor.devices import is_out_of_memory, precision_context
+from hodor.distributed import Group
 from hodor.errors import HodorError
 from hodor.modelling.model import HODOR
-from hodor.training.distributed import Processes
-from hodor.training.meter import Meter, Reading
-from hodor.training.objective import Objective, Outcome, judge
-from hodor.training.session import Progress, checkpoint_name, save_session
-from hodor.training.signals import StopRequest
-from hodor.training.summaries import Summaries
+from hodor.training.criterion import criterion
+from hodor.training.cycles import PlannedStep
+from hodor.training.recipe import scheduled_rate
+from hodor.training.records import Recorder, is_due
+from hodor.training.session import Progress, Session
+from hodor.training.unroll import learnable_part, unroll_clips
 
 _LOGGER = logging.getLogger(__name__)
-_SUMMARIES_PER_PICTURE = 50
-_SHORT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "ALLOC_FAILED")
 _SIGNAL_BURST = 2.0  # seconds; processes that torchrun started may get a signal from it and from elsewhere
 
 
-@dataclass(frozen=True)
-class Settings:
-    """How a training runs; intervals are in iterations.
+def train(
+    session: Session,
+    config: Config,
+    options: argparse.Namespace,
+    *,
+    plans: Sequence[Sequence[PlannedStep]],
+    batches: Iterator[TrainingBatch],
+    group: Group,
+    folder: Path,
+    validate: Callable[[HODOR], float] | None = None,
+) -> None:
+    """Trains until the last iteration or until somebody asks to stop; `options` are those of the program.
 
-    Attributes:
-        total_iterations: where it ends.
-        micro_batches: per process and iteration.
-        turns_within_batches: a micro-batch's number counts towards whose turn it is.
-        seed: of dropout.
-        precision: of the network.
-        display_interval: between lines on the console.
-        summary_interval: between points of the curves; pictures are 50 times rarer.
-        save_interval: between checkpoints.
-        save_after: no checkpoint before this iteration, but for stops.
-        raise_out_of_memory: end, instead of skipping samples that don't fit.
-        validation_interval: between validations; 0 = none.
+    `plans` are steps of cycles, which take turns; `batches` are this process's micro-batches from where the session stands;
+    `folder` takes checkpoints and logs; `validate` gives the J&F of a network, on the first process.
+
+    Raises:
+        HodorError: a loss or gradient is not finite; memory is short; a file can't be read or written.
     """
+    training, progress, model = config.training, session.progress, session.model
+    last, micro_batches = training.total_iterations, training.batch_size // (group.count * progress.samples_per_batch)
+    names: list[str] = []  # of the samples of an iteration
+    recorder = Recorder(folder / "logs", session, last, options, group=group)
+    model.train()
+    with recorder, StopRequest(_SIGNAL_BURST if group.count > 1 else 0) as stop, _memory_explained(progress, names):
+        while progress.iteration < last:
+            rate = session.set_rate(scheduled_rate(config, progress.iteration))
+            session.optimizer.zero_grad(set_to_none=True)
+            losses, shown = list[torch.Tensor](), None
+            for position in range(micro_batches):
+                with recorder.waiting_for_data():
+                    batch = next(batches)
+                _seed_dropout(training.seed, progress.iteration, position * group.count + group.rank)
+                clips = learnable_part(batch.to(model.device))
+                if clips is None:
+                    progress.skipped += 1
+                    continue
+                names += clips.names
+                turn = progress.iteration + (position if training.cycles_alternate_within_batches else 0)
+                with precision_context(model.device, options.precision):
+                    predictions = unroll_clips(model, clips, plans[turn % len(plans)], training)
+                    loss, supervised = criterion(predictions, clips.labels, training)
+                (loss.total / (micro_batches * group.count)).backward()
+                recorder.add(loss)
+                losses.append(loss.total.detach())
+                shown = clips, supervised
+            if group.any(bool(losses)):
+                group.sum_gradients(session.parameters)
+                _require_finite(session, losses, names, group)
+                session.step()
+            names.clear()
+            progress.iteration += 1
+            recorder.end_iteration(rate, shown)
+            if group.any(stop.wanted):
+                path = _save(session, folder, group)
+                _LOGGER.info("stopped after iteration %d; --restore_session %s goes on", progress.iteration, path)
+                break
+            if validate is not None and is_due(training.validation.interval, progress.iteration, last):
+                _validate(validate, session, recorder, folder, group=group)
+            if _should_save(options, progress.iteration, last):
+                _save(session, folder, group)
 
-    total_iterations: int
-    micro_batches: int
-    turns_within_batches: bool = False
-    seed: int = 0
-    precision: Precision = "float32"
-    display_interval: int = 5
-    summary_interval: int = 10
-    save_interval: int = 10000
-    save_after: int = 0
-    raise_out_of_memory: bool = False
-    validation_interval: int = 0
+
+def _seed_dropout(seed: int, iteration: int, number: int) -> None:
+    """Draws dropout from the place in the training: the same after a restart and with any number of processes."""
+    digest = hashlib.sha256(f"{seed} {iteration} {number}".encode()).digest()
+    torch.manual_seed(int.from_bytes(digest[:8], "little"))
 
 
-class Trainer:
-    """Trains a network until its last iteration or until somebody asks to stop."""
-
-    def __init__(
-        self,
-        model: HODOR,
-        optimizer: torch.optim.Optimizer,
-        objective: Objective,
-        *,
-        rate: Callable[[int], float],
-        batches: Iterator[TrainingBatch],
-        processes: Processes,
-        folder: Path,
-        settings: Settings,
-        progress: Progress,
-        validate: Callable[[HODOR], float] | None = None,
-        average: AveragedModel | None = None,
-    ) -> None:
-        """Puts together what is needed.
-
-        Args:
-            model: on the processes' device.
-            optimizer: of its parameters.
-            objective: cycles and loss.
-            rate: iteration -> learning rate.
-            batches: this process's micro-batches, from where `progress` stands.
-            processes: that train together.
-            folder: for checkpoints and `logs/`.
-            settings: how to run.
-            progress: where to go on.
-            validate: model -> J&F; called on the first process.
-            average: of the weights; what is validated and used in the end.
-        """
-        self._model, self._optimizer, self._objective = model, optimizer, objective
-        self._rate, self._batches, self._processes, self._validate = rate, batches, processes, validate
-        self._average = average
-        self._folder, self._settings, self.progress = folder, settings, progress
-        self._meters = {"display": Meter(processes), "summary": Meter(processes)}
-        self._summaries = Summaries(folder / "logs", progress.iteration) if processes.is_first else None
-        self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        self._taken = 0  # micro-batches of this iteration that were asked for
-        self._names: tuple[str, ...] = ()  # of the samples in the latest
-
-    def run(self) -> None:
-        """Trains.
-
-        Raises:
-            HodorError: a loss or gradient is not finite; memory is short and may not be; a file can't be read or written.
-        """
-        self._model.train()
-        try:
-            with StopRequest(_SIGNAL_BURST if self._processes.count > 1 else 0) as stop:
-                while self.progress.iteration < self._settings.total_iterations:
-                    self._record(self._iterate())
-                    if self._agree(stop.wanted):
-                        path = self._save()
-                        _LOGGER.info("stopped after iteration %d; --restore_session %s goes on", self.progress.iteration, path)
-                        break
-                    self._validate_if_due()
-                    self._save_if_due()
-        finally:
-            if self._summaries is not None:
-                self._summaries.close()
-
-    def _iterate(self) -> tuple[TrainingBatch, Outcome] | None:
-        """One optimizer step; gives the last micro-batch that taught something."""
-        rate = self._rate(self.progress.iteration)
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate * group["rate_factor"]
-        self._optimizer.zero_grad(set_to_none=True)
-        self._taken = 0
-        last, losses, names = None, list[torch.Tensor](), list[str]()
-        short = False
-        try:
-            last, losses, names = self._gather_gradients()
-        except RuntimeError as error:
-            self._require_short_memory(error, "the iteration is skipped, some of whose gradient is there already")
-            short = True
-        if short:  # not before: the exception kept everything of the attempt in memory
-            self._abandon()
-        taught = self._processes.sum(torch.tensor([float(len(losses))], device=self._processes.device)).item()
-        if taught:
-            self._processes.sum_gradients(self._parameters)
-            self._require_finite(losses, names)
-            self._optimizer.step()
-            if self._average is not None:
-                self._average.update_parameters(self._model)
-        self.progress.iteration += 1
-        for meter in self._meters.values():
-            meter.add_iteration()
-        return last
-
-    def _gather_gradients(self) -> tuple[tuple[TrainingBatch, Outcome] | None, list[torch.Tensor], list[str]]:
-        """Adds up the gradients of this process's micro-batches."""
-        last, losses, names = None, [], list[str]()
-        count = self._settings.micro_batches * self._processes.count
-        for position in range(self._settings.micro_batches):
-            batch = self._next_batch()
-            self._seed(position)
-            outcome = self._judge(batch, self.progress.iteration + (position if self._settings.turns_within_batches else 0))
-            if outcome is None:
-                self.progress.skipped += 1
-                continue
-            (outcome.loss.total / count).backward()
-            for meter in self._meters.values():
-                meter.add(outcome.loss)
-            losses.append(outcome.loss.total.detach())
-            names += batch.names
-            last = (batch, outcome)
-        return last, losses, names
-
-    def _judge(self, batch: TrainingBatch, turn: int) -> Outcome | None:
-        """What a micro-batch teaches, or None where that is nothing or memory is short. No gradient has been touched yet."""
-        try:
-            with precision_context(self._processes.device, self._settings.precision):
-                return judge(self._model, batch, self._objective, turn)
-        except RuntimeError as error:
-            self._require_short_memory(error, "they are skipped")
-        self._free_memory()
-        return None
-
-    def _next_batch(self) -> TrainingBatch:
-        asked = time.perf_counter()
-        batch = next(self._batches)
-        self._taken += 1
-        waited = time.perf_counter() - asked
-        for meter in self._meters.values():
-            meter.add_wait(waited)
-        self._names = batch.names
-        return batch.to(self._processes.device)
-
-    def _seed(self, position: int) -> None:
-        """Draws dropout from the place in the training: the same after a restart and with any number of processes."""
-        number = position * self._processes.count + self._processes.rank
-        digest = hashlib.sha256(f"{self._settings.seed} {self.progress.iteration} {number}".encode()).digest()
-        torch.manual_seed(int.from_bytes(digest[:8], "little"))
-
-    def _require_short_memory(self, error: RuntimeError, consequence: str) -> None:
-        """Passes on any other error, and this one where nothing may be skipped."""
-        if not isinstance(error, torch.OutOfMemoryError) and not any(text in str(error) for text in _SHORT_OF_MEMORY):
-            raise error
-        where = f"iteration {self.progress.iteration}: not enough memory for {', '.join(self._names)}"
-        if self._settings.raise_out_of_memory or self._processes.count > 1:
-            raise HodorError(f"{where}; try --max_samples_per_gpu 1 or TRAINING.ACTIVATION_CHECKPOINTING") from error
-        _LOGGER.warning("%s; %s", where, consequence)
-
-    def _abandon(self) -> None:
-        """Forgets what the iteration has gathered, and passes over its other micro-batches: the next iteration has its own."""
-        self.progress.skipped += self._settings.micro_batches
-        self._optimizer.zero_grad(set_to_none=True)
-        self._free_memory()
-        while self._taken < self._settings.micro_batches:
-            self._next_batch()
-
-    def _free_memory(self) -> None:
-        if self._processes.device.type == "cuda":
-            torch.cuda.empty_cache()
-
-    def _require_finite(self, losses: list[torch.Tensor], names: list[str]) -> None:
-        """Stops all processes where a loss of one of them or the summed gradient is not finite."""
-        norms = [parameter.grad.norm() for parameter in self._parameters if parameter.grad is not None]
-        finite = torch.stack([*losses, torch.stack(norms).norm()]).isfinite().all()
-        if self._agree(not finite.item()):
-            values = ", ".join(f"{value.item():.4g}" for value in losses)
-            raise HodorError(
-                f"iteration {self.progress.iteration}: loss ({values}) or gradient is not finite with the samples "
-                f"{', '.join(names)}; nothing of it was saved"
-            )
-
-    def _agree(self, wish: bool) -> bool:
-        """Whether any process wishes so."""
-        return self._processes.sum(torch.tensor([float(wish)], device=self._processes.device)).item() > 0
-
-    def _due(self, interval: int) -> bool:
-        iteration = self.progress.iteration
-        return interval > 0 and (iteration % interval == 0 or iteration == self._settings.total_iterations)
-
-    def _record(self, last: tuple[TrainingBatch, Outcome] | None) -> None:
-        rate = self._rate(self.progress.iteration - 1)
-        if self._due(self._settings.display_interval):
-            reading = self._meters["display"].read()
-            if self._processes.is_first:
-                _LOGGER.info("%s", self._line(reading, rate))
-        if self._due(self._settings.summary_interval):
-            reading = self._meters["summary"].read()
-            if self._summaries is not None:
-                self._summaries.scalars(self.progress.iteration, reading, rate, self._processes.device)
-        pictures_due = self._due(_SUMMARIES_PER_PICTURE * self._settings.summary_interval)
-        if pictures_due and self._summaries is not None and last is not None:
-            self._summaries.pictures(self.progress.iteration, *last)
-
-    def _line(self, reading: Reading, rate: float) -> str:
-        left = (self._settings.total_iterations - self.progress.iteration) * reading.seconds
-        hours, minutes = divmod(round(left / 60), 60)
-        return (
-            f"{self.progress.iteration}/{self._settings.total_iterations}  loss {reading.loss:.4f} (Dice {reading.dice:.4f}, "
-            f"cross-entropy {reading.cross_entropy:.4f})  IoU {reading.iou:.3f}  lr {rate:.2e}  {reading.seconds:.2f} s/it, "
-            f"{100 * reading.waiting:.0f} % waiting for data  {self.progress.skipped} skipped  {hours}:{minutes:02d} h left"
+def _require_finite(session: Session, losses: Sequence[torch.Tensor], names: Sequence[str], group: Group) -> None:
+    """Stops all processes where a loss of one of them or the summed gradient is not finite."""
+    norms = [parameter.grad.norm() for parameter in session.parameters if parameter.grad is not None]
+    finite = torch.stack([*losses, torch.stack(norms).norm()]).isfinite().all()
+    if group.any(not finite.item()):
+        values = ", ".join(f"{value.item():.4g}" for value in losses)
+        raise HodorError(
+            f"iteration {session.progress.iteration}: loss ({values}) or gradient is not finite with the samples "
+            f"{', '.join(names)}; nothing of it was saved"
         )
 
-    def _save_if_due(self) -> None:
-        due = self._due(self._settings.save_interval) and self.progress.iteration >= self._settings.save_after
-        if due or self.progress.iteration == self._settings.total_iterations:
-            self._save()
 
-    def _save(self) -> Path:
-        path = self._folder / checkpoint_name(self.progress.iteration)
-        if self._processes.is_first:
-            save_session(path, self._model, self._optimizer, self.progress, self._average)
-            _LOGGER.info("saved %s", path)
-        self._processes.wait()
-        return path
+@contextlib.contextmanager
+def _memory_explained(progress: Progress, names: Sequence[str]) -> Iterator[None]:
+    """Turns PyTorch's errors for short memory into one line with the latest samples and the ways out."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        samples = f" for {', '.join(names[-progress.samples_per_batch :])}" if names else ""
+        raise HodorError(
+            f"iteration {progress.iteration}: not enough memory{samples}; lower --max_samples_per_gpu, set "
+            "TRAINING.ACTIVATION_CHECKPOINTING true, take --precision bf16, or make images smaller: INPUT.MAX_IMAGE_AREA for "
+            "photographs, INPUT.MIN_DIM and MAX_DIM for videos"
+        ) from error
 
-    def _validate_if_due(self) -> None:
-        if self._validate is None or not self._due(self._settings.validation_interval):
+
+def _should_save(options: argparse.Namespace, iteration: int, last: int) -> bool:
+    return iteration == last or (iteration >= options.save_ckpts_after and is_due(options.save_interval, iteration, last))
+
+
+def _save(session: Session, folder: Path, group: Group) -> Path:
+    path = folder / f"{session.progress.iteration:06d}.pth"
+    if group.is_first:
+        session.save(path)
+        _LOGGER.info("saved %s", path)
+    group.wait()
+    return path
+
+
+def _validate(validate: Callable[[HODOR], float], session: Session, recorder: Recorder, folder: Path, *, group: Group) -> None:
+    """Judges the network on videos, and keeps the best."""
+    if group.is_first:
+        score = validate(session.result)
+        session.model.train()
+        recorder.add_score(score)
+        if score > session.progress.best_score:
+            session.progress.best_score = score
+            session.save(folder / "best.pth")
+    group.wait()
+
+
+class StopRequest:
+    """Turns the first SIGINT or SIGTERM into a wish that the trainer looks at between iterations; a second one ends at once.
+
+    Used as a context manager; afterwards signals mean again what they meant before.
+
+    Attributes:
+        wanted: whether somebody asked to stop.
+    """
+
+    def __init__(self, burst: float = 0.0) -> None:
+        """
+        Args:
+            burst: seconds in which signals after the first one count as the same: a cluster signals a process both itself and
+                through `torchrun`.
+        """
+        self.wanted = False
+        self._burst = burst
+        self._asked = 0.0
+
+    def __enter__(self) -> "StopRequest":
+        self._before = {number: signal.signal(number, self._receive) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        if self.wanted:
+            if time.monotonic() >= self._asked + self._burst:
+                for worker in multiprocessing.active_children():  # or they would complain that this process is gone
+                    worker.kill()
+                os._exit(128 + number)
             return
-        if self._processes.is_first:
-            score = self._validate(self._model if self._average is None else cast(HODOR, self._average.module))
-            self._model.train()
-            _LOGGER.info("validation after iteration %d: J&F %.3f", self.progress.iteration, score)
-            if self._summaries is not None:
-                self._summaries.score(self.progress.iteration, score)
-            if score > self.progress.best_score:
-                self.progress.best_score = score
-                save_session(self._folder / "best.pth", self._model, self._optimizer, self.progress, self._average)
-        self._processes.wait()
+        self.wanted, self._asked = True, time.monotonic()
+        name = signal.Signals(number).name
+        line = f"warning: {name}: finishing this iteration, then saving; once more to stop at once\n"
+        os.write(2, line.encode())  # the log may be in the middle of a line and can't be entered twice

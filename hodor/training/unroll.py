@@ -1,24 +1,25 @@
-"""Carrying out cycles with the network: features once, then decode and describe step by step (HODOR section 3.5)."""
+"""Carrying out cycles on clips: features once, then decode and describe step by step (HODOR section 3.5)."""
 
 import contextlib
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm as BatchNorm
 from torch.utils.checkpoint import checkpoint
 
+from hodor.config import TrainingConfig
+from hodor.data.loader import TrainingBatch
 from hodor.modelling.encoder import Descriptors
 from hodor.modelling.features import Features
 from hodor.modelling.model import HODOR
-from hodor.training.cycles import PlannedStep
+from hodor.modelling.soft_masks import shrink
+from hodor.training.cycles import REFERENCE, PlannedStep
 
 
-@dataclass(frozen=True)
-class Prediction:
+class Prediction(NamedTuple):
     """What a step found.
 
     Attributes:
@@ -30,6 +31,56 @@ class Prediction:
     target: int
     logits: torch.Tensor
     trackable: torch.Tensor
+
+
+def learnable_part(batch: TrainingBatch) -> TrainingBatch | None:
+    """A micro-batch without objects whose mask vanishes at stride 8 of the reference in any sample; None where none is left."""
+    kept = learnable_objects(object_masks(batch.labels[:, REFERENCE], batch.presence.shape[2]))
+    if not kept.any():
+        return None
+    return batch._replace(labels=keep_objects(batch.labels, kept), presence=batch.presence[:, :, kept])
+
+
+def object_masks(labels: torch.Tensor, num_objects: int) -> torch.Tensor:
+    """Labels [B, H, W] with ids 0..I -> masks [B, I, H, W] bool."""
+    return labels[:, None] == torch.arange(1, num_objects + 1, device=labels.device)[:, None, None]
+
+
+def learnable_objects(reference_masks: torch.Tensor) -> torch.Tensor:
+    """Which objects keep a value above 0.5 at stride 8 in every sample: [B, I, H, W] of 0 and 1 -> [I] bool."""
+    return (shrink(reference_masks.float()) > 0.5).flatten(2).any(dim=2).all(dim=0)
+
+
+def keep_objects(labels: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:
+    """Labels [..., H, W] with ids 0..I -> the same with kept objects renumbered 1, 2, ... and others as background.
+
+    Args:
+        labels: of any integer type.
+        kept: [I] bool.
+    """
+    table = torch.cat([kept.new_zeros(1, dtype=torch.long), kept.long().cumsum(0) * kept.long()])
+    return table[labels.long()].to(labels.dtype)
+
+
+def unroll_clips(
+    model: HODOR, clips: TrainingBatch, steps: Sequence[PlannedStep], training: TrainingConfig
+) -> list[Prediction]:
+    """Carries out the steps of some cycles on a micro-batch as the configuration says; see `unroll`."""
+    return unroll(
+        model,
+        prepared_images(model, clips),
+        object_masks(clips.labels[:, REFERENCE], clips.presence.shape[2]),
+        clips.presence,
+        steps,
+        detach_masks=training.detach_intermediate_masks,
+        recompute=training.activation_checkpointing,
+    )
+
+
+def prepared_images(model: HODOR, clips: TrainingBatch) -> torch.Tensor:
+    """Normalised images [B, F, 3, H, W]; zero where a pixel is not of the image."""
+    frames = model.prepare(clips.images.flatten(0, 1)) * clips.valid.flatten(0, 1)[:, None]
+    return frames.unflatten(0, clips.images.shape[:2])
 
 
 def unroll(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from hodor.training.losses import merge_background, segmentation_loss
+from hodor.training.criterion import merge_background, segmentation_loss
 
 EPSILON = 1e-6
 

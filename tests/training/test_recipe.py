@@ -1,13 +1,12 @@
 """From a configuration to what the trainer works with: every key acts, every mistake is named."""
 
-import dataclasses
 from pathlib import Path
 
 import pytest
 
 from hodor.config import load_config
 from hodor.errors import HodorError
-from hodor.training.recipe import build_objective, micro_batches, scheduled_rate
+from hodor.training.recipe import build_plans, micro_batches, scheduled_rate
 
 CONFIGS = Path(__file__).parent.parent.parent / "configs"
 RECIPES = sorted(CONFIGS.glob("**/*.yaml"))
@@ -18,50 +17,36 @@ def configured(recipe="static", **keys):
     return load_config(CONFIGS / f"{recipe}.yaml", overrides)
 
 
+def targets(config):
+    return [[step.target for step in plan] for plan in build_plans(config)]
+
+
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
-def test_every_file_builds_an_objective_and_a_schedule(path):
+def test_every_file_builds_plans_and_a_schedule(path):
     config = load_config(path)
-    objective = build_objective(config)
-    assert objective.detach_masks == config.training.detach_intermediate_masks
+    assert build_plans(config)
     assert scheduled_rate(config, 10**7) <= config.training.base_lr
     assert micro_batches(config, 1, 2)[0] * micro_batches(config, 1, 2)[1] == config.training.batch_size
 
 
-@pytest.mark.parametrize(("recipe", "judge_others"), [("static", True), ("video_dense", True), ("video_sparse", False)])
-def test_the_papers_recipes(recipe, judge_others):
-    objective = build_objective(configured(recipe))
-    assert objective.judge_others == judge_others and objective.detach_masks and not objective.recompute
-    assert [[step.target for step in plan] for plan in objective.plans] == [[0, 1, 0, 2, 1, 0]] * 2
-    assert (objective.dice_weight, objective.cross_entropy_weight, objective.dice_kind) == (1.0, 1.0, "pooled")
+@pytest.mark.parametrize(("recipe", "all_frames"), [("static", True), ("video_dense", True), ("video_sparse", False)])
+def test_the_papers_recipes(recipe, all_frames):
+    config = configured(recipe)
+    training = config.training
+    assert training.apply_loss_on_intermediate_frames == all_frames
+    assert training.detach_intermediate_masks and not training.activation_checkpointing
+    assert targets(config) == [[0, 1, 0, 2, 1, 0]] * 2
+    assert (training.loss_weights.dice, training.loss_weights.cross_entropy, training.dice) == (1.0, 1.0, "pooled")
 
 
-ACTIONS = {
-    "DETACH_INTERMEDIATE_MASKS": ("false", "detach_masks", False),
-    "APPLY_LOSS_ON_INTERMEDIATE_FRAMES": ("false", "judge_others", False),
-    "LOSS_WEIGHTS__DICE": ("0.5", "dice_weight", 0.5),
-    "LOSS_WEIGHTS__CROSS_ENTROPY": ("0", "cross_entropy_weight", 0.0),
-    "DICE": ("per_object", "dice_kind", "per_object"),
-    "ACTIVATION_CHECKPOINTING": ("true", "recompute", True),
-}
-
-
-@pytest.mark.parametrize("key", ACTIONS)
-def test_each_key_acts_on_its_own(key):
-    value, attribute, expected = ACTIONS[key]
-    assert build_objective(configured(**{key: value})) == dataclasses.replace(
-        build_objective(configured()), **{attribute: expected}
-    )
-
-
-@pytest.mark.parametrize(("others", "targets"), [(0, [[0]]), (1, [[0, 1, 0, 0]])])
-def test_fewer_other_frames(others, targets):
-    objective = build_objective(configured(NUM_OTHER_FRAMES=others))
-    assert [[step.target for step in plan] for plan in objective.plans] == targets
+@pytest.mark.parametrize(("others", "expected"), [(0, [[0]]), (1, [[0, 1, 0, 0]])])
+def test_fewer_other_frames(others, expected):
+    assert targets(configured(NUM_OTHER_FRAMES=others)) == expected
 
 
 def test_cycles_of_the_users_choice():
-    objective = build_objective(configured(NUM_OTHER_FRAMES=3, CYCLES='[["[0]->1; [1]->3 | [3]->0"], ["[0]->2"], ["[0]->0"]]'))
-    assert [[step.target for step in plan] for plan in objective.plans] == [[1, 3, 0], [2], [0]]
+    config = configured(NUM_OTHER_FRAMES=3, CYCLES='[["[0]->1; [1]->3 | [3]->0"], ["[0]->2"], ["[0]->0"]]')
+    assert targets(config) == [[1, 3, 0], [2], [0]]
 
 
 def test_schedules():
@@ -103,7 +88,7 @@ def test_mistakes_name_the_key(keys, message):
     with pytest.raises(HodorError) as caught:
         config = configured(**keys)
         config.check_training()
-        build_objective(config)
+        build_plans(config)
     assert message in str(caught.value) and "\n" not in str(caught.value)
 
 

@@ -6,7 +6,6 @@ import pytest
 
 from hodor.config import load_config
 from hodor.training.recipe import scheduled_rate
-from hodor.training.schedule import learning_rate
 
 CONFIGS = Path(__file__).parent.parent.parent / "configs"
 
@@ -34,8 +33,10 @@ def test_the_defaults_have_two_steps():
 
 
 def test_without_warm_up():
-    assert [learning_rate(k, 2.0) for k in (0, 7)] == [2.0, 2.0]
-    assert [learning_rate(k, 2.0, steps=[3, 5], decay_rates=[0.5, 0.1]) for k in (2, 3, 4, 5)] == pytest.approx([2, 1, 1, 0.1])
+    overrides = [("TRAINING.BASE_LR", "2.0"), ("TRAINING.LR_SCHEDULERS.STEP.WARMUP_ITERS", "0")]
+    config = load_config(CONFIGS / "static.yaml", [*overrides, ("TRAINING.LR_SCHEDULERS.STEP.STEPS", "[3, 5]"),
+                                                   ("TRAINING.LR_SCHEDULERS.STEP.DECAY_RATES", "[0.5, 0.1]")])  # fmt: skip
+    assert [scheduled_rate(config, k) for k in (0, 2, 3, 4, 5)] == pytest.approx([2, 2, 1, 1, 0.1])
 
 
 def test_none_is_constant():

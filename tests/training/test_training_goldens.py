@@ -8,10 +8,9 @@ from support.goldens import DEVICES, golden, relative_difference, training_case
 from hodor.checkpoints.original_names import to_original_name
 from hodor.modelling.kernels import deformable_convolution
 from hodor.modelling.soft_masks import resize
+from hodor.training.criterion import merge_background, segmentation_loss, true_labels
 from hodor.training.cycles import DEFAULT_CYCLES, parse_cycle, plan_cycles
-from hodor.training.losses import merge_background, segmentation_loss
-from hodor.training.truth import object_masks, true_labels
-from hodor.training.unroll import unroll
+from hodor.training.unroll import object_masks, unroll
 
 CASES = [
     "train_dense_it0",

@@ -6,13 +6,16 @@ import pytest
 import torch
 from support.small_training import arguments, session
 
+import hodor
 from hodor.checkpoints.checkpoint import Checkpoint, export_original, save_checkpoint
 from hodor.config import load_config
 from hodor.errors import HodorError
 from hodor.modelling.build import build_model
-from hodor.training.main import main
+from hodor.training.program import main
 
 STILL = {"TRAINING__TOTAL_ITERATIONS": 1, "TRAINING__BASE_LR": 0, "DATA__DATASETS": "{photographs: 1}"}
+
+TWO = {"TRAINING__TOTAL_ITERATIONS": 2}
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +58,32 @@ def test_restore_path_takes_weights_only(tmp_path, other, kind):
     assert content["iterations"] == 1
     assert content["model"].keys() == other.model.state_dict().keys()
     assert all(torch.equal(content["model"][name], value) for name, value in other.model.state_dict().items())
+
+
+def test_restore_path_takes_the_name_of_weights_of_the_package(tmp_path):
+    keys = STILL | {"INPUT__MAX_IMAGE_AREA": 64 * 96, "TRAINING__LR_SCHEDULER": "none"}
+    line = ["--cfg", "compact.yaml", "--restore_path", "compact", "--model_dir", tmp_path, "--device", "cpu"]
+    pairs = [part for key, value in keys.items() for part in (f"--cfg.{key.replace('__', '.')}", value)]
+    small = ["--cfg.TRAINING.MIN_REF_MASK_AREA", 20, "--cfg.TRAINING.MIN_REF_MASK_DIM", 3, "--cfg.TRAINING.BATCH_SIZE", 2]
+    assert main([str(part) for part in [*line, "--num_cpu_workers", 0, *pairs, *small]]) == 0
+    expected, found = dict(hodor.load("compact").model.named_parameters()), session(tmp_path / "000001.pth")["model"]
+    assert all(torch.equal(found[name], value) for name, value in expected.items() if value.requires_grad)
+
+
+def test_a_new_training_doesnt_begin_among_the_checkpoints_of_another(tmp_path):
+    assert main(arguments("static.yaml", "--model_dir", tmp_path, "--save_interval", "1", **(STILL | TWO))) == 0
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    for options in ([], ["--restore_path", tmp_path / "000001.pth"]):
+        with pytest.raises(HodorError) as caught:
+            main(arguments("static.yaml", "--model_dir", tmp_path, *options, **STILL, TRAINING__SEED=5))
+        assert str(caught.value) == (
+            f"{tmp_path}: holds the checkpoints of an earlier training; go on with it by --restore_session "
+            f"{tmp_path / '000002.pth'}, or give the new one another --model_dir"
+        )
+    assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    for path in tmp_path.glob("*.pth"):
+        path.unlink()  # what only began to write may be begun again
+    assert main(arguments("static.yaml", "--model_dir", tmp_path, **STILL, TRAINING__SEED=5)) == 0
 
 
 def test_a_session_needs_more_than_weights(tmp_path, other):

@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 
-from hodor.training.truth import keep_objects, learnable_objects, object_masks, true_labels
+from hodor.training.criterion import true_labels
+from hodor.training.unroll import keep_objects, learnable_objects, object_masks
 
 
 def test_masks_of_labels():

@@ -1,4 +1,4 @@
-"""The training objective: Dice plus cross-entropy on full-size masks (HODOR section 3.5)."""
+"""The criterion: Dice plus cross-entropy of predictions against full-size true masks (HODOR section 3.5)."""
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, get_args
@@ -6,7 +6,10 @@ from typing import Literal, NamedTuple, get_args
 import torch
 from torch.nn import functional as F
 
+from hodor.config import TrainingConfig
 from hodor.modelling.soft_masks import resize
+from hodor.training.cycles import REFERENCE
+from hodor.training.unroll import Prediction
 
 DiceKind = Literal["pooled", "per_object"]
 _EPSILON = 1e-6
@@ -28,6 +31,67 @@ class Loss(NamedTuple):
     cross_entropy: torch.Tensor
     intersection: torch.Tensor
     union: torch.Tensor
+
+
+class SupervisedPrediction(NamedTuple):
+    """A prediction that counts in the loss, and what it should be.
+
+    Attributes:
+        target: the frame.
+        logits: [B, 1 + I, H/4, W/4], background first.
+        labels: [B, H, W] int64 in 0..I.
+    """
+
+    target: int
+    logits: torch.Tensor
+    labels: torch.Tensor
+
+
+def criterion(
+    predictions: Sequence[Prediction], labels: torch.Tensor, training: TrainingConfig
+) -> tuple[Loss, list[SupervisedPrediction]]:
+    """The loss that a configuration asks for, and the predictions that it is of.
+
+    Without `APPLY_LOSS_ON_INTERMEDIATE_FRAMES` these are the ones for the reference, in whose truth no object is ever missing.
+
+    Args:
+        predictions: of a micro-batch of B clips.
+        labels: the truth, [B, F, H, W] with ids 0..I.
+        training: that section of the configuration.
+    """
+    supervised = []
+    for target, logits, trackable in predictions:
+        truth = labels[:, target]
+        if training.apply_loss_on_intermediate_frames:
+            truth = true_labels(truth, trackable)
+        elif target != REFERENCE:
+            continue
+        merged = merge_background(logits, logits.shape[1] - trackable.shape[1])
+        supervised.append(SupervisedPrediction(target, merged, truth.long()))
+    loss = segmentation_loss(
+        [each.logits for each in supervised],
+        [each.labels for each in supervised],
+        dice_weight=training.loss_weights.dice,
+        cross_entropy_weight=training.loss_weights.cross_entropy,
+        dice_kind=training.dice,
+    )
+    return loss, supervised
+
+
+def true_labels(labels: torch.Tensor, trackable: torch.Tensor) -> torch.Tensor:
+    """The truth of a prediction: objects that it could not know of become background.
+
+    Args:
+        labels: of the target frame, [B, H, W] with ids 0..I.
+        trackable: [B, I] bool.
+
+    Returns:
+        [B, H, W] int64.
+    """
+    known = torch.cat([torch.ones_like(trackable[:, :1]), trackable], dim=1)
+    labels = labels.long()
+    kept = known.gather(1, labels.flatten(1)).view_as(labels)
+    return labels * kept
 
 
 def merge_background(logits: torch.Tensor, num_background_channels: int) -> torch.Tensor:

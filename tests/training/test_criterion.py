@@ -1,4 +1,4 @@
-"""What one micro-batch teaches."""
+"""What one micro-batch teaches: every key of the configuration acts on it."""
 
 import copy
 import dataclasses
@@ -9,13 +9,15 @@ from support.small_models import small_model
 from support.small_training import photographs
 from torch import nn
 
+from hodor.config import TrainingConfig
+from hodor.config.schema import LossWeights
 from hodor.data.loader import TrainingBatch
+from hodor.training.criterion import criterion
 from hodor.training.cycles import parse_cycle, plan_cycles
-from hodor.training.objective import Objective, judge, prepared_clips
-from hodor.training.truth import keep_objects
+from hodor.training.unroll import keep_objects, learnable_part, prepared_images, unroll_clips
 
 CYCLES = (["[0]->0", "[0]->1; [0,1]->2 | [2]->1; [1,2]->0"], ["[0]->2 | [2]->0"])
-OBJECTIVE = Objective([plan_cycles([parse_cycle(text, 3) for text in texts]) for texts in CYCLES])
+PLANS = [plan_cycles([parse_cycle(text, 3) for text in texts]) for texts in CYCLES]
 
 
 class OfChannelsLast(nn.BatchNorm2d):
@@ -44,21 +46,41 @@ def batch():
     return TrainingBatch(torch.stack(images), torch.ones_like(labels, dtype=torch.bool), labels, presence, ("a", "b"))
 
 
-def gradients(model, batch, objective, turn=0):
+def learn(model, batch, turn=0, **keys):
+    """Loss and supervised predictions of a micro-batch, with these keys of TRAINING."""
+    training = dataclasses.replace(TrainingConfig(), **keys)
+    clips = learnable_part(batch)
+    return criterion(unroll_clips(model, clips, PLANS[turn], training), clips.labels, training)
+
+
+def gradients(model, batch, **keys):
     model.zero_grad(set_to_none=True)
     torch.manual_seed(3)
-    outcome = judge(model, batch, objective, turn)
-    outcome.loss.total.backward()
-    return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}, outcome
+    loss, _ = learn(model, batch, **keys)
+    loss.total.backward()
+    return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}, loss
+
+
+def truth_of(supervised):
+    return [prediction.labels for prediction in supervised]
 
 
 def test_activation_checkpointing_changes_nothing_even_with_dropout(model, batch):
-    kept, outcome = gradients(model, batch, OBJECTIVE)
-    again, same_outcome = gradients(model, batch, dataclasses.replace(OBJECTIVE, recompute=True))
-    assert torch.equal(outcome.loss.total, same_outcome.loss.total) and kept.keys() == again.keys()
+    kept, loss = gradients(model, batch)
+    again, same_loss = gradients(model, batch, activation_checkpointing=True)
+    assert torch.equal(loss.total, same_loss.total) and kept.keys() == again.keys()
     assert all(torch.allclose(kept[name], again[name], rtol=1e-5, atol=1e-7) for name in kept)
     torch.manual_seed(4)
-    assert judge(model, batch, OBJECTIVE, 0).loss.total != outcome.loss.total  # there is dropout
+    assert learn(model, batch)[0].total != loss.total  # there is dropout
+
+
+@pytest.mark.parametrize("recompute", [False, True])
+def test_activation_checkpointing_computes_features_again(model, batch, monkeypatch, recompute):
+    calls = []
+    extract = type(model).extract_features
+    monkeypatch.setattr(type(model), "extract_features", lambda *args: calls.append(0) or extract(*args))
+    gradients(model, batch, activation_checkpointing=recompute)
+    assert len(calls) == 1 + recompute
 
 
 def test_activation_checkpointing_counts_statistics_once(batch):
@@ -67,7 +89,7 @@ def test_activation_checkpointing_counts_statistics_once(batch):
     counted = []
     for recompute in (False, True):
         twin = copy.deepcopy(normalised).train()
-        gradients(twin, batch, dataclasses.replace(OBJECTIVE, recompute=recompute))
+        gradients(twin, batch, activation_checkpointing=recompute)
         norm = twin.feature_extractor.backbone.patch_norm
         assert norm.track_running_stats and norm.running_mean.abs().max() > 0
         counted.append((norm.running_mean, norm.running_var, norm.num_batches_tracked))
@@ -75,34 +97,42 @@ def test_activation_checkpointing_counts_statistics_once(batch):
 
 
 def test_every_parameter_gets_a_gradient(model, batch):
-    found, _ = gradients(model, batch, OBJECTIVE)
+    found, _ = gradients(model, batch)
     assert found.keys() == dict(model.named_parameters()).keys()
 
 
 def test_detached_masks_carry_no_gradient_and_attached_ones_do(model, batch):
-    detached, first = gradients(model, batch, OBJECTIVE)
-    attached, second = gradients(model, batch, dataclasses.replace(OBJECTIVE, detach_masks=False))
-    assert torch.equal(first.loss.total, second.loss.total)
+    detached, first = gradients(model, batch)
+    attached, second = gradients(model, batch, detach_intermediate_masks=False)
+    assert torch.equal(first.total, second.total)
     assert any(not torch.allclose(detached[name], attached[name], rtol=1e-3) for name in detached)
 
 
-def test_turns_take_turns(model, batch):
-    targets = [judge(model, batch, OBJECTIVE, turn).targets for turn in range(3)]
-    assert targets == [[0, 1, 2, 1, 0], [2, 0], [0, 1, 2, 1, 0]]
+def test_plans_are_carried_out(model, batch):
+    targets = [[prediction.target for prediction in learn(model, batch, turn)[1]] for turn in (0, 1)]
+    assert targets == [[0, 1, 2, 1, 0], [2, 0]]
 
 
-def test_only_the_reference_is_judged_and_everything_is_present(model, batch):
+def test_weights_and_kind_of_dice_act(model, batch):
+    model.eval()
+    usual = learn(model, batch)[0]
+    weighted = learn(model, batch, loss_weights=LossWeights(0.5, 0.25))[0]
+    assert weighted.total.item() == pytest.approx(0.5 * usual.dice.item() + 0.25 * usual.cross_entropy.item())
+    per_object = learn(model, batch, dice="per_object")[0]
+    model.train()
+    assert per_object.dice != usual.dice and per_object.cross_entropy == usual.cross_entropy
+
+
+def test_only_the_reference_has_a_loss_and_everything_is_present(model, batch):
     absent = batch._replace(presence=batch.presence.clone())
     absent.presence[:, 1] = False
-    sparse = dataclasses.replace(OBJECTIVE, judge_others=False)
-    outcome = judge(model, absent, sparse, 0)
-    assert outcome.targets == [0, 0]
-    assert all(torch.equal(truth, batch.labels[:, 0].long()) for truth in outcome.truth)
-    dense = judge(model, absent, OBJECTIVE, 0)
-    empty = [not truth.any() for truth in dense.truth]
+    _, supervised = learn(model, absent, apply_loss_on_intermediate_frames=False)
+    assert [prediction.target for prediction in supervised] == [0, 0]
+    assert all(torch.equal(truth, batch.labels[:, 0].long()) for truth in truth_of(supervised))
+    empty = [not truth.any() for truth in truth_of(learn(model, absent)[1])]
     assert empty == [False, False, False, False, False]
     absent.presence[:, 2] = False
-    assert [not truth.any() for truth in judge(model, absent, OBJECTIVE, 0).truth] == [False, False, False, True, True]
+    assert [not truth.any() for truth in truth_of(learn(model, absent)[1])] == [False, False, False, True, True]
 
 
 def test_objects_that_vanish_in_one_sample_are_background_in_all(model, batch):
@@ -112,29 +142,29 @@ def test_objects_that_vanish_in_one_sample_are_background_in_all(model, batch):
     poorer = batch._replace(labels=labels)
     without = batch._replace(labels=keep_objects(labels, torch.tensor([False, True])), presence=batch.presence[:, :, 1:])
     torch.manual_seed(0)
-    first = judge(model, poorer, OBJECTIVE, 0)
+    first, supervised = learn(model, poorer)
     torch.manual_seed(0)
-    second = judge(model, without, OBJECTIVE, 0)
-    assert torch.equal(first.loss.total, second.loss.total)
-    assert first.predictions[0].shape[1] == 2 and all(truth.max() == 1 for truth in first.truth)
+    second, _ = learn(model, without)
+    assert torch.equal(first.total, second.total)
+    assert supervised[0].logits.shape[1] == 2 and all(truth.max() == 1 for truth in truth_of(supervised))
     labels[0, 0][labels[0, 0] == 2] = 0
-    assert judge(model, poorer, OBJECTIVE, 0) is None
+    assert learnable_part(poorer) is None
 
 
 def test_what_is_not_of_the_image_is_zero_after_normalisation(model, batch):
     valid = batch.valid.clone()
     valid[:, :, 40:] = False
-    clips = prepared_clips(model, batch._replace(valid=valid))
+    clips = prepared_images(model, batch._replace(valid=valid))
     assert not clips[..., 40:, :].any() and clips[..., :40, :].all(dim=2).float().mean() > 0.9
     assert torch.equal(clips[1, 2, :, :40], model.prepare(batch.images[1, 2:])[0, :, :40])
 
 
 def test_bf16_learns_too(model, batch):
-    exact, outcome = gradients(model.eval(), batch, OBJECTIVE)
+    exact, loss = gradients(model.eval(), batch)
     with torch.autocast("cpu", torch.bfloat16):
-        coarse, rough = gradients(model, batch, OBJECTIVE)
+        coarse, rough = gradients(model, batch)
     model.train()
-    assert rough.loss.total.dtype == torch.float32
-    assert rough.loss.total.item() == pytest.approx(outcome.loss.total.item(), rel=0.05)
+    assert rough.total.dtype == torch.float32
+    assert rough.total.item() == pytest.approx(loss.total.item(), rel=0.05)
     name = "decoder.object_projection.weight"
     assert torch.cosine_similarity(exact[name].flatten(), coarse[name].flatten(), dim=0) > 0.9
