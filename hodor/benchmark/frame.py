@@ -67,7 +67,7 @@ class Parts:
         memory = DescriptorMemory(bench.sizes.window)
         memory.load_state_dict(state["memory"])
         self._ids = list(state["object_ids"])
-        self._recollection = memory.recall(state["frame"] + 1, self._ids)
+        self._memory = memory.recall(state["frame"] + 1, self._ids)
 
     def runs(self) -> dict[str, Callable[[], object]]:
         """What each part does, by the part's name."""
@@ -126,9 +126,7 @@ class Parts:
         return self._model.prepare(resize(tensor, self.network))
 
     def _segment(self, features: Any) -> torch.Tensor:
-        known = self._recollection
-        absent = {"objects_absent": known.objects_absent, "background_absent": known.background_absent}
-        return self._model.segment(features, known.objects, known.background, **absent).float()
+        return self._model.segment(features, self._memory).float()
 
     def _labels(self, logits: torch.Tensor) -> torch.Tensor:
         background_channels, size = self._model.num_background_channels, self._bench.sizes.frame

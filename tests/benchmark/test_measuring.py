@@ -23,6 +23,7 @@ from hodor.benchmark.measuring import (
 )
 from hodor.benchmark.resolution import resolution, size_of
 from hodor.inference.memory import DescriptorMemory
+from hodor.modelling.descriptors import DescribedFrames
 
 CPU = torch.device("cpu")
 CHANNELS, DEPTHS = (16, 32, 64, 128), (2, 2, 2, 2)  # of the backbone of `small_model`
@@ -74,7 +75,7 @@ def test_arithmetic_is_what_can_be_counted_by_hand(height, width):
 
     def everything():
         features = model.extract_features(image)
-        model.describe_predicted(features, model.segment(features, objects, background))
+        model.describe_predicted(features, model.segment(features, DescribedFrames(objects, background)))
 
     with torch.inference_mode():
         counted = direct_gflop(model, everything)
