@@ -10,6 +10,7 @@ from torch import nn
 
 from hodor.modelling.kernels.deformable_convolution import DeformableConvolution
 from hodor.modelling.kernels.linear import Linear
+from hodor.modelling.kernels.projected_attention import plain_logits, plain_sums
 from hodor.modelling.model import HODOR
 from hodor.modelling.soft_masked_attention import SoftMaskedAttention
 
@@ -21,28 +22,26 @@ def plain(model: HODOR) -> Iterator[None]:
 
     Other networks are left alone, and this one is as before when the context ends, however it ends.
     """
-    changed: list[tuple[nn.Module, str]] = []
+    changed = [(module, twins) for module in model.modules() if (twins := _plain_twins(module))]
     try:
-        for module in model.modules():
-            method: Callable[..., object]
-            if isinstance(module, DeformableConvolution):
-                name, method = "forward", functools.partial(_by_torchvision, module)
-            elif isinstance(module, Linear):
-                name, method = "forward", functools.partial(nn.Linear.forward, module)
-            elif isinstance(module, SoftMaskedAttention):
-                name, method = "has_few", _never
-            else:
-                continue
-            object.__setattr__(module, name, method)
-            changed.append((module, name))
+        for module, twins in changed:
+            vars(module).update(twins)
         yield
     finally:
-        for module, name in changed:
-            object.__delattr__(module, name)  # the class's own shows again
+        for module, twins in changed:
+            for name in twins:
+                vars(module).pop(name, None)  # the class's own shows again
 
 
-def _never(_: torch.Tensor) -> bool:
-    return False
+def _plain_twins(module: nn.Module) -> dict[str, Callable[..., torch.Tensor]]:
+    """What takes the place of a module's methods, by their names."""
+    if isinstance(module, DeformableConvolution):
+        return {"forward": functools.partial(_by_torchvision, module)}
+    if isinstance(module, Linear):
+        return {"forward": functools.partial(nn.Linear.forward, module)}
+    if isinstance(module, SoftMaskedAttention):
+        return {"logits": plain_logits, "sums": plain_sums}
+    return {}
 
 
 def _by_torchvision(module: DeformableConvolution, x: torch.Tensor) -> torch.Tensor:
