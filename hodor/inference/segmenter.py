@@ -20,7 +20,7 @@ from hodor.devices import Precision, choose_device, precision_context
 from hodor.errors import HodorError
 from hodor.formats.inference_json import MAX_OBJECT_ID
 from hodor.inference.compiled import compiled as compiled_network
-from hodor.inference.label_map import LabelMap, label_map
+from hodor.inference.logits_to_labels import LabelMap, label_map
 from hodor.inference.tracker import DescriptorTracker
 from hodor.media.sizes import network_size
 from hodor.modelling.features import Features
