@@ -18,11 +18,11 @@ from pathlib import Path
 import torch
 
 from hodor.allocation import keep_freed_memory
-from hodor.benchmark.plain import plain
 from hodor.config import load_config
 from hodor.data.collate import TrainingBatch
 from hodor.modelling.build import build_model
 from hodor.modelling.model import HODOR
+from hodor.modelling.plain import plain
 from hodor.program import ArgumentParser, run
 from hodor.training import objective
 from hodor.training.cycles import DEFAULT_CYCLES, PlannedStep, parse_cycle, plan_cycles
