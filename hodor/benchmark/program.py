@@ -9,12 +9,14 @@ import logging
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hodor.allocation import keep_freed_memory
 from hodor.benchmark import sections
 from hodor.benchmark.bench import FULL, QUICK, Bench
+from hodor.benchmark.frame import frame
 from hodor.benchmark.report import TABLES_NAME, Report, machine
 from hodor.checkpoints.checkpoint import fingerprint
 from hodor.devices import is_out_of_memory
@@ -44,11 +46,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     settings = {"weights": weights, "precision": options.precision, "quick": options.quick}
     report = Report(options.output, machine(bench.device), settings)
     options.output.mkdir(parents=True, exist_ok=True)  # what can't be written shall fail now
+    measurements: dict[str, Callable[[], dict[str, Any]]] = {
+        "floor": partial(sections.floor, bench),
+        "frame": partial(frame, bench),
+        "modes": partial(sections.modes, bench),
+        "objects": partial(sections.objects, bench),
+        "memory": partial(sections.memory, bench, options.long or bench.sizes.long),
+    }
     for name in [name for name in SECTIONS if name in options.only]:
         _LOGGER.info("%s ...", name)
-        measure: Callable[..., dict[str, Any]] = getattr(sections, name)
         with _naming(name):
-            results = measure(bench, options.long or bench.sizes.long) if name == "memory" else measure(bench)
+            results = measurements[name]()
         now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
         report.add(name, {"date": now, "command": shlex.join(["hodor", "benchmark", *arguments])} | results)
     print(f"report: {options.output / TABLES_NAME}")

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 import torchvision
 
+from hodor.benchmark.bench import Bench, label
+from hodor.benchmark.measuring import Times
 from hodor.errors import HodorError
 from hodor.files import written_aside
 
@@ -69,6 +71,34 @@ class Report:
         for file, text in ((JSON_NAME, json.dumps(content, indent=2) + "\n"), (TABLES_NAME, tables(content))):
             with written_aside(self.folder / file) as aside:
                 aside.write_text(text)
+
+
+def shown(
+    title: str,
+    bench: Bench,
+    table: Sequence[Sequence[str]],
+    *,
+    ratios: Sequence[tuple[str, str]] = (),
+    note: str = "",
+    frame: tuple[int, int] | None = None,
+) -> dict[str, Any]:
+    """What stands in every section, and how it is shown."""
+    size, count = label(frame or bench.sizes.frame), bench.sizes.objects
+    described = {"title": f"{title}: {size}, {count} objects", "table": table, "ratios": ratios, "note": note}
+    return {"frame_size": size, "objects": count} | described
+
+
+def text(took: "Times | Mapping[str, float] | float") -> str:
+    """Three digits: 1.63 s, 45.2 ms; of several rounds the median, in brackets the best."""
+    if isinstance(took, Times):
+        return f"{text(took.median)} ({text(took.minimum)})"
+    if isinstance(took, Mapping):
+        return f"{text(took['median'])} ({text(took['minimum'])})"
+    return f"{took:.3g} s" if took >= 0.9995 else f"{1000 * took:.3g} ms"
+
+
+def ratio(each: Mapping[str, float]) -> str:
+    return f"{each['median']:.2f} ({each['minimum']:.2f})"
 
 
 def tables(content: Mapping[str, Any]) -> str:
