@@ -8,7 +8,6 @@ The names below are imported when they are first used, so that programs which ne
 """
 
 import importlib
-import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,11 +16,6 @@ if TYPE_CHECKING:
     from hodor.inference.segmenter import Segmenter
     from hodor.modelling.model import HODOR
     from hodor.modelling.soft_masked_attention import SoftMaskedAttention
-
-# PyTorch's threads burn their cores while they wait for each other. With other programs on the same two cores, that made a
-# small frame take 5.2 s instead of 0.8 s. Now they sleep after a moment.
-if "OMP_WAIT_POLICY" not in os.environ:
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 _HOMES = {
     "Checkpoint": "hodor.checkpoints.checkpoint",

@@ -1,6 +1,7 @@
-"""Where and how precisely the network computes; PyTorch is loaded only by what needs it."""
+"""What the machine offers: where and how precisely the network computes, cores, and whether memory was short.
 
-from __future__ import annotations
+Importing this loads no torch, which is imported where it is needed.
+"""
 
 import contextlib
 import os
@@ -12,21 +13,30 @@ if TYPE_CHECKING:
     import torch
 
 Precision = Literal["float32", "bf16"]
-_SHORT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "ALLOC_FAILED")
+_SHORT_OF_MEMORY = ("out of memory", "allocate memory", "not enough memory", "ALLOC_FAILED")
 
 
 def usable_cores() -> int:
-    """The number of processor cores that this process may use."""
+    """The number of cores that this process may use, at least 1."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def choose_device(name: str | torch.device) -> torch.device:
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out, on the GPU or, of which torch makes a plain RuntimeError, on the CPU or in a library."""
+    import torch  # noqa: PLC0415
+
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in _SHORT_OF_MEMORY)
+
+
+def choose_device(name: "str | torch.device") -> "torch.device":
     """The device of that name; "auto" is CUDA where there is one, else the CPU.
 
     Raises:
         HodorError: there is no such device here.
     """
-    import torch  # noqa: PLC0415 (seconds to import)
+    import torch  # noqa: PLC0415
 
     if str(name) == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -38,13 +48,13 @@ def choose_device(name: str | torch.device) -> torch.device:
     return device
 
 
-def own_device(name: str) -> torch.device:
+def own_device(name: str) -> "torch.device":
     """The device of that name for this process: where `torchrun` started several, each has a GPU of its machine for itself.
 
     Raises:
         HodorError: there is no such device here, or fewer GPUs than processes.
     """
-    import torch  # noqa: PLC0415 (seconds to import)
+    import torch  # noqa: PLC0415
 
     several, count = int(os.environ.get("WORLD_SIZE", "1")) > 1, torch.cuda.device_count()
     if not several or not count or not (name == "auto" or name.startswith("cuda")):
@@ -57,23 +67,16 @@ def own_device(name: str) -> torch.device:
     return device
 
 
-def precision_context(device: torch.device, precision: Precision) -> contextlib.AbstractContextManager[object]:
+def precision_context(device: "torch.device", precision: Precision) -> contextlib.AbstractContextManager[object]:
     """A context in which the network computes with this precision.
 
     Raises:
         HodorError: the precision is unknown.
     """
-    import torch  # noqa: PLC0415 (seconds to import)
+    import torch  # noqa: PLC0415
 
     if precision == "float32":
         return contextlib.nullcontext()
     if precision == "bf16":
         return torch.autocast(device.type, torch.bfloat16)
     raise HodorError(f"precision must be float32 or bf16, not {precision!r}")
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error of PyTorch says that memory is short, on the GPU or elsewhere."""
-    if isinstance(error, torch.OutOfMemoryError):
-        return True
-    return isinstance(error, RuntimeError) and any(text in str(error) for text in _SHORT_OF_MEMORY)

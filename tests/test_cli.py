@@ -1,5 +1,6 @@
 """The command `hodor`, mostly as a user runs it: in processes of its own."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -106,3 +107,24 @@ assert not programs and "hodor.benchmark" not in sys.modules, programs
 def test_the_console_script_is_this_program():
     settings = (ROOT / "setup.py").read_text()
     assert '"console_scripts": ["hodor = hodor.cli:start"]' in settings
+
+
+@pytest.mark.parametrize("policy", [None, "ACTIVE"])
+def test_programs_let_waiting_threads_sleep_and_the_package_leaves_the_environment_alone(policy):
+    code = """
+import os, sys
+before = dict(os.environ)
+import hodor, hodor.cli, hodor.devices, hodor.inference.main
+assert dict(os.environ) == before and hodor.devices.usable_cores() >= 1
+from hodor.program import run
+def main(arguments):
+    print(os.environ.get("GOMP_SPINCOUNT"), "torch" in sys.modules)
+    return 0
+run(main)
+"""
+    environment = {name: value for name, value in os.environ.items() if name not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
+    environment |= {"OMP_WAIT_POLICY": policy} if policy else {}
+    finished = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, check=False, capture_output=True, text=True
+    )
+    assert finished.stdout == f"{None if policy else 1000} False\n", finished.stderr

@@ -1,1 +1,1 @@
-"""How fast this machine segments: measurements, a twin of the network without our fast paths, and the report."""
+"""How fast this machine segments: measurements, and the report."""

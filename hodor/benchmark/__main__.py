@@ -1,7 +1,9 @@
 """`python -m hodor.benchmark` is the same as `hodor benchmark`."""
 
-from hodor.benchmark.main import main
+import sys
+
+from hodor.cli import main
 from hodor.program import run
 
 if __name__ == "__main__":
-    run(main)
+    run(main, ["benchmark", *sys.argv[1:]])

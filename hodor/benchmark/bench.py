@@ -1,7 +1,6 @@
 """What is measured: a network, and synthetic videos that it follows objects through with a full memory."""
 
 import itertools
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -29,19 +28,16 @@ class Sizes:
     Attributes:
         frame: of the video that most sections use.
         min_dim: shorter side of that video as the network sees it.
-        window: how many earlier frames are remembered.
+        window: how many earlier frames are in memory.
         objects: in the video.
         object_counts: of the section `objects`.
-        windows: of the section `window`.
-        sides: shorter sides of the section `resolution`; frames are 16:9.
         small: frame of the long video.
         long: its number of frames.
         files: frames that are read and written.
         followed: frames of the section `modes`.
-        rounds: measurements of each thing.
+        rounds: of every measurement.
         matrix: side of the large matrices.
         convolution: channels, height and width of the large convolution.
-        copied: 10^9 bytes that the large copy reads and writes.
     """
 
     frame: tuple[int, int] = (480, 854)
@@ -49,8 +45,6 @@ class Sizes:
     window: int = 7
     objects: int = 2
     object_counts: tuple[int, ...] = (1, 2, 5, 10, 20, 44)
-    windows: tuple[int, ...] = (1, 3, 7, 15, 31)
-    sides: tuple[int, ...] = (240, 480, 720, 1080, 2160)
     small: tuple[int, int] = (96, 160)
     long: int = 600
     files: int = 12
@@ -58,49 +52,10 @@ class Sizes:
     rounds: int = 5
     matrix: int = 3072
     convolution: tuple[int, int, int] = (256, 128, 232)
-    copied: float = 1.0
 
 
 FULL = Sizes()
-QUICK = Sizes(
-    frame=(48, 80),
-    min_dim=64,
-    window=3,
-    object_counts=(1, 3),
-    windows=(1, 2),
-    sides=(32, 64),
-    small=(32, 48),
-    long=16,
-    files=3,
-    followed=3,
-    rounds=2,
-    matrix=64,
-    convolution=(16, 16, 16),
-    copied=0.001,
-)
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What all measurements of a report have in common.
-
-    Attributes:
-        checkpoint: the network; None = the paper's with random weights, which computes as long.
-        device: its name.
-        precision: of the network.
-        threads: that PyTorch computes with on the CPU.
-        quick: whether sizes are tiny, to see that everything works.
-    """
-
-    checkpoint: Path | None
-    device: str
-    precision: Precision
-    threads: int
-    quick: bool
-
-    @property
-    def sizes(self) -> Sizes:
-        return QUICK if self.quick else FULL
+QUICK = Sizes((48, 80), 64, 3, 2, (1, 3), (32, 48), long=16, files=3, followed=3, rounds=2, matrix=64, convolution=(16, 16, 16))
 
 
 @dataclass(frozen=True)
@@ -130,81 +85,76 @@ class Tracking:
     """A video in progress, in its steady state: objects are known and the temporal window is full."""
 
     def __init__(self, segmenter: Segmenter, video: Video, window: int) -> None:
-        """Begins the video, warms up by a frame, and fills the memory with copies of that frame's descriptors."""
+        """Begins the video, warms up by a frame, and fills the memory with copies of that frame's descriptors.
+
+        What they hold doesn't change how long a frame takes, only how many there are; so a large window needn't be waited for.
+        """
         self.segmenter = segmenter
         self._frames = itertools.cycle(video.frames)
         segmenter.reset()
         segmenter.step(next(self._frames), video.masks)
         self.step()
-        segmenter.load_state_dict(filled(segmenter.state_dict(), window))
+        state = segmenter.state_dict()
+        tracker, memory = state["tracker"], state["tracker"]["memory"]
+        slots = dict.fromkeys(range(window + 1), memory["slots"][tracker["frame"]])
+        full = tracker | {"frame": window, "memory": memory | {"slots": slots}}
+        segmenter.load_state_dict(state | {"tracker": full})
 
     def step(self) -> torch.Tensor:
         """Segments the next frame of the video, which begins again at its end: label map [H, W]."""
         return self.segmenter.step(next(self._frames))
 
 
-def filled(state: dict[str, Any], window: int) -> dict[str, Any]:
-    """The state of a segmenter as if its last frame had been seen often enough to fill the window.
-
-    What is remembered doesn't change how long a frame takes, only how much; this way a window of 31 needn't be waited for.
-    """
-    tracker, memory = state["tracker"], state["tracker"]["memory"]
-    latest = memory["slots"][tracker["frame"]]
-    slots = dict.fromkeys(range(window + 1), latest)
-    return state | {"tracker": tracker | {"frame": window, "memory": memory | {"slots": slots}}}
-
-
 class Bench:
     """A network on its device, ready to be measured."""
 
-    def __init__(self, setting: Setting) -> None:
+    def __init__(
+        self, checkpoint: Path | None = None, device: str = "auto", precision: Precision = "float32", *, quick: bool = False
+    ) -> None:
         """Loads or builds the network and brings this process into the state that the inference program computes in.
+
+        Args:
+            checkpoint: the network; None = the paper's with random weights, which computes as long.
+            device: its name.
+            precision: of the network.
+            quick: make sizes tiny, to see that everything works.
 
         Raises:
             HodorError: there is no such device or checkpoint.
         """
-        self.setting = setting
-        self.sizes = setting.sizes
-        self.device = choose_device(setting.device)
-        torch.set_num_threads(setting.threads)
-        if setting.precision == "float32":
+        self.precision, self.quick = precision, quick
+        self.sizes = QUICK if quick else FULL
+        self.device = choose_device(device)
+        if precision == "float32":
             torch.backends.cudnn.allow_tf32 = False
-        self.model = _network(setting.checkpoint).requires_grad_(False).to(self.device)
-        self.repeats = 1 if self.device.type == "cpu" or setting.quick else 20  # frames per measurement
+        self.model = (_random_network() if checkpoint is None else load(checkpoint).model).requires_grad_(False)
+        self.model.to(self.device)
+        self.repeats = 1 if self.device.type == "cpu" or quick else 20  # frames per measurement
 
     @cached_property
     def video(self) -> Video:
         """The video that most sections use."""
         return Video.drawn(self.sizes.frame, max(self.sizes.objects, *self.sizes.object_counts))
 
-    def segmenter(
-        self, *, model: HODOR | None = None, min_dim: int | None = None, window: int | None = None, **options: Any
-    ) -> Segmenter:
-        """By another network, at another size or window than usual, with more options; a frame's sides are at most 1 : 2."""
-        side = self.sizes.min_dim if min_dim is None else min_dim
-        return Segmenter(
-            self.model if model is None else model,
-            temporal_window=self.sizes.window if window is None else window,
-            min_dim=side,
-            max_dim=2 * side,
-            device=self.device,
-            **({"precision": self.setting.precision} | options),
-        )
+    def segmenter(self, model: HODOR | None = None, *, min_dim: int | None = None, **options: Any) -> Segmenter:
+        """By another network, at another size or with other options than usual; a frame's sides are at most 1 : 2."""
+        side = min_dim or self.sizes.min_dim
+        usual = {"temporal_window": self.sizes.window, "precision": self.precision, "device": self.device}
+        return Segmenter(model or self.model, min_dim=side, max_dim=2 * side, **(usual | options))
 
-    def tracking(self, *, model: HODOR | None = None, objects: int | None = None, window: int | None = None) -> Tracking:
+    def tracking(self, model: HODOR | None = None, *, objects: int | None = None, window: int | None = None) -> Tracking:
         """The usual video in progress, by another network, with another number of objects or another window than usual."""
-        video = self.video.of_objects(self.sizes.objects if objects is None else objects)
-        return Tracking(self.segmenter(model=model, window=window), video, self.sizes.window if window is None else window)
+        window = window or self.sizes.window
+        video = self.video.of_objects(objects or self.sizes.objects)
+        return Tracking(self.segmenter(model, temporal_window=window), video, window)
 
 
-def _network(checkpoint: Path | None) -> HODOR:
-    if checkpoint is not None:
-        return load(checkpoint).model
+def _random_network() -> HODOR:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return build_model(PAPER).eval()
 
 
-def label(size: Sequence[int]) -> str:
+def label(size: tuple[int, int]) -> str:
     """(height, width) as people write it: 854x480."""
     return f"{size[1]}x{size[0]}"

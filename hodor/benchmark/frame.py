@@ -1,157 +1,152 @@
-"""The section `frame`: what one frame takes, part by part, against the plain twin, and with files."""
+"""The section `frame`: what one frame takes, part by part, against the network's plain twin, and from files to files."""
 
 import copy
 import itertools
-import logging
 import tempfile
-from collections.abc import Callable
-from functools import partial
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
-import numpy as np
 import torch
 from PIL import Image
 
-from hodor.benchmark.bench import Bench, Video, label
-from hodor.benchmark.measuring import in_turns, ratios
-from hodor.benchmark.plain import plain
-from hodor.devices import precision_context
+from hodor.benchmark.bench import Bench, Tracking, label
+from hodor.benchmark.measuring import Times, in_turns, ratios, wait
+from hodor.benchmark.report import ratio, shown, text
 from hodor.formats import run_length
 from hodor.formats.inference_json import InferenceSequence
-from hodor.inference.label_map import label_map
-from hodor.inference.memory import DescriptorMemory
+from hodor.inference import segmenter as segmenter_module
 from hodor.inference.results import ResultsFolder
+from hodor.inference.segmenter import Segmenter
 from hodor.inference.sequences import segment_sequence
 from hodor.media.sizes import network_size
-from hodor.modelling.soft_masks import resize
+from hodor.modelling.plain import plain
 from hodor.synthetic.davis_folder import JPEG_QUALITY
 
-_LOGGER = logging.getLogger(__name__)
+PARTS = {
+    "prepare": "bring to size and normalise",
+    "extract_features": "features (Swin, pyramid)",
+    "segment": "decoder",
+    "describe": "encoder",
+    "label_map": "label map",
+}
 
 
 def frame(bench: Bench) -> dict[str, Any]:
-    """Measures a frame in the steady state, everything but files in turns."""
+    """What one frame takes, part by part, against the network's plain twin, and from files to files."""
     sizes = bench.sizes
-    parts = Parts(bench)
     twin = copy.deepcopy(bench.model, {id(weights): weights for weights in bench.model.parameters()})  # the same weights
-    _LOGGER.info("frame: the network, its plain twin and its parts, in turns")
+    ours = bench.tracking()
     with plain(twin):
-        runs: dict[str, Callable[[], object]] = {"network": bench.tracking().step, "plain": bench.tracking(model=twin).step}
-        runs |= {f"part: {name}": run for name, run in parts.runs().items()}
+        theirs = bench.tracking(twin)
+        runs = {"network": ours.step, "plain": theirs.step}
         times = in_turns(runs, bench.device, rounds=sizes.rounds, repeats=bench.repeats)
-    _LOGGER.info("frame: agreement of the network and its plain twin")
-    agreement = parts.agreement()
-    _LOGGER.info("frame: from files to files")
+        agreement = _agreement(bench, ours.segmenter, theirs.segmenter)
+    parts, against = _parts(bench, ours), ratios(times["plain"], times["network"])
+    files = _with_files(bench)
+    table = [
+        ("", "time"),
+        ("network: a frame in memory to its label map", text(times["network"])),
+        *((f"- {PARTS[name]}", text(took)) for name, took in parts.items()),
+        ("plain twin", text(times["plain"])),
+        (f"from JPEG to PNG, mean of {files['frames']} frames", text(files["seconds"])),
+    ]
+    note = (
+        f"The plain twin gives the same label in {100 * agreement['equal_pixels']:.3f} % of pixels; "
+        f"logits differ by {agreement['logits_difference']:.1e} of their norm."
+    )
+    said = [("time of the plain twin / ours", ratio(against))]
+    shown_at = label(network_size(*sizes.frame, sizes.min_dim, 2 * sizes.min_dim))
+    title = f"A frame (network {shown_at}, {sizes.window} frames in memory)"
     return {
-        "frame_size": label(sizes.frame),
-        "network_size": label(parts.network),
-        "objects": sizes.objects,
+        **shown(title, bench, table, ratios=said, note=note),
+        "network_size": shown_at,
         "window": sizes.window,
         "network": times["network"].as_json(),
-        "parts": {name: times[f"part: {name}"].as_json() for name in parts.runs()},
+        "parts": {name: took.as_json() for name, took in parts.items()},
         "plain": times["plain"].as_json(),
-        "plain_against_ours": ratios(times["plain"], times["network"]),
+        "plain_against_ours": against,
         "agreement": agreement,
-        "with_files": with_files(bench),
+        "with_files": files,
     }
 
 
-class Parts:
-    """The steps that a frame goes through, one by one; each works on what those before made of one and the same frame."""
+@contextmanager
+def _watched(segmenter: Segmenter, device: torch.device) -> Iterator[dict[str, tuple[float, Any]]]:
+    """A context in which every part of a frame leaves its seconds and its result, by its name in `PARTS`."""
+    found: dict[str, tuple[float, Any]] = {}
 
-    def __init__(self, bench: Bench) -> None:
-        self._bench, self._model, self._video = bench, bench.model, bench.video
-        self.network = network_size(*bench.sizes.frame, bench.sizes.min_dim, 2 * bench.sizes.min_dim)
-        state = bench.tracking().segmenter.state_dict()["tracker"]
-        memory = DescriptorMemory(bench.sizes.window)
-        memory.load_state_dict(state["memory"])
-        self._ids = list(state["object_ids"])
-        self._recollection = memory.recall(state["frame"] + 1, self._ids)
+    def watch(owner: object, method: str, part: str) -> Any:
+        run = getattr(owner, method)
 
-    def runs(self) -> dict[str, Callable[[], object]]:
-        """What each part does, by the part's name."""
-        with torch.inference_mode(), precision_context(self._bench.device, self._bench.setting.precision):
-            prepared = self._prepare(self._video.frames[-1])
-            features = self._model.extract_features(prepared)
-            logits = self._segment(features)
-        return {
-            "prepare": self._inside(lambda: self._prepare(self._video.frames[-1])),
-            "extract_features": self._inside(lambda: self._model.extract_features(prepared)),
-            "segment": self._inside(lambda: self._segment(features)),
-            "describe": self._inside(lambda: self._model.describe_predicted(features, logits)),
-            "label_map": self._inside(lambda: self._labels(logits)),
-        }
+        def call(*arguments: Any, **options: Any) -> Any:
+            wait(device)
+            started = time.perf_counter()
+            result = run(*arguments, **options)
+            wait(device)
+            found[part] = time.perf_counter() - started, result
+            return result
 
-    def agreement(self) -> dict[str, Any]:
-        """Compares the network with its plain twin on all frames of the video, with the same memory.
+        return mock.patch.object(owner, method, call)
 
-        Returns:
-            equal_pixels: share of pixels with the same label.
-            logits_difference: the largest, over frames, norm of the difference over norm of the twin's logits.
-            largest_difference: of any logit, over the root mean square of the frame's logits.
-        """
-        equal, relative, largest = [], [], []
-        for image in self._video.frames:
-            ours, our_labels = self._inside(partial(self._result, image))()
-            with plain(self._model):
-                theirs, their_labels = self._inside(partial(self._result, image))()
-            equal.append((our_labels == their_labels).float().mean().item())
-            difference = (ours - theirs).double()
-            relative.append((difference.norm() / theirs.double().norm()).item())
-            largest.append((difference.abs().max() / theirs.double().square().mean().sqrt()).item())
-        return {
-            "frames": len(equal),
-            "equal_pixels": sum(equal) / len(equal),
-            "logits_difference": max(relative),
-            "largest_difference": max(largest),
-        }
-
-    def _inside(self, run: Callable[[], Any]) -> Callable[[], Any]:
-        """The same in the context that the segmenter computes in."""
-
-        def inside() -> Any:
-            with torch.inference_mode(), precision_context(self._bench.device, self._bench.setting.precision):
-                return run()
-
-        return inside
-
-    def _result(self, image: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        """A frame [H, W, 3] -> logits [1, K + I, h, w] and label map [H, W]."""
-        logits = self._segment(self._model.extract_features(self._prepare(image)))
-        return logits, self._labels(logits)
-
-    def _prepare(self, image: np.ndarray) -> torch.Tensor:
-        tensor = torch.as_tensor(image).permute(2, 0, 1)[None].to(self._bench.device).float()
-        return self._model.prepare(resize(tensor, self.network))
-
-    def _segment(self, features: Any) -> torch.Tensor:
-        known = self._recollection
-        absent = {"objects_absent": known.objects_absent, "background_absent": known.background_absent}
-        return self._model.segment(features, known.objects, known.background, **absent).float()
-
-    def _labels(self, logits: torch.Tensor) -> torch.Tensor:
-        background_channels, size = self._model.num_background_channels, self._bench.sizes.frame
-        options: dict[str, Any] = {"num_background_channels": background_channels, "network": self.network, "size": size}
-        return label_map(logits, self._ids, {}, **options).labels
+    model = segmenter.model
+    with (
+        watch(segmenter, "_prepare", "prepare"),
+        watch(model, "extract_features", "extract_features"),
+        watch(model, "segment", "segment"),
+        watch(model, "describe_predicted", "describe"),
+        watch(segmenter_module, "label_map", "label_map"),
+    ):
+        yield found
 
 
-def with_files(bench: Bench) -> dict[str, Any]:
+def _parts(bench: Bench, tracking: Tracking) -> dict[str, Times]:
+    rounds = []
+    with _watched(tracking.segmenter, bench.device) as found:
+        for _ in range(bench.sizes.rounds):
+            tracking.step()
+            rounds.append({part: took for part, (took, _) in found.items()})
+    return {part: Times(tuple(each[part] for each in rounds)) for part in PARTS}
+
+
+def _agreement(bench: Bench, ours: Segmenter, theirs: Segmenter) -> dict[str, Any]:
+    """Compares two segmenters on all frames of the video, with the same memory.
+
+    Returns:
+        equal_pixels: share of pixels with the same label.
+        logits_difference: the largest, over frames, norm of the difference over norm of the latter's logits.
+        largest_difference: of any logit, over the root mean square of the frame's logits.
+    """
+    state, equal, relative, largest = ours.state_dict(), [], [], []
+    for image in bench.video.frames:
+        logits, labels = [], []
+        for segmenter in (ours, theirs):
+            segmenter.load_state_dict(state)
+            with _watched(segmenter, bench.device) as found:
+                labels.append(segmenter.step(image))
+                logits.append(found["segment"][1].double())
+        difference = logits[0] - logits[1]
+        equal.append((labels[0] == labels[1]).float().mean().item())
+        relative.append((difference.norm() / logits[1].norm()).item())
+        largest.append((difference.abs().max() / logits[1].square().mean().sqrt()).item())
+    mean = sum(equal) / len(equal)
+    found_in = {"frames": len(equal), "equal_pixels": mean}
+    return found_in | {"logits_difference": max(relative), "largest_difference": max(largest)}
+
+
+def _with_files(bench: Bench) -> dict[str, Any]:
     """A sequence of JPEGs to palette PNGs as the inference program does it: seconds per frame, first frame included."""
-    sizes = bench.sizes
-    count = sizes.files * bench.repeats
+    count, video = bench.sizes.files * bench.repeats, bench.video.of_objects(bench.sizes.objects)
+    paths = tuple(f"{index:05d}.jpg" for index in range(count))
+    masks = {object_id: run_length.encode(mask) for object_id, mask in video.masks.items()}
+    sequence = InferenceSequence("video", paths, {0: masks})
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        sequence = write_sequence(folder, bench.video.of_objects(sizes.objects), count)
-        with ResultsFolder(folder / "output", youtube_vos=False, with_overlays=False).writing(sequence, {}) as writer:
+        for path, image in zip(paths, itertools.cycle(video.frames), strict=False):
+            Image.fromarray(image).save(folder / path, quality=JPEG_QUALITY)
+        with ResultsFolder(folder / "output").writing(sequence, {}) as writer:
             timing = segment_sequence(bench.segmenter(), sequence, folder, writer, lambda: None)
     return {"frames": count, "seconds": timing.total / count, "network_seconds": timing.network / count}
-
-
-def write_sequence(folder: Path, video: Video, count: int) -> InferenceSequence:
-    """Writes a video of `count` frames, which repeats itself, as JPEGs; its masks are given in its first frame."""
-    paths = [f"{index:05d}.jpg" for index in range(count)]
-    for path, image in zip(paths, itertools.cycle(video.frames), strict=False):
-        Image.fromarray(image).save(folder / path, quality=JPEG_QUALITY)
-    masks = {object_id: run_length.encode(mask) for object_id, mask in video.masks.items()}
-    return InferenceSequence("video", tuple(paths), {0: masks})

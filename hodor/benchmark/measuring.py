@@ -37,7 +37,7 @@ class Times:
 def in_turns(
     runs: Mapping[Key, Callable[[], object]], device: torch.device, *, rounds: int, repeats: int = 1
 ) -> dict[Key, Times]:
-    """Measures several things side by side: in each round each is run, so that a disturbed minute doesn't hit one alone.
+    """Measures side by side: in each round each is run, so that a disturbed minute doesn't hit one alone.
 
     Args:
         runs: what to run; each is run once before, to warm up.
@@ -59,12 +59,18 @@ def in_turns(
 
 def seconds(run: Callable[[], object], device: torch.device, *, repeats: int = 1) -> float:
     """Seconds per run, measured over `repeats` with the device idle at both ends."""
-    _wait(device)
+    wait(device)
     started = time.perf_counter()
     for _ in range(repeats):
         run()
-    _wait(device)
+    wait(device)
     return (time.perf_counter() - started) / repeats
+
+
+def wait(device: torch.device) -> None:
+    """Until the device has done what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def ratios(slower: Times, faster: Times) -> dict[str, float]:
@@ -79,31 +85,14 @@ def last_against_second_quarter(values: Sequence[float]) -> float:
     return statistics.median(values[-quarter:]) / statistics.median(values[quarter : 2 * quarter])
 
 
-def resident_memory() -> int:
-    """Bytes of this process that lie in memory now."""
-    return _from_status("VmRSS")
+def resident_memory(line: str = "VmRSS") -> int:
+    """Bytes of this process that lie in memory now, or by "VmHWM" that ever did.
 
-
-def peak_memory(device: torch.device) -> int:
-    """The most bytes ever in use: by PyTorch on a CUDA device, elsewhere by this process."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    return _from_status("VmHWM")
-
-
-def _from_status(key: str) -> int:
-    """A line of the kernel's account of this process, in bytes; where there is none, the peak that `getrusage` knows.
-
-    `getrusage` alone would not do: a process inherits the peak of the one that started it.
+    From the kernel's account; where there is none, the peak that `getrusage` knows. That alone would not do: a process inherits
+    the peak of the one that started it.
     """
-    lines = _STATUS.read_text().splitlines() if _STATUS.is_file() else []
-    for line in lines:
-        name, _, value = line.partition(":")
-        if name == key:
+    for text in _STATUS.read_text().splitlines() if _STATUS.is_file() else []:
+        name, _, value = text.partition(":")
+        if name == line:
             return int(value.split()[0]) * 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

@@ -3,11 +3,12 @@
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
 from hodor.errors import HodorError
+from hodor.modelling.descriptors import DescribedFrames
 
 
 @dataclass
@@ -16,22 +17,6 @@ class _Slot:
 
     objects: dict[int, torch.Tensor]
     background: torch.Tensor | None
-
-
-class Recollection(NamedTuple):
-    """Descriptors of T frames, as the network reads them.
-
-    Attributes:
-        objects: [1, I, T, C], zeros where absent.
-        background: [1, Qb, T, C], zeros where absent.
-        objects_absent: [1, I, T] bool; None where all are known.
-        background_absent: [1, Qb, T] bool; None likewise.
-    """
-
-    objects: torch.Tensor
-    background: torch.Tensor
-    objects_absent: torch.Tensor | None
-    background_absent: torch.Tensor | None
 
 
 class DescriptorMemory:
@@ -80,10 +65,11 @@ class DescriptorMemory:
         if self._reference_background is None:
             self._reference_background = (frame, background[0])
 
-    def recall(self, frame: int, object_ids: Sequence[int]) -> Recollection:
+    def recall(self, frame: int, object_ids: Sequence[int]) -> DescribedFrames:
         """What is known of some objects and the background at a frame: its window, and the permanent slot where there is one.
 
-        Each object must be known in at least one of these frames.
+        Each object must be known in at least one of these T frames. Descriptors [1, I, T, C] and [1, Qb, T, C] are zeros where
+        absent.
 
         Raises:
             HodorError: nothing is known, since the frames before weren't written.
@@ -104,7 +90,7 @@ class DescriptorMemory:
         of_objects = tuple(tuple(object_id not in slot.objects for slot in slots) for object_id in object_ids)
         of_background = (tuple(slot.background is None for slot in slots),) * len(known_background)
         objects_absent, background_absent = _flags(of_objects, objects.device), _flags(of_background, objects.device)
-        return Recollection(objects[None], background[None], objects_absent, background_absent)
+        return DescribedFrames(objects[None], background[None], objects_absent, background_absent)
 
     def forget_object(self, object_id: int) -> None:
         """Drops an object from every frame."""

@@ -40,6 +40,31 @@ def overlay_name(image_path: str) -> str:
 
 
 @dataclass(frozen=True)
+class ResultsFormat:
+    """The form in which a benchmark wants the masks.
+
+    Attributes:
+        masks: name of the folder for label maps, in `folder`, and in the archive where there is one.
+        palette: [256, 3] uint8, the colours of the label maps.
+        archive: name of the archive that the server wants, "" for none.
+    """
+
+    masks: str
+    palette: np.ndarray
+    archive: str = ""
+
+
+DAVIS = ResultsFormat("results", davis_palette())
+_FORMATS = {"youtube_vos_val": ResultsFormat("Annotations", youtube_vos_palette(), "Annotations.zip")}
+"""Of data sets whose benchmarks want another form than DAVIS'."""
+
+
+def results_format(dataset: str) -> ResultsFormat:
+    """The form for a data set, by its name as the user gives it."""
+    return _FORMATS.get(dataset, DAVIS)
+
+
+@dataclass(frozen=True)
 class SequenceWriter:
     """Writes the frames of one sequence.
 
@@ -65,11 +90,11 @@ class SequenceWriter:
 class ResultsFolder:
     """The output of a run. A sequence is complete or absent, and knows the settings it was made with."""
 
-    def __init__(self, folder: Path, *, youtube_vos: bool, with_overlays: bool) -> None:
+    def __init__(self, folder: Path, results_format: ResultsFormat = DAVIS, *, with_overlays: bool = False) -> None:
         self.folder = folder
-        self.masks = folder / ("Annotations" if youtube_vos else "results")
-        self.archive = folder / "Annotations.zip" if youtube_vos else None
-        self._palette = youtube_vos_palette() if youtube_vos else davis_palette()
+        self.masks = folder / results_format.masks
+        self.archive = folder / results_format.archive if results_format.archive else None
+        self._palette = results_format.palette
         self._with_overlays = with_overlays
 
     def is_finished(self, sequence: InferenceSequence, settings: Mapping[str, Any]) -> bool:
@@ -104,14 +129,14 @@ class ResultsFolder:
             self.archive.unlink(missing_ok=True)
 
     def write_archive(self, sequences: Iterable[InferenceSequence]) -> None:
-        """Packs the frames that the server wants back, of these sequences only, as `Annotations/<sequence>/<frame>.png`."""
+        """Packs the frames that the server wants back, of these sequences only, as `<masks>/<sequence>/<frame>.png`."""
         if self.archive is None:
             return
         with written_aside(self.archive) as aside, zipfile.ZipFile(aside, "w", zipfile.ZIP_STORED) as archive:
             for sequence in sequences:
                 for file in sequence.eval_files or sequence.image_paths:
                     name = f"{sequence.id}/{mask_name(file)}"
-                    archive.write(self.masks / name, f"Annotations/{name}")
+                    archive.write(self.masks / name, f"{self.masks.name}/{name}")
 
     def _marker(self, sequence: InferenceSequence) -> Path:
         return self.folder / "finished" / f"{sequence.id}.json"

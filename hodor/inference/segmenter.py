@@ -19,8 +19,8 @@ from hodor.checkpoints.checkpoint import Checkpoint
 from hodor.devices import Precision, choose_device, precision_context
 from hodor.errors import HodorError
 from hodor.formats.inference_json import MAX_OBJECT_ID
-from hodor.inference.compiled import CompiledNetwork
-from hodor.inference.label_map import LabelMap, label_map
+from hodor.inference.compiled import compiled as compiled_network
+from hodor.inference.logits_to_labels import LabelMap, label_map
 from hodor.inference.tracker import DescriptorTracker
 from hodor.media.sizes import network_size
 from hodor.modelling.features import Features
@@ -79,7 +79,7 @@ class Segmenter:
         self._look_ahead = look_ahead
         self._begin = functools.partial(
             DescriptorTracker,
-            CompiledNetwork(self.model) if compiled else self.model,
+            compiled_network(self.model) if compiled else self.model,
             temporal_window=temporal_window,
             permanent_reference=permanent_reference,
             constant_frames=compiled,

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from hodor.devices import is_out_of_memory
 from hodor.errors import HodorError
 from hodor.formats.inference_json import InferenceSequence
 from hodor.inference.results import ResultsFolder, SequenceWriter
@@ -44,7 +45,7 @@ class Timing:
 
 
 @dataclass(frozen=True)
-class SequenceJob:
+class SegmentationJob:
     """What is to be done for one sequence.
 
     Attributes:
@@ -61,7 +62,7 @@ class SequenceJob:
 
 
 @dataclass
-class Outcome:
+class SegmentationOutcome:
     """What came of several sequences.
 
     Attributes:
@@ -74,8 +75,8 @@ class Outcome:
 
 
 def segment_sequences(
-    segmenter: Segmenter, jobs: Sequence[SequenceJob], images: Path, results: ResultsFolder, progress: "tqdm[Any]"
-) -> Outcome:
+    segmenter: Segmenter, jobs: Sequence[SegmentationJob], images: Path, results: ResultsFolder, progress: "tqdm[Any]"
+) -> SegmentationOutcome:
     """Segments sequences one after the other; one that fails doesn't stop the others.
 
     Args:
@@ -88,7 +89,7 @@ def segment_sequences(
     Raises:
         OSError: the disk is full.
     """
-    outcome = Outcome()
+    outcome = SegmentationOutcome()
     for job in jobs:
         name = job.sequence.id
         progress.set_description(name)
@@ -110,11 +111,6 @@ def segment_sequences(
             )
         progress.update(before + job.frames - progress.n)
     return outcome
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether memory ran out, on the GPU or, of which torch makes a plain RuntimeError, on the CPU."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error)
 
 
 def segment_sequence(

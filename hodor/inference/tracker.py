@@ -5,17 +5,10 @@ from typing import Any
 
 import torch
 
-from hodor.inference.compiled import Network
 from hodor.inference.memory import DescriptorMemory
 from hodor.modelling.features import Features
-from hodor.modelling.soft_masks import (
-    background_of_given_masks,
-    background_of_predicted_masks,
-    object_probabilities,
-    resize,
-    shrink,
-    shrink_keeping_small,
-)
+from hodor.modelling.model import HODOR
+from hodor.modelling.soft_masks import shrink_keeping_small
 
 
 class DescriptorTracker:
@@ -27,7 +20,7 @@ class DescriptorTracker:
     """
 
     def __init__(
-        self, model: Network, *, temporal_window: int, permanent_reference: bool = False, constant_frames: bool = False
+        self, model: HODOR, *, temporal_window: int, permanent_reference: bool = False, constant_frames: bool = False
     ) -> None:
         """Begins a video; the numbers are those of `DescriptorMemory`."""
         self.model = model
@@ -70,18 +63,10 @@ class DescriptorTracker:
             self._take_up(features, new_masks, first=not known)
         if not known:
             return None
-        recollection = self.memory.recall(self._frame, self.object_ids)
-        logits = self.model.segment(
-            features,
-            recollection.objects,
-            recollection.background,
-            objects_absent=recollection.objects_absent,
-            background_absent=recollection.background_absent,
-        ).float()
+        logits = self.model.segment(features, self.memory.recall(self._frame, self.object_ids)).float()
         if remember:
-            masks = self._masks_to_describe(logits, new_masks)
-            background = background_of_predicted_masks(masks, self.model.num_background)
-            described = self.model.describe(features, masks, background)
+            given = {self.object_ids.index(object_id): mask for object_id, mask in new_masks.items()}
+            described = self.model.describe_predicted(features, logits, given=given)
             self.memory.write(self._frame, self.object_ids, described.objects, described.background)
         return logits
 
@@ -102,30 +87,10 @@ class DescriptorTracker:
 
     def _take_up(self, features: Features, new_masks: Mapping[int, torch.Tensor], *, first: bool) -> None:
         """Describes given masks and remembers them, with the background only if nothing was known before."""
-        masks = torch.stack(list(new_masks.values()))[None]
-        shrunk, vanished = shrink_keeping_small(masks)
-        block = (shrunk * vanished[..., None, None]).amax(dim=1, keepdim=True)
-        background = background_of_given_masks(masks, self.model.num_background) * (1 - block)
-        described = self.model.describe(features, shrunk, background)
-        ids = list(new_masks)
-        self.vanishing = [object_id for object_id, gone in zip(ids, vanished[0].tolist(), strict=True) if gone]
+        ids, masks = list(new_masks), torch.stack(list(new_masks.values()))[None]
+        described = self.model.describe_given(features, masks, keep_small=True)
+        vanished = shrink_keeping_small(masks)[1][0].tolist()
+        self.vanishing = [object_id for object_id, gone in zip(ids, vanished, strict=True) if gone]
         self.memory.write(self._frame, ids, described.objects, described.background if first else None)
         self.memory.write_reference(self._frame, ids, described.objects, described.background)
         self.object_ids = sorted({*self.object_ids, *ids})
-
-    def _masks_to_describe(self, logits: torch.Tensor, new_masks: Mapping[int, torch.Tensor]) -> torch.Tensor:
-        """Soft masks [1, I, H/8, W/8] of all objects: predicted ones, overridden by those that were given."""
-        background_channels = self.model.num_background_channels
-        if not new_masks:
-            return object_probabilities(logits, background_channels)
-        size = (4 * logits.shape[-2], 4 * logits.shape[-1])
-        masks = resize(logits.softmax(dim=1)[:, background_channels:], size)
-        for object_id, mask in new_masks.items():
-            masks = masks * (1 - mask)
-            masks[:, self.object_ids.index(object_id)] = mask
-        shrunk = shrink(masks)
-        for object_id in self.vanishing:
-            block = shrink_keeping_small(new_masks[object_id][None, None])[0][:, 0]
-            shrunk = shrunk * (1 - block)
-            shrunk[:, self.object_ids.index(object_id)] = block
-        return shrunk

@@ -6,11 +6,61 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from hodor.modelling.descriptor_attention import DescribedFrames, DescriptorAttention
+from hodor.modelling.descriptors import DescribedFrames, Embeddings
 from hodor.modelling.features import Features
 from hodor.modelling.kernels.deformable_convolution import DeformableConvolution
 from hodor.modelling.kernels.linear import Linear
 from hodor.modelling.position_encoding import sine_position_encoding
+
+
+class DescriptorAttention(nn.Module):
+    """Multi-head attention from pixels to descriptors, with own projections for objects and background and none after it."""
+
+    def __init__(self, channels: int, num_heads: int, *, dropout: float, logit_dropout: bool) -> None:
+        super().__init__()
+        if channels % num_heads:
+            raise ValueError(f"{num_heads} heads don't divide {channels} channels")
+        self.num_heads = num_heads
+        self.logit_dropout = logit_dropout
+        self.query_projection = Linear(channels, channels)
+        self.object_key_projection = nn.Linear(channels, channels)
+        self.object_value_projection = nn.Linear(channels, channels)
+        self.background_key_projection = nn.Linear(channels, channels)
+        self.background_value_projection = nn.Linear(channels, channels)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, query: torch.Tensor, memory: DescribedFrames, embeddings: Embeddings) -> torch.Tensor:
+        """Pixels [B, P, C] -> [B, P, C], weighted sums of projected descriptors."""
+        object_keys = memory.objects + embeddings.object
+        background_keys = memory.background + embeddings.background[:, None]
+        keys = _sequence(self.object_key_projection(object_keys), self.background_key_projection(background_keys))
+        values = _sequence(self.object_value_projection(memory.objects), self.background_value_projection(memory.background))
+        q, k, v = (self._split_heads(x) for x in (self.query_projection(query), keys, values))
+        absent = memory.absent()
+        if self.training:  # also without dropout: the backward pass of fused attention is slow on CPUs for so few keys
+            result = self._attend_in_training(q, k, v, absent)
+        else:
+            mask = None if absent is None else ~absent[:, None, None]
+            result = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        return result.transpose(1, 2).flatten(2)
+
+    def _attend_in_training(
+        self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, absent: torch.Tensor | None
+    ) -> torch.Tensor:
+        """[B, heads, P, d], twice [B, heads, N, d], [B, N] -> [B, heads, P, d]."""
+        logits = (q * q.shape[-1] ** -0.5) @ k.transpose(2, 3)
+        if self.logit_dropout:
+            logits = self.dropout(logits)
+        if absent is not None:
+            logits = logits.masked_fill(absent[:, None, None], float("-inf"))
+        weights = logits.softmax(dim=3)
+        if not self.logit_dropout:
+            weights = self.dropout(weights)
+        return weights @ v
+
+    def _split_heads(self, x: torch.Tensor) -> torch.Tensor:
+        """[B, N, C] -> [B, heads, N, C / heads]."""
+        return x.unflatten(2, (self.num_heads, -1)).transpose(1, 2)
 
 
 class DecoderLayer(nn.Module):
@@ -30,13 +80,16 @@ class DecoderLayer(nn.Module):
         self.pre_norm = pre_norm
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: torch.Tensor, position: torch.Tensor | None, memory: DescribedFrames) -> torch.Tensor:
+    def forward(
+        self, x: torch.Tensor, position: torch.Tensor | None, memory: DescribedFrames, embeddings: Embeddings
+    ) -> torch.Tensor:
         """Improves a map.
 
         Args:
             x: [B, h, w, C].
             position: position encoding [1, h * w, C] that queries add, or None.
             memory: the descriptors to look at.
+            embeddings: of the kinds of descriptors.
 
         Returns:
             [B, h, w, C].
@@ -45,7 +98,7 @@ class DecoderLayer(nn.Module):
         x = x + convolved.permute(0, 2, 3, 1)
         pixels = x.flatten(1, 2)
         query = pixels if position is None else pixels + position
-        pixels = self.norm_attention(pixels + self.dropout(self.attention(query, memory)))
+        pixels = self.norm_attention(pixels + self.dropout(self.attention(query, memory, embeddings)))
         change = self.dropout(self.linear_out(self.dropout(self.linear_in(pixels).relu())))
         pixels = pixels + self.norm_feed_forward(change) if self.pre_norm else self.norm_feed_forward(pixels + change)
         return pixels.view_as(x)
@@ -116,12 +169,13 @@ class Decoder(nn.Module):
                 nn.Conv2d(channels // 2, 1, 1, bias=False),
             )
 
-    def forward(self, features: Features, memory: DescribedFrames) -> torch.Tensor:
+    def forward(self, features: Features, memory: DescribedFrames, embeddings: Embeddings) -> torch.Tensor:
         """Segments.
 
         Args:
             features: of the frame to segment, B samples.
             memory: descriptors of I objects and Qb background cells in T other frames.
+            embeddings: the encoder's, of the kinds of descriptors.
 
         Returns:
             Logits [B, K + I, H/4, W/4]: the catch-all (if any), the background cells, the objects.
@@ -132,7 +186,7 @@ class Decoder(nn.Module):
         if self.position_encoding:
             position = sine_position_encoding(height, width, channels, x.device, x.dtype)
         for layer in self.layers:
-            x = layer(x, position, memory)
+            x = layer(x, position, memory, embeddings)
         fine = self._refine(self.norm(x.permute(0, 3, 1, 2)), features.stride_4)
         logits = [
             _similarity(self.background_projection(memory.background), fine, memory.background_absent),
@@ -158,3 +212,8 @@ def _similarity(queries: torch.Tensor, fine: torch.Tensor, absent: torch.Tensor 
     if absent is not None:
         products = products.masked_fill(absent[..., None, None], float("-inf"))
     return products.amax(dim=2)
+
+
+def _sequence(objects: torch.Tensor, background: torch.Tensor) -> torch.Tensor:
+    """[B, I, T, C] and [B, Qb, T, C] -> [B, I * T + Qb * T, C]."""
+    return torch.cat([objects.flatten(1, 2), background.flatten(1, 2)], dim=1)

@@ -1,26 +1,14 @@
 """The encoder: features and soft masks -> descriptors (HODOR section 3.2)."""
 
 import copy
-from typing import NamedTuple
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from hodor.modelling.descriptors import Descriptors, Embeddings
 from hodor.modelling.position_encoding import sine_position_encoding
 from hodor.modelling.soft_masked_attention import Masking, SoftMaskedAttention
-
-
-class Descriptors(NamedTuple):
-    """What is known of the objects and the background of one frame, whatever its size.
-
-    Attributes:
-        objects: [B, I, C].
-        background: [B, Qb, C], one per cell of the background grid.
-    """
-
-    objects: torch.Tensor
-    background: torch.Tensor
 
 
 def initial_descriptors(features: torch.Tensor, masks: torch.Tensor, *, fall_back_to_peak: bool) -> torch.Tensor:
@@ -107,8 +95,8 @@ class Encoder(nn.Module):
     """Features at stride 8 and soft masks -> descriptors.
 
     Attributes:
-        object_embedding: [C], shared by all objects; the decoder uses it too.
-        background_embedding: [Qb, C], one per background cell; the decoder uses it too.
+        object_embedding: [C], shared by all objects.
+        background_embedding: [Qb, C], one per background cell.
     """
 
     def __init__(
@@ -152,6 +140,11 @@ class Encoder(nn.Module):
         )
         self.layers = nn.ModuleList(copy.deepcopy(layer) for _ in range(num_layers))
         self.norm = nn.LayerNorm(channels) if pre_norm else nn.Identity()
+
+    @property
+    def embeddings(self) -> Embeddings:
+        """Both, as the decoder takes them."""
+        return Embeddings(self.object_embedding, self.background_embedding)
 
     def forward(self, features: torch.Tensor, object_masks: torch.Tensor, background_masks: torch.Tensor) -> Descriptors:
         """Describes.

@@ -2,10 +2,10 @@
 
 features = model.extract_features(model.prepare(images))
 descriptors = model.describe_given(features, masks)
-logits = model.segment(other_features, descriptors.objects[:, :, None], descriptors.background[:, :, None])
+logits = model.segment(other_features, DescribedFrames.of([descriptors]))
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import torch
@@ -13,10 +13,17 @@ from torch import nn
 from torch.nn import functional as F
 
 from hodor.modelling.decoder import Decoder
-from hodor.modelling.descriptor_attention import DescribedFrames
-from hodor.modelling.encoder import Descriptors, Encoder
+from hodor.modelling.descriptors import DescribedFrames, Descriptors
+from hodor.modelling.encoder import Encoder
 from hodor.modelling.features import FeatureExtractor, Features
-from hodor.modelling.soft_masks import background_of_given_masks, background_of_predicted_masks, object_probabilities, shrink
+from hodor.modelling.soft_masks import (
+    background_of_given_masks,
+    background_of_predicted_masks,
+    object_probabilities,
+    override_with_given_masks,
+    shrink,
+    shrink_keeping_small,
+)
 
 STRIDE = 32
 """Sides of the padded input are multiples of this."""
@@ -95,45 +102,61 @@ class HODOR(nn.Module):
         """Soft masks at stride 8, [B, I, H/8, W/8] and [B, Qb, H/8, W/8] in [0, 1] -> descriptors."""
         return self.encoder(features.stride_8, object_masks, background_masks)
 
-    def describe_given(self, features: Features, masks: torch.Tensor) -> Descriptors:
-        """True masks at full size, [B, I, H, W] of 0 and 1 -> descriptors."""
-        masks = masks.to(features.stride_8.dtype)
-        return self.describe(features, shrink(masks), background_of_given_masks(masks, self.num_background))
-
-    def describe_predicted(self, features: Features, logits: torch.Tensor, *, detach: bool = False) -> Descriptors:
-        """Predicted logits [B, K + I, H/4, W/4] of the same frame -> descriptors; `detach` keeps gradients out of the masks."""
-        masks = object_probabilities(logits.detach() if detach else logits, self.num_background_channels)
-        return self.describe(features, masks, background_of_predicted_masks(masks, self.num_background))
-
-    def segment(
-        self,
-        features: Features,
-        objects: torch.Tensor,
-        background: torch.Tensor,
-        *,
-        objects_absent: torch.Tensor | None = None,
-        background_absent: torch.Tensor | None = None,
-    ) -> torch.Tensor:
-        """Finds described objects in a frame.
+    def describe_given(self, features: Features, masks: torch.Tensor, *, keep_small: bool = False) -> Descriptors:
+        """Describes objects by true masks.
 
         Args:
             features: of the frame.
-            objects: descriptors of I objects in T other frames, [B, I, T, C].
-            background: likewise of the background, [B, Qb, T, C].
-            objects_absent: [B, I, T] bool, True = unknown in that frame. Every object must be known in one.
-            background_absent: [B, Qb, T] bool, likewise.
+            masks: at full size, [B, I, H, W] of 0 and 1.
+            keep_small: describe an object too small for stride 8 by one block, see `shrink_keeping_small`.
+        """
+        masks = masks.to(features.stride_8.dtype)
+        background = background_of_given_masks(masks, self.num_background)
+        if not keep_small:
+            return self.describe(features, shrink(masks), background)
+        shrunk, vanished = shrink_keeping_small(masks)
+        blocks = (shrunk * vanished[..., None, None]).amax(dim=1, keepdim=True)
+        return self.describe(features, shrunk, background * (1 - blocks))
+
+    def describe_predicted(
+        self,
+        features: Features,
+        logits: torch.Tensor,
+        *,
+        given: Mapping[int, torch.Tensor] | None = None,
+        detach: bool = False,
+    ) -> Descriptors:
+        """Describes objects by predicted masks.
+
+        Args:
+            features: of the frame, B samples.
+            logits: predicted in it, [B, K + I, H/4, W/4].
+            given: {index of an object: true mask [H, W] of 0 and 1}, which counts instead of the predicted one.
+            detach: keep gradients out of the masks.
+        """
+        logits = logits.detach() if detach else logits
+        if given:
+            masks = override_with_given_masks(logits, self.num_background_channels, given)
+        else:
+            masks = object_probabilities(logits, self.num_background_channels)
+        return self.describe(features, masks, background_of_predicted_masks(masks, self.num_background))
+
+    def segment(self, features: Features, memory: DescribedFrames) -> torch.Tensor:
+        """Finds the objects of other frames in a frame.
+
+        Args:
+            features: of the frame.
+            memory: descriptors of I objects and the background in T other frames.
 
         Returns:
             Logits [B, K + I, H/4, W/4] in the order catch-all, background cells, objects.
         """
-        embeddings = self.encoder.object_embedding, self.encoder.background_embedding
-        memory = DescribedFrames(objects, background, *embeddings, objects_absent, background_absent)
-        return self.decoder(features, memory)
+        return self.decoder(features, memory, self.encoder.embeddings)
 
     def forward(self, reference_images: torch.Tensor, masks: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
         """The whole way: prepared images [B, 3, H, W] with masks [B, I, H, W], and others -> the others' logits."""
         described = self.describe_given(self.extract_features(reference_images), masks)
-        return self.segment(self.extract_features(images), described.objects[:, :, None], described.background[:, :, None])
+        return self.segment(self.extract_features(images), DescribedFrames.of([described]))
 
 
 def pad(maps: torch.Tensor) -> torch.Tensor:

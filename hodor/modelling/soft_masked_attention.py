@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from hodor.modelling.kernels.linear import Linear
+from hodor.modelling.kernels.projected_attention import projected_logits, projected_sums, split_heads
 
 Masking = Literal["none", "hard", "soft_fixed", "soft_learnable"]
 
@@ -22,6 +23,9 @@ class SoftMaskedAttention(nn.Module):
     back by alpha_h. Gradients flow into M, so whatever predicted the masks can learn from the result. The call reads like that
     of `torch.nn.MultiheadAttention(batch_first=True)` with a `mask`.
     """
+
+    logits = staticmethod(projected_logits)  # Q K^T and the product with V; plain twins of both may take their place
+    sums = staticmethod(projected_sums)
 
     def __init__(self, embed_dim: int, num_heads: int, *, dropout: float = 0.0, masking: Masking = "soft_learnable") -> None:
         """Builds the projections.
@@ -79,10 +83,8 @@ class SoftMaskedAttention(nn.Module):
         Raises:
             ValueError: the mask has another shape.
         """
-        q = self._split_heads(self.query_projection(query))
-        q = q * q.shape[-1] ** -0.5
-        few = self.has_few(query)
-        logits = self._logits_of_few(q, key) if few else q @ self._split_heads(self.key_projection(key)).transpose(2, 3)
+        q = split_heads(self.query_projection(query), self.num_heads)
+        logits = self.logits(q * q.shape[-1] ** -0.5, key, self.key_projection)
         if mask is not None:
             wanted = (query.shape[0], query.shape[1], key.shape[1])
             if mask.shape != wanted:
@@ -91,36 +93,8 @@ class SoftMaskedAttention(nn.Module):
         if key_padding_mask is not None:
             logits = logits.masked_fill(key_padding_mask[:, None, None], float("-inf"))
         weights = logits.softmax(dim=3)
-        used = self.dropout(weights)
-        attended = self._sums_of_few(used, value) if few else used @ self._split_heads(self.value_projection(value))
+        attended = self.sums(self.dropout(weights), value, self.value_projection)
         return self.output_projection(attended.transpose(1, 2).flatten(2)), weights if need_weights else None
-
-    def has_few(self, query: torch.Tensor) -> bool:
-        """Whether queries [B, Q, C] are so few that projecting them and their sums is cheaper than keys and values."""
-        return 0 < self.num_heads * query.shape[1] < query.shape[2]
-
-    def _logits_of_few(self, q: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
-        """q [B, heads, Q, C / heads] and keys [B, P, C] -> [B, heads, Q, P], without projecting the keys.
-
-        q (W key + b) = (q W) key + q b.
-        """
-        weight, bias = self._of_heads(self.key_projection)
-        projected = (q @ weight).flatten(1, 2) @ key.transpose(1, 2)
-        return projected.view(*q.shape[:3], -1) + q @ bias[..., None]
-
-    def _sums_of_few(self, weights: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
-        """Weights [B, heads, Q, P] and values [B, P, C] -> [B, heads, Q, C / heads], projecting sums instead of values."""
-        matrix, bias = self._of_heads(self.value_projection)
-        sums = (weights.flatten(1, 2) @ value).view(*weights.shape[:3], -1)
-        return sums @ matrix.transpose(1, 2) + weights.sum(dim=3, keepdim=True) * bias[:, None]
-
-    def _of_heads(self, projection: nn.Linear) -> tuple[torch.Tensor, torch.Tensor]:
-        """Weights [heads, C / heads, C] and biases [heads, C / heads] of a projection."""
-        return projection.weight.unflatten(0, (self.num_heads, -1)), projection.bias.unflatten(0, (self.num_heads, -1))
-
-    def _split_heads(self, x: torch.Tensor) -> torch.Tensor:
-        """[B, N, C] -> [B, heads, N, C / heads]."""
-        return x.unflatten(2, (self.num_heads, -1)).transpose(1, 2)
 
     def _apply_mask(self, logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Holds the logits [B, heads, Q, P] back where `mask` [B, Q, P] says so."""

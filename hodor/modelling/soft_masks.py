@@ -1,5 +1,7 @@
 """Masks between 0 and 1, the background that they leave, and their sizes (HODOR section 3.1)."""
 
+from collections.abc import Mapping
+
 import torch
 from torch.nn import functional as F
 
@@ -95,3 +97,31 @@ def object_probabilities(logits: torch.Tensor, num_background_channels: int) -> 
         and back down to stride 8 comes to.
     """
     return F.avg_pool2d(logits.softmax(dim=1)[:, num_background_channels:], 2)
+
+
+def override_with_given_masks(
+    logits: torch.Tensor, num_background_channels: int, given: Mapping[int, torch.Tensor]
+) -> torch.Tensor:
+    """Like `object_probabilities` where the masks of some objects are given in the same frame.
+
+    Args:
+        logits: [B, K + I, H/4, W/4] of K background channels and I objects.
+        num_background_channels: K.
+        given: {index of an object: [H, W] of 0 and 1}; where two overlap, the later one counts.
+
+    Returns:
+        [B, I, H/8, W/8] in [0, 1]. A given mask that is too small for stride 8 keeps one block, see `shrink_keeping_small`.
+    """
+    size = (4 * logits.shape[-2], 4 * logits.shape[-1])
+    masks = resize(logits.softmax(dim=1)[:, num_background_channels:], size)
+    for index, mask in given.items():
+        masks = masks * (1 - mask)
+        masks[:, index] = mask
+    shrunk = shrink(masks)
+    for index, mask in given.items():
+        own, vanished = shrink_keeping_small(mask[None, None])
+        block = own[:, 0] * vanished[..., None]
+        others = shrunk * (1 - block)
+        others[:, index] = torch.where(vanished[..., None], block, shrunk[:, index])
+        shrunk = others
+    return shrunk

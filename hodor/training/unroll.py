@@ -12,7 +12,7 @@ from torch.utils.checkpoint import checkpoint
 
 from hodor.config import TrainingConfig
 from hodor.data.loader import TrainingBatch
-from hodor.modelling.encoder import Descriptors
+from hodor.modelling.descriptors import DescribedFrames, Descriptors
 from hodor.modelling.features import Features
 from hodor.modelling.model import HODOR
 from hodor.modelling.soft_masks import shrink
@@ -116,13 +116,8 @@ def unroll(
     descriptors: dict[int, Descriptors] = {0: model.describe_given(frames[0], reference_masks)}
     predictions = []
     for step in steps:
-        sources = [descriptors[number] for number in step.sources]
-        logits = call(
-            model.segment,
-            frames[step.target],
-            torch.stack([source.objects for source in sources], dim=2),
-            torch.stack([source.background for source in sources], dim=2),
-        )
+        memory = DescribedFrames.of([descriptors[number] for number in step.sources])
+        logits = call(model.segment, frames[step.target], memory)
         if step.descriptors is not None:
             descriptors[step.descriptors] = model.describe_predicted(frames[step.target], logits, detach=detach_masks)
         predictions.append(Prediction(step.target, logits, trackable(presence, step.source_frames)))

@@ -39,7 +39,7 @@ def build_validation(config: Config, workspace: Workspace) -> Callable[[HODOR], 
         """Segments all videos with the network and gives their J&F."""
         segmenter = Segmenter(model, min_dim=min_dim, max_dim=max_dim, device=model.device)
         with tempfile.TemporaryDirectory() as folder:
-            results = ResultsFolder(Path(folder), youtube_vos=False, with_overlays=False)
+            results = ResultsFolder(Path(folder))
             for sequence in sequences:
                 with results.writing(sequence, {}) as writer:
                     segment_sequence(segmenter, sequence, workspace.images(dataset), writer, lambda: None)

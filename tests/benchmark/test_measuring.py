@@ -1,29 +1,34 @@
 """Counting, timing and reading memory, against what can be known otherwise."""
 
-import dataclasses
+import importlib.util
+import json
 import mmap
 import time
+from pathlib import Path
 
 import pytest
 import torch
-from support.small import SMALL, small_checkpoint, write_small_checkpoint
+from support.small import SMALL, small_checkpoint
 from support.small_models import WIDTH, small_model
 
 from hodor import Segmenter
-from hodor.benchmark.arithmetic import convolution, copy, direct_gflop, gigabytes_moved, matrix_product
-from hodor.benchmark.bench import PAPER, QUICK, Bench, Setting, Tracking, Video
+from hodor.benchmark.bench import PAPER, Tracking, Video
 from hodor.benchmark.measuring import (
     Times,
     in_turns,
     last_against_second_quarter,
-    peak_memory,
     ratios,
     resident_memory,
     seconds,
 )
-from hodor.benchmark.resolution import resolution, size_of
 from hodor.inference.memory import DescriptorMemory
+from hodor.modelling.descriptors import DescribedFrames
+from hodor.modelling.plain import direct_gflop
 
+ROOT = Path(__file__).parent.parent.parent
+_SPEC = importlib.util.spec_from_file_location("speed_studies", ROOT / "benchmarks/speed_studies.py")
+speed_studies = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(speed_studies)
 CPU = torch.device("cpu")
 CHANNELS, DEPTHS = (16, 32, 64, 128), (2, 2, 2, 2)  # of the backbone of `small_model`
 OBJECTS, CELLS, FRAMES = 3, 9, 4
@@ -74,7 +79,7 @@ def test_arithmetic_is_what_can_be_counted_by_hand(height, width):
 
     def everything():
         features = model.extract_features(image)
-        model.describe_predicted(features, model.segment(features, objects, background))
+        model.describe_predicted(features, model.segment(features, DescribedFrames(objects, background)))
 
     with torch.inference_mode():
         counted = direct_gflop(model, everything)
@@ -89,14 +94,12 @@ def test_bytes_are_those_of_tensors_that_are_read_and_written():
         return (a.double() + b).view(20, 10).t().sum()
 
     double = 800 + 1600
-    assert gigabytes_moved(run) == pytest.approx((double + (1600 + 160 + 1600) + (1600 + 8)) / 1e9)
-    run, copied = copy(0.001, CPU)
-    assert copied == pytest.approx(0.001) and gigabytes_moved(run) == pytest.approx(0.0015)  # the target is counted twice
+    assert speed_studies.bytes_moved(run) == double + (1600 + 160 + 1600) + (1600 + 8)
 
 
 def test_arithmetic_of_the_yardsticks():
-    for run, gflop in (matrix_product(40, CPU, torch.float32), convolution(8, 10, 12, CPU, torch.float32)):
-        assert direct_gflop(small_model(), run) == gflop
+    left, right = torch.rand(2, 40, 40)
+    assert direct_gflop(small_model(), lambda: left @ right) == 2 * 40**3 / 1e9
 
 
 def test_each_round_runs_everything_once_after_a_warm_up():
@@ -123,7 +126,7 @@ def test_memory_in_use_and_its_peak():
     with mmap.mmap(-1, 64 << 20) as block:  # new to this process, which an array need not be
         block.write(b"x" * len(block))
         assert 60 << 20 < resident_memory() - before < 200 << 20
-    assert peak_memory(CPU) >= before + (60 << 20)
+    assert resident_memory("VmHWM") >= before + (60 << 20)
 
 
 def test_the_paper_s_network_needs_no_files_of_the_checkout():
@@ -161,7 +164,7 @@ def test_a_filled_memory_is_as_large_as_one_that_filled_itself(window):
 
 
 def test_sizes_are_those_of_common_videos():
-    assert [size_of(side) for side in (240, 480, 720, 1080, 2160)] == [
+    assert [speed_studies.size_of(side) for side in (240, 480, 720, 1080, 2160)] == [
         (240, 426),
         (480, 854),
         (720, 1280),
@@ -170,10 +173,16 @@ def test_sizes_are_those_of_common_videos():
     ]
 
 
-def test_a_size_that_fails_does_not_stop_the_others(tmp_path):
-    checkpoint = write_small_checkpoint(tmp_path)
-    bench = Bench(Setting(checkpoint, "cpu", "float32", 1, True))
-    bench.sizes = dataclasses.replace(QUICK, sides=(32,))
-    checkpoint.unlink()
-    (row,) = resolution(bench)["by_size"]
-    assert row["frame_size"] == "56x32" and "no such checkpoint" in row["failed"]
+def test_a_size_that_fails_does_not_stop_the_others():
+    row = speed_studies.in_own_process(32, "no-such-device", quick=True)
+    assert row["shorter side in pixels"] == 32 and "'no-such-device' is not available here" in row["failed"]
+
+
+def test_studies_are_kept_and_drawn(tmp_path, capsys):
+    report = tmp_path / "benchmark.json"
+    rows = [{"objects": count, "seconds": {"median": 1.0}} for count in (1, 2)]
+    report.write_text(json.dumps({"sections": {"objects": {"by_count": rows}}}))
+    studies = {"window": [{"frames in memory": 1, "seconds": {"median": 1.0}}]}
+    (tmp_path / "studies.json").write_text(json.dumps(studies))
+    assert speed_studies.main(["--folder", str(tmp_path), "--only", "plots", "--report", str(report)]) == 0
+    assert {path.name for path in tmp_path.glob("*.png")} == {"speed_objects.png", "speed_window.png"}

@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from hodor import HodorError, Segmenter
-from hodor.inference.label_map import label_map
+from hodor.inference.logits_to_labels import label_map
 from hodor.inference.tracker import DescriptorTracker
 from hodor.modelling.soft_masks import resize
 from hodor.synthetic import SyntheticClip

@@ -4,7 +4,7 @@ import pytest
 import torch
 from support.goldens import DEVICES, golden, inference_case, relative_difference
 
-from hodor.inference.label_map import label_map
+from hodor.inference.logits_to_labels import label_map
 from hodor.inference.tracker import DescriptorTracker
 from hodor.modelling.soft_masks import resize
 

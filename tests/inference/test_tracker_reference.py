@@ -7,6 +7,7 @@ from support.small import small_checkpoint
 from torch.nn import functional as F
 
 from hodor.inference.tracker import DescriptorTracker
+from hodor.modelling.descriptors import DescribedFrames
 
 HEIGHT, WIDTH = 64, 96
 QUIET = 11  # frames
@@ -69,9 +70,8 @@ class SlowTracker:
         absent = torch.tensor([[i not in slot[0] for slot in slots] for i in self.known])
         background = torch.stack([torch.zeros(9, 32) if slot[1] is None else slot[1] for slot in slots], 1)
         background_absent = torch.tensor([slot[1] is None for slot in slots]).expand(9, -1)
-        return self.model.segment(
-            features, objects[None], background[None], objects_absent=absent[None], background_absent=background_absent[None]
-        )
+        memory = DescribedFrames(objects[None], background[None], absent[None], background_absent[None])
+        return self.model.segment(features, memory)
 
 
 @pytest.mark.parametrize("seed", range(6))

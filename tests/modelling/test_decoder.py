@@ -6,8 +6,8 @@ from support.small_models import randomised
 from torch.nn import functional as F
 from torchvision.ops import deform_conv2d
 
-from hodor.modelling.decoder import Decoder
-from hodor.modelling.descriptor_attention import DescribedFrames, DescriptorAttention
+from hodor.modelling.decoder import Decoder, DescriptorAttention
+from hodor.modelling.descriptors import DescribedFrames, Embeddings
 from hodor.modelling.features import Features
 from hodor.modelling.position_encoding import sine_position_encoding
 
@@ -26,20 +26,19 @@ def inputs(objects=3, frames=2, batch=2, *, seed=0):
         return torch.randn(*shape, dtype=torch.float64, generator=generator)
 
     features = Features(noise(batch, C, 2 * H, 2 * W), noise(batch, C, H, W))
-    object_embedding, background_embedding = noise(C), noise(QB, C)
-    descriptors = noise(batch, objects, frames, C), noise(batch, QB, frames, C)
-    return features, DescribedFrames(*descriptors, object_embedding, background_embedding)
+    embeddings = Embeddings(noise(C), noise(QB, C))
+    return features, DescribedFrames(noise(batch, objects, frames, C), noise(batch, QB, frames, C)), embeddings
 
 
-def literal_attention(attention, query, memory, b):
+def literal_attention(attention, query, memory, embeddings, b):
     """Section 1.5 b for one sample: query [P, C] -> [P, C]."""
     keys, values = [], []
     for descriptor in memory.objects[b].flatten(0, 1):
-        keys.append(attention.object_key_projection(descriptor + memory.object_embedding))
+        keys.append(attention.object_key_projection(descriptor + embeddings.object))
         values.append(attention.object_value_projection(descriptor))
     for cell in range(QB):
         for descriptor in memory.background[b, cell]:
-            keys.append(attention.background_key_projection(descriptor + memory.background_embedding[cell]))
+            keys.append(attention.background_key_projection(descriptor + embeddings.background[cell]))
             values.append(attention.background_value_projection(descriptor))
     keys, values = torch.stack(keys), torch.stack(values)
     query = attention.query_projection(query)
@@ -51,7 +50,7 @@ def literal_attention(attention, query, memory, b):
     return torch.cat(heads, dim=1)
 
 
-def literal_layer(layer, x, memory, b, position, *, pre_norm, deformable):
+def literal_layer(layer, x, memory, embeddings, b, position, *, pre_norm, deformable):
     """x [C, H, W] -> [C, H, W]."""
     if deformable:
         own = layer.convolution
@@ -62,7 +61,7 @@ def literal_layer(layer, x, memory, b, position, *, pre_norm, deformable):
     norm = layer.norm_convolution
     x = x + F.group_norm(convolved.clamp(min=0), 16, norm.weight, norm.bias, eps=1e-5)[0]
     pixels = x.flatten(1).T
-    attended = pixels + literal_attention(layer.attention, pixels + position, memory, b)
+    attended = pixels + literal_attention(layer.attention, pixels + position, memory, embeddings, b)
     if not pre_norm:
         attended = layer.norm_attention(attended)
     change = layer.linear_out(layer.linear_in(attended).clamp(min=0))
@@ -72,12 +71,14 @@ def literal_layer(layer, x, memory, b, position, *, pre_norm, deformable):
     return result.T.view(C, H, W)
 
 
-def literal_decoder(model, features, memory, b, *, pre_norm=False, deformable=True, position_encoding=True, catch_all=True):
+def literal_decoder(
+    model, features, memory, embeddings, b, *, pre_norm=False, deformable=True, position_encoding=True, catch_all=True
+):
     """Section 1.5 for one sample: logits [K + I, 2 H, 2 W]."""
     position = sine_position_encoding(H, W, C, torch.device("cpu"), torch.float64)[0] if position_encoding else 0
     x = features.stride_8[b]
     for layer in model.layers:
-        x = literal_layer(layer, x, memory, b, position, pre_norm=pre_norm, deformable=deformable)
+        x = literal_layer(layer, x, memory, embeddings, b, position, pre_norm=pre_norm, deformable=deformable)
     x = x[None]
     if pre_norm:
         x = F.group_norm(x, 1, model.norm.weight, model.norm.bias)
@@ -106,11 +107,11 @@ def literal_decoder(model, features, memory, b, *, pre_norm=False, deformable=Tr
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_equals_the_literal_decoder(variant):
     model = decoder(**variant)
-    features, memory = inputs()
+    features, memory, embeddings = inputs()
     with torch.no_grad():
-        actual = model(features, memory)
+        actual = model(features, memory, embeddings)
         for b in range(2):
-            expected = literal_decoder(model, features, memory, b, **variant)
+            expected = literal_decoder(model, features, memory, embeddings, b, **variant)
             torch.testing.assert_close(actual[b], expected, rtol=1e-9, atol=1e-10)
     assert model.num_background_channels == QB + variant.get("catch_all", True)
 
@@ -135,49 +136,49 @@ def test_any_number_of_objects(objects):
 
 def test_permuting_objects_permutes_their_channels():
     model = decoder()
-    features, memory = inputs(4)
+    features, memory, embeddings = inputs(4)
     order = [2, 0, 3, 1]
-    straight = model(features, memory)
-    permuted = model(features, memory._replace(objects=memory.objects[:, order]))
+    straight = model(features, memory, embeddings)
+    permuted = model(features, memory._replace(objects=memory.objects[:, order]), embeddings)
     channels = [*range(1 + QB), *(1 + QB + index for index in order)]
     torch.testing.assert_close(permuted, straight[:, channels], rtol=1e-9, atol=1e-11)
 
 
 def test_the_order_of_frames_does_not_matter():
     model = decoder()
-    features, memory = inputs(frames=3)
+    features, memory, embeddings = inputs(frames=3)
     turned = memory._replace(objects=memory.objects.flip(2), background=memory.background.flip(2))
-    torch.testing.assert_close(model(features, turned), model(features, memory), rtol=1e-9, atol=1e-11)
+    torch.testing.assert_close(model(features, turned, embeddings), model(features, memory, embeddings), rtol=1e-9, atol=1e-11)
 
 
 def test_batch_neighbours_do_not_matter():
     model = decoder()
-    features, memory = inputs(batch=3)
+    features, memory, embeddings = inputs(batch=3)
     absent = torch.zeros(3, 3, 2, dtype=torch.bool)
     absent[1, 0, 1] = True
-    together = model(features, memory._replace(objects_absent=absent))
+    together = model(features, memory._replace(objects_absent=absent), embeddings)
     for b in range(3):
         own = slice(b, b + 1)
         alone = memory._replace(objects=memory.objects[own], background=memory.background[own], objects_absent=absent[own])
-        actual = model(Features(features.stride_4[own], features.stride_8[own]), alone)
+        actual = model(Features(features.stride_4[own], features.stride_8[own]), alone, embeddings)
         torch.testing.assert_close(actual[0], together[b], rtol=1e-9, atol=1e-11)
 
 
 def test_absent_frames_are_as_if_left_out_of_memory():
     model = decoder()
-    features, memory = inputs(objects=2, frames=3)
+    features, memory, embeddings = inputs(objects=2, frames=3)
     objects_absent = torch.zeros(2, 2, 3, dtype=torch.bool)
     background_absent = torch.zeros(2, QB, 3, dtype=torch.bool)
     objects_absent[:, :, 1] = background_absent[:, :, 1] = True
-    actual = model(features, memory._replace(objects_absent=objects_absent, background_absent=background_absent))
+    actual = model(features, memory._replace(objects_absent=objects_absent, background_absent=background_absent), embeddings)
     shorter = memory._replace(objects=memory.objects[:, :, [0, 2]], background=memory.background[:, :, [0, 2]])
-    torch.testing.assert_close(actual, model(features, shorter), rtol=1e-9, atol=1e-11)
-    assert (actual - model(features, memory)).abs().max() > 1e-3
+    torch.testing.assert_close(actual, model(features, shorter, embeddings), rtol=1e-9, atol=1e-11)
+    assert (actual - model(features, memory, embeddings)).abs().max() > 1e-3
 
 
 def test_what_an_absent_descriptor_holds_does_not_matter():
     model = decoder()
-    features, memory = inputs(objects=2, frames=2)
+    features, memory, embeddings = inputs(objects=2, frames=2)
     objects_absent = torch.tensor([[[False, True], [False, False]], [[True, False], [False, True]]])
     background_absent = torch.zeros(2, QB, 2, dtype=torch.bool)
     background_absent[0, 3, 0] = True
@@ -186,11 +187,13 @@ def test_what_an_absent_descriptor_holds_does_not_matter():
         kind = name.removesuffix("_absent")
         changed = getattr(memory, kind).masked_fill(absent[..., None], 7.0)
         with_flags = memory._replace(**flags)
-        expected = model(features, with_flags)
+        expected = model(features, with_flags, embeddings)
         assert expected.isfinite().all()
-        assert torch.equal(model(features, with_flags._replace(**{kind: changed})), expected)
+        assert torch.equal(model(features, with_flags._replace(**{kind: changed}), embeddings), expected)
         all_known = memory._replace(**{name: torch.zeros_like(absent)})
-        torch.testing.assert_close(model(features, all_known), model(features, memory), rtol=1e-9, atol=1e-11)
+        torch.testing.assert_close(
+            model(features, all_known, embeddings), model(features, memory, embeddings), rtol=1e-9, atol=1e-11
+        )
 
 
 def test_dropout_of_attention_logits_or_of_weights():
@@ -203,10 +206,10 @@ def test_dropout_of_attention_logits_or_of_weights():
                 parameter.fill_(float(name in ("query_projection.bias", "object_key_projection.bias")))
             attention.object_value_projection.weight.copy_(torch.eye(4))
         objects = torch.eye(4, dtype=torch.float64).view(1, keys, 1, 4)
-        memory = DescribedFrames(objects, objects[:, :0], torch.zeros(4), torch.zeros(0, 4))
+        memory, embeddings = DescribedFrames(objects, objects[:, :0]), Embeddings(torch.zeros(4), torch.zeros(0, 4))
         query = torch.zeros(1, 2000, 4, dtype=torch.float64)
-        assert torch.equal(attention.eval()(query, memory), torch.full_like(query, 1 / keys))
-        weights = attention.train()(query, memory)[0].detach()
+        assert torch.equal(attention.eval()(query, memory, embeddings), torch.full_like(query, 1 / keys))
+        weights = attention.train()(query, memory, embeddings)[0].detach()
         if logit_dropout:
             kept = weights > 1 / keys + 1e-9
             assert (weights > 0).all()
@@ -227,14 +230,14 @@ def test_training_without_dropout_equals_evaluation_also_with_absent_frames(logi
     torch.manual_seed(0)
     attention = randomised(DescriptorAttention(C, HEADS, dropout=0.0, logit_dropout=logit_dropout)).double()
     nearly = randomised(DescriptorAttention(C, HEADS, dropout=1e-12, logit_dropout=logit_dropout)).double().train()
-    features, memory = inputs()
+    features, memory, embeddings = inputs()
     absent = torch.zeros(2, 3, 2, dtype=torch.bool)
     absent[0, 1, 0] = True
     memory = memory._replace(objects_absent=absent)
     query = features.stride_8.flatten(2).transpose(1, 2)
-    expected = attention.eval()(query, memory)
-    torch.testing.assert_close(attention.train()(query, memory), expected)
-    torch.testing.assert_close(nearly(query, memory), expected)
+    expected = attention.eval()(query, memory, embeddings)
+    torch.testing.assert_close(attention.train()(query, memory, embeddings), expected)
+    torch.testing.assert_close(nearly(query, memory, embeddings), expected)
 
 
 def test_dropout_acts_on_the_attention_output_after_the_relu_and_after_the_second_linear():

@@ -2,6 +2,7 @@ import pytest
 import torch
 from support.goldens import DEVICES, features_case, golden, relative_difference
 
+from hodor.modelling.descriptors import DescribedFrames
 from hodor.modelling.soft_masks import background_of_predicted_masks
 
 TOLERANCE = 1e-4
@@ -18,11 +19,11 @@ def test_every_stage_equals_the_original(original_model, name, device):
         background = background_of_predicted_masks(masks, model.num_background)
         described = model.describe(features, masks, background)
         frames = range(spec["frames_in_memory"])
-        logits = model.segment(
-            features,
+        memory = DescribedFrames(
             torch.stack([described.objects * (1 + 0.05 * t) for t in frames], dim=2),
             torch.stack([described.background * (1 - 0.05 * t) for t in frames], dim=2),
         )
+        logits = model.segment(features, memory)
     actual = {
         "fmap_4x_every16th_channel": features.stride_4[:, ::16],
         "fmap_8x_every16th_channel": features.stride_8[:, ::16],

@@ -8,6 +8,7 @@ from support.goldens import DEVICES, STATIC_RECIPE
 from support.small_models import small_config, small_model
 
 from hodor.modelling.build import build_model
+from hodor.modelling.descriptors import DescribedFrames
 from hodor.modelling.model import HODOR, pad
 from hodor.modelling.soft_masks import background_of_given_masks, background_of_predicted_masks, object_probabilities, shrink
 
@@ -33,7 +34,7 @@ def inputs(batch=1, objects=2, seed=0):
 
 def three_steps(model, reference, masks, images):
     described = model.describe_given(model.extract_features(reference), masks)
-    return model.segment(model.extract_features(images), described.objects[:, :, None], described.background[:, :, None])
+    return model.segment(model.extract_features(images), DescribedFrames.of([described]))
 
 
 def test_forward_is_the_three_steps(model):
@@ -78,7 +79,7 @@ def test_masks_get_the_gradients_of_finite_differences():
 
     def value(object_masks):
         described = model.describe(features, object_masks, background)
-        return (model.segment(others, described.objects[:, :, None], described.background[:, :, None]) * weight).sum()
+        return (model.segment(others, DescribedFrames.of([described])) * weight).sum()
 
     gradient = torch.autograd.grad(value(objects), objects)[0]
     assert (gradient != 0).all()
@@ -115,8 +116,8 @@ def test_absent_flags_reach_the_decoder(model):
         background = torch.stack([described.background, 0.5 * described.background], dim=2)
         absent = torch.tensor([False, True])
         flags = {"objects_absent": absent.expand(1, 2, 2), "background_absent": absent.expand(1, 9, 2)}
-        actual = model.segment(features, objects, background, **flags)
-        torch.testing.assert_close(actual, model.segment(features, objects[:, :, :1], background[:, :, :1]))
+        actual = model.segment(features, DescribedFrames(objects, background, **flags))
+        torch.testing.assert_close(actual, model.segment(features, DescribedFrames.of([described])))
 
 
 @pytest.mark.parametrize("device", DEVICES)

@@ -13,22 +13,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from hodor.allocation import keep_freed_memory
 from hodor.benchmark import sections
-from hodor.benchmark.bench import FULL, QUICK, Bench, Setting
+from hodor.benchmark.bench import FULL, QUICK, Bench
 from hodor.benchmark.frame import frame
-from hodor.benchmark.modes import modes
-from hodor.benchmark.plots import plot
-from hodor.benchmark.report import TABLES_NAME, Report, machine, settings
-from hodor.benchmark.resolution import resolution
-from hodor.devices import choose_device
+from hodor.benchmark.report import TABLES_NAME, Report, machine
+from hodor.checkpoints.checkpoint import fingerprint
+from hodor.devices import is_out_of_memory
 from hodor.errors import HodorError
-from hodor.inference.sequences import is_out_of_memory
 from hodor.program import ArgumentParser
 
-SECTIONS = ("floor", "frame", "modes", "objects", "frames", "resolution", "window")
+SECTIONS = ("floor", "frame", "modes", "objects", "memory")
 _LEAST_FRAMES = 8
 _LOGGER = logging.getLogger(__name__)
 
@@ -46,33 +41,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.output.exists() and not options.output.is_dir():
         raise HodorError(f"{options.output}: is a file; choose another --output")
     keep_freed_memory()
-    device = choose_device(options.device)
-    setting = Setting(options.checkpoint, str(device), options.precision, torch.get_num_threads(), options.quick)
-    bench = Bench(setting)
-    report = Report(options.output, machine(device, setting.threads), settings(setting))
-    measure = _measurements(bench, options.long or setting.sizes.long)
+    bench = Bench(options.checkpoint, options.device, options.precision, quick=options.quick)
+    weights = "random" if options.checkpoint is None else fingerprint(options.checkpoint)
+    settings = {"weights": weights, "precision": options.precision, "quick": options.quick}
+    report = Report(options.output, machine(bench.device), settings)
     options.output.mkdir(parents=True, exist_ok=True)  # what can't be written shall fail now
+    measurements: dict[str, Callable[[], dict[str, Any]]] = {
+        "floor": partial(sections.floor, bench),
+        "frame": partial(frame, bench),
+        "modes": partial(sections.modes, bench),
+        "objects": partial(sections.objects, bench),
+        "memory": partial(sections.memory, bench, options.long or bench.sizes.long),
+    }
     for name in [name for name in SECTIONS if name in options.only]:
         _LOGGER.info("%s ...", name)
         with _naming(name):
-            results = measure[name]()
+            results = measurements[name]()
         now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
         report.add(name, {"date": now, "command": shlex.join(["hodor", "benchmark", *arguments])} | results)
-        plot(options.output, name, results)
     print(f"report: {options.output / TABLES_NAME}")
     return 0
-
-
-def _measurements(bench: Bench, long: int) -> dict[str, Callable[[], dict[str, Any]]]:
-    return {
-        "floor": partial(sections.floor, bench),
-        "frame": partial(frame, bench),
-        "modes": partial(modes, bench),
-        "objects": partial(sections.objects, bench),
-        "frames": partial(sections.frames, bench, long),
-        "resolution": partial(resolution, bench),
-        "window": partial(sections.window, bench),
-    }
 
 
 @contextlib.contextmanager
@@ -89,11 +77,10 @@ def _naming(section: str) -> Iterator[None]:
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="python -m hodor.benchmark",
-        description="Measures how fast this machine segments and writes benchmark.json, benchmark.md and pictures. "
+        description="Measures how fast this machine segments and writes benchmark.json and benchmark.md. "
         "Sections that were measured before on the same machine with the same settings are kept or replaced.",
         epilog="sections: floor (arithmetic), frame (one 854x480 frame, its parts, a plain twin, files), modes (float32, bf16 "
-        "and, on a GPU, compiled), objects (1 to 44), frames (a long video), resolution (240p to 2160p), window (1 to 31 "
-        "frames remembered)",
+        "and, on a GPU, compiled), objects (1 to 44), memory (time and memory along a long video)",
     )
     add = parser.add_argument
     add("--output", type=Path, default=Path("benchmark"), metavar="DIR", help="where to write (default: benchmark)")

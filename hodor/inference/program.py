@@ -1,0 +1,289 @@
+"""The program `hodor infer`: segments a data set of videos and writes masks in the form that its benchmark asks for."""
+
+import argparse
+import contextlib
+import difflib
+import hashlib
+import logging
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from hodor.allocation import keep_freed_memory
+from hodor.checkpoints.checkpoint import Checkpoint, fingerprint, load
+from hodor.checkpoints.shipped import DEFAULT, is_shipped, locate, names
+from hodor.devices import own_device
+from hodor.distributed import Group, share
+from hodor.errors import HodorError
+from hodor.files import inside
+from hodor.formats.inference_json import InferenceSequence, read_inference_json
+from hodor.inference.results import ResultsFolder, results_format
+from hodor.inference.segmenter import Segmenter
+from hodor.inference.sequences import SegmentationJob, SegmentationOutcome, Timing, segment_sequences
+from hodor.program import ArgumentParser, complain
+from hodor.workspace import INFERENCE_DATASETS, Workspace, inference_dataset
+
+_LOGGER = logging.getLogger(__name__)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the program; see `--help`. Returns the exit code: 1 if a sequence failed."""
+    options = _parser().parse_args(arguments)
+    keep_freed_memory()
+    group = Group()
+    try:
+        return _run(options, group)
+    finally:
+        group.leave()
+
+
+def _run(options: argparse.Namespace, group: Group) -> int:
+    with group.agreed(), _heard_once(group):
+        workspace = Workspace.from_environment()
+        options.checkpoint = locate(options.checkpoint, workspace.checkpoints)
+        inside(workspace.root, options.dataset, "--dataset")
+        dataset = inference_dataset(options.dataset)
+        annotations, images = workspace.annotations(dataset), workspace.images(dataset)
+        sequences = _select(read_inference_json(annotations), options.seqs, annotations)
+        if not images.is_dir():
+            raise HodorError(f"{images}: no such folder; put the frames there, or see hodor convert --help")
+        folder = _output_folder(options, workspace)
+        checkpoint = load(options.checkpoint)
+        segmenter = _segmenter(checkpoint, options)
+        results = ResultsFolder(folder, results_format(options.dataset), with_overlays=options.save_vis)
+    jobs: list[SegmentationJob] = []
+    with group.agreed(), _naming(folder):
+        if group.is_first:
+            jobs = _unfinished(sequences, images, results, _run_settings(checkpoint, options))
+    jobs = group.from_first(jobs)  # not before does anyone write, which could change what is unfinished
+    with _naming(folder):
+        outcome = _segment_own(segmenter, jobs, images, results, group)
+    outcomes = group.gather(outcome)
+    failed = group.from_first(any(each.failures for each in outcomes))
+    with group.agreed(), _naming(folder):
+        if group.is_first:
+            _finish(sequences, results, outcomes, segmenter.device.type)
+    return 1 if failed else 0
+
+
+@contextlib.contextmanager
+def _heard_once(group: Group) -> Iterator[None]:
+    """Silences the warnings of all processes but the first."""
+    if group.is_first:
+        yield
+        return
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+@contextlib.contextmanager
+def _naming(folder: Path) -> Iterator[None]:
+    """Adds the folder to errors of libraries that write images, which don't say where the disk was full."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(folder)
+        raise
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        prog="python hodor/inference/main.py",
+        description="Segments every video of a data set, given the masks of its objects in the frames where they start. "
+        "Sequences that are finished are skipped when the same command is run again. "
+        "Started by torchrun, several processes, on machines that share the folders, share out the sequences.",
+    )
+    parser.add_argument(
+        "checkpoint",
+        nargs="?",
+        default=DEFAULT,
+        help="a .pth in the original's format beside its config.yaml, a .safetensors, or the name of weights "
+        f"that come with the package: {', '.join(names())}; also relative to $HODOR_WORKSPACE_DIR/checkpoints, or "
+        f"'latest' for the newest there (default: {DEFAULT})",
+    )
+    parser.add_argument(
+        "-d",
+        "--dataset",
+        required=True,
+        metavar="NAME",
+        help=f"{', '.join(INFERENCE_DATASETS)}, or the name of any data set that was converted into $HODOR_WORKSPACE_DIR",
+    )
+    parser.add_argument(
+        "-o",
+        "--output_dir",
+        type=Path,
+        help="where to write; relative to the checkpoint's folder, or with shipped weights to checkpoints/<name> "
+        "(default: <dataset>_inference)",
+    )
+    parser.add_argument(
+        "-t", "--temporal_window", type=int, default=7, help="how many earlier frames are remembered (default: 7)"
+    )
+    parser.add_argument(
+        "--min_image_dim",
+        type=int,
+        metavar="N",
+        help="shorter side of the frames as the network sees them; the longer side's limit is scaled likewise "
+        "(default: the configuration's; the paper's results on DAVIS: 512)",
+    )
+    parser.add_argument("--seqs", nargs="+", metavar="ID", help="only these sequences")
+    parser.add_argument(
+        "--save_vis", action="store_true", help="also write the frames with coloured masks, and videos of them, to DIR/vis"
+    )
+    parser.add_argument(
+        "--permanent_reference", action="store_true", help="never forget what objects looked like where their masks were given"
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda, with a GPU for each process (default: auto)")
+    parser.add_argument("--precision", choices=["float32", "bf16"], default="float32", help="(default: float32)")
+    parser.add_argument(
+        "--compile", action="store_true", help="compile the network: the first frames take minutes, the others less on a GPU"
+    )
+    parser.add_argument(
+        "--look_ahead",
+        type=int,
+        default=1,
+        metavar="N",
+        help="extract the features of so many frames at once, which keeps a GPU busy (default: 1)",
+    )
+    return parser
+
+
+def _select(sequences: list[InferenceSequence], wanted: list[str] | None, source: Path) -> list[InferenceSequence]:
+    if wanted is None:
+        return sequences
+    by_id = {sequence.id: sequence for sequence in sequences}
+    for sequence_id in wanted:
+        if sequence_id not in by_id:
+            close = difflib.get_close_matches(sequence_id, list(by_id), n=1, cutoff=0)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise HodorError(f"--seqs: {source} has no sequence {sequence_id!r}{hint}")
+    return [by_id[sequence_id] for sequence_id in dict.fromkeys(wanted)]
+
+
+def _output_folder(options: argparse.Namespace, workspace: Workspace) -> Path:
+    checkpoint: Path = options.checkpoint
+    beside = workspace.checkpoints / checkpoint.stem if is_shipped(checkpoint) else checkpoint.parent
+    folder: Path = beside / (options.output_dir or f"{options.dataset}_inference")
+    existing = next((path for path in (folder, *folder.parents) if path.exists()), folder)
+    if existing.is_file():
+        raise HodorError(f"{folder}: {existing} is a file, so no folder can be made there; choose another --output_dir")
+    return folder
+
+
+def _segmenter(checkpoint: Checkpoint, options: argparse.Namespace) -> Segmenter:
+    if options.precision == "float32":
+        torch.backends.cudnn.allow_tf32 = False
+    min_dim, max_dim = _size_limits(checkpoint, options)
+    return Segmenter(
+        checkpoint.model,
+        temporal_window=options.temporal_window,
+        min_dim=min_dim,
+        max_dim=max_dim,
+        permanent_reference=options.permanent_reference,
+        device=own_device(options.device),
+        precision=options.precision,
+        compiled=options.compile,
+        look_ahead=options.look_ahead,
+    )
+
+
+def _size_limits(checkpoint: Checkpoint, options: argparse.Namespace) -> tuple[int, int]:
+    configured = checkpoint.config.input
+    if options.min_image_dim is None:
+        return configured.min_dim, configured.max_dim
+    if options.min_image_dim < 1:
+        raise HodorError(f"--min_image_dim must be at least 1, not {options.min_image_dim}")
+    return options.min_image_dim, round(options.min_image_dim * configured.max_dim / configured.min_dim)
+
+
+def _run_settings(checkpoint: Checkpoint, options: argparse.Namespace) -> dict[str, Any]:
+    """What the masks of a run depend on, apart from the sequence."""
+    return {
+        "checkpoint": fingerprint(options.checkpoint),
+        "config": repr((checkpoint.config.input, checkpoint.config.model)),
+        "sizes": list(_size_limits(checkpoint, options)),
+        "temporal_window": options.temporal_window,
+        "permanent_reference": options.permanent_reference,
+        "precision": options.precision,
+        "compiled": options.compile,
+        "look_ahead": options.look_ahead,
+        "overlays": options.save_vis,
+    }
+
+
+def _sequence_settings(sequence: InferenceSequence, images: Path) -> dict[str, Any]:
+    """What the masks of a sequence depend on: what is given, and the frames as they are now."""
+    digest = hashlib.sha256(repr(sequence).encode())
+    for image_path in sequence.image_paths:
+        path = images / image_path
+        if path.is_file():
+            digest.update(f"{path.stat().st_size} {path.stat().st_mtime_ns}\n".encode())
+    return {"sequence": digest.hexdigest()}
+
+
+def _unfinished(
+    sequences: Sequence[InferenceSequence], images: Path, results: ResultsFolder, run_settings: Mapping[str, Any]
+) -> list[SegmentationJob]:
+    """What is left to do. Nobody may write meanwhile."""
+    jobs = [SegmentationJob(sequence, {**run_settings, **_sequence_settings(sequence, images)}) for sequence in sequences]
+    todo = [job for job in jobs if not results.is_finished(job.sequence, job.settings)]
+    if len(todo) < len(jobs):
+        _LOGGER.info("%d of %d sequences are finished already", len(jobs) - len(todo), len(jobs))
+    results.remove_archive()
+    return todo
+
+
+def _segment_own(
+    segmenter: Segmenter, jobs: Sequence[SegmentationJob], images: Path, results: ResultsFolder, group: Group
+) -> SegmentationOutcome:
+    """Segments this process's share of all jobs; the first process shows how far its own is."""
+    own = [jobs[index] for index in share([job.frames for job in jobs], group.count)[group.rank]]
+    interval = 0.2 if sys.stderr.isatty() else 10.0
+    bar = tqdm(
+        total=sum(job.frames for job in own),
+        unit="frame",
+        smoothing=0.05,
+        mininterval=interval,
+        disable=not own or not group.is_first,
+    )
+    with bar as progress, logging_redirect_tqdm():
+        outcome = segment_sequences(segmenter, own, images, results, progress)
+    if group.is_first and len(own) < len(jobs):
+        _LOGGER.info("the first process is done with %d of %d sequences and waits for the others", len(own), len(jobs))
+    return outcome
+
+
+def _finish(
+    sequences: Sequence[InferenceSequence], results: ResultsFolder, outcomes: Sequence[SegmentationOutcome], device: str
+) -> None:
+    """Says what came of the sequences in all processes; packs the archive if all are well."""
+    if any(outcome.timing.frames for outcome in outcomes):
+        print(_speed([outcome.timing for outcome in outcomes], device))
+    failures = {name: failure for outcome in outcomes for name, failure in outcome.failures.items()}
+    for sequence in sequences:
+        if sequence.id in failures:
+            complain(failures[sequence.id])
+    if failures:
+        complain(f"{len(failures)} of {len(sequences)} sequences failed; run the command again for these")
+        return
+    results.write_archive(sequences)
+    print(f"masks: {results.masks}" + (f"  archive: {results.archive}" if results.archive else ""))
+
+
+def _speed(timings: Sequence[Timing], device: str) -> str:
+    """How fast one or several processes were together; the slowest counts."""
+    frames = sum(timing.frames for timing in timings)
+    total, network = max(timing.total for timing in timings), max(timing.network for timing in timings)
+    processes = f" with {len(timings)} processes" if len(timings) > 1 else ""
+    said = f"{frames} frames in {total:.1f} s on {device}{processes}: {frames / total:.2f} frames/s end to end "
+    said += "(reading, network, writing)"
+    if network < total:
+        said += f", {frames / network:.2f} frames/s for the network alone (a frame in memory to its label map)"
+    return said
