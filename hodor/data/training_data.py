@@ -8,13 +8,13 @@ from hodor.config import Config
 from hodor.data.batching import BatchStream, ItemGroup, group_of_all, groups_by_count
 from hodor.data.samples import JoinedSamples, TrainingSamples
 from hodor.data.static_samples import StaticImageSamples
-from hodor.data.training_checks import DENSE_VIDEO, SPARSE_VIDEO, STATIC_IMAGE, check_training_data_config
 from hodor.data.video_samples import DenseVideoSamples, SparseVideoSamples
 from hodor.errors import HodorError
 from hodor.files import inside
 from hodor.formats.training_json import read_annotated_images, read_annotated_videos
 from hodor.workspace import Workspace, training_dataset
 
+STATIC_IMAGE, SPARSE_VIDEO, DENSE_VIDEO = "static_image", "sparse_video", "dense_video"
 CLIP_DELTA_FACTORS = {"davis_train": 2.0}
 """What TRAINING.MAX_CLIP_DELTA is multiplied by: DAVIS has 24 frames per second, YouTube-VOS 6 annotated ones."""
 
@@ -44,7 +44,7 @@ def build_training_data(config: Config, workspace: Workspace, *, samples_per_bat
     Raises:
         HodorError: a value can't be, the shares don't sum to 1, or a data set is missing, broken or has nothing to learn from.
     """
-    check_training_data_config(config)
+    config.check_training()
     shares = {name: share for name, share in _shares(config).items() if share}
     parts = {name: _samples(config, workspace, name) for name in shares}
     dataset = JoinedSamples(list(parts.values()))

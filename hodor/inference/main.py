@@ -199,11 +199,6 @@ def _segmenter(checkpoint: Checkpoint, options: argparse.Namespace) -> Segmenter
 
 def _size_limits(checkpoint: Checkpoint, options: argparse.Namespace) -> tuple[int, int]:
     configured = checkpoint.config.input
-    if not 1 <= configured.min_dim <= configured.max_dim:
-        limits = f"{configured.min_dim} and {configured.max_dim}"
-        raise HodorError(
-            f"{options.checkpoint}: its configuration's INPUT.MIN_DIM must be at least 1 and at most MAX_DIM, not {limits}"
-        )
     if options.min_image_dim is None:
         return configured.min_dim, configured.max_dim
     if options.min_image_dim < 1:

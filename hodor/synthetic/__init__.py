@@ -1,13 +1,16 @@
-"""Toy videos with exact masks, made from a seed: for tests, for trying things out, and for training without any data.
+"""Videos with exact masks, from a seed or from a few photographs: for tests, for trying things out, for training without data.
 
     clip = SyntheticClip(seed=0, frames=20, objects=3)
     image, labels = clip.frame(7)          # any frame, in any order
     image, labels = SyntheticClip(seed=1).frame(0)     # a still image with its instances
+
+    PhotographClip().frame(0)              # the same, of cut-out photographs before another photograph
 
 `hodor synthetic --help` writes such clips in the layout of DAVIS.
 """
 
 from hodor.synthetic.clip import SyntheticClip
 from hodor.synthetic.davis_folder import write_davis_folder
+from hodor.synthetic.photograph_clip import PhotographClip
 
-__all__ = ["SyntheticClip", "write_davis_folder"]
+__all__ = ["PhotographClip", "SyntheticClip", "write_davis_folder"]

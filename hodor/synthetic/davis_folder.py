@@ -3,23 +3,25 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from hodor.errors import HodorError
 from hodor.files import folder_written_aside
 from hodor.formats.label_maps import write_label_map
 from hodor.formats.palettes import davis_palette
-from hodor.synthetic.clip import SyntheticClip
 
 JPEG_QUALITY = 92
+Frames = Iterable[tuple[np.ndarray, np.ndarray]]
+"""Images `[H, W, 3]` uint8 (R, G, B) with their labels `[H, W]` uint8: a `SyntheticClip`, a `PhotographClip`."""
 
 
-def write_davis_folder(folder: Path, clips: Iterable[tuple[str, SyntheticClip]], *, resolution: str = "480p") -> None:
+def write_davis_folder(folder: Path, clips: Iterable[tuple[str, Frames]], *, resolution: str = "480p") -> None:
     """Writes clips as JPEGImages, Annotations (every frame, palette PNG) and ImageSets/2017/val.txt; complete or absent.
 
     Args:
         folder: is made; if it exists it must be empty.
-        clips: (name of the sequence, clip); clips are drawn frame by frame.
+        clips: (name of the sequence, its frames); they are drawn one by one.
         resolution: the folder below JPEGImages and Annotations; DAVIS' own name by default, whatever the size is.
 
     Raises:
@@ -31,11 +33,11 @@ def write_davis_folder(folder: Path, clips: Iterable[tuple[str, SyntheticClip]],
     palette = davis_palette()
     with folder_written_aside(folder) as aside:
         names = []
-        for name, clip in clips:
+        for name, frames in clips:
             names.append(name)
             images, masks = aside / "JPEGImages" / resolution / name, aside / "Annotations" / resolution / name
             images.mkdir(parents=True)
-            for index, (image, labels) in enumerate(clip):
+            for index, (image, labels) in enumerate(frames):
                 Image.fromarray(image).save(images / f"{index:05d}.jpg", quality=JPEG_QUALITY)
                 write_label_map(masks / f"{index:05d}.png", labels, palette)
         listing = aside / "ImageSets" / "2017" / "val.txt"

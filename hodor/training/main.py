@@ -27,7 +27,6 @@ from hodor.program import ArgumentParser, run
 from hodor.training.distributed import Processes
 from hodor.training.recipe import (
     build_objective,
-    check_optimisation,
     micro_batches,
     parameter_groups,
     scheduled_rate,
@@ -153,7 +152,6 @@ def _logged(folder: Path, level: str, processes: Processes) -> Iterator[None]:
 def _train(config: Config, options: argparse.Namespace, workspace: Workspace, folder: Path, processes: Processes) -> None:
     """Puts everything together and trains; whatever the configuration asks for is checked before anything takes long."""
     training = config.training
-    check_optimisation(config)
     objective = build_objective(config)
     samples, count = micro_batches(config, processes.count, options.max_samples_per_gpu)
     data = build_training_data(config, workspace, samples_per_batch=samples, seed=training.seed)

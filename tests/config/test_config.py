@@ -258,8 +258,14 @@ def test_a_round_trip_keeps_every_value_and_type():
     config = dataclasses.replace(
         config,
         input=dataclasses.replace(config.input, image_mean=(1 / 3, 1e-7, 123.675), min_dim=1),
-        model=dataclasses.replace(config.model, backbone="1e5", attention_masking="no", dropout=1e-30),
-        training=dataclasses.replace(config.training, mode="ünïcode: # 'x'", base_lr=3e22, lr_scheduler="null"),
+        model=dataclasses.replace(config.model, backbone="1e5", pretrained_backbone="no", dropout=1e-30),
+        training=dataclasses.replace(
+            config.training,
+            base_lr=3e22,
+            lr_scheduler="none",
+            cycles=(("[0]->0", "null"), ("1e5",)),
+            validation=dataclasses.replace(config.training.validation, dataset="ünïcode: # 'x'", ground_truth="null"),
+        ),
     )
     assert from_yaml(to_yaml(config), "here") == config
 

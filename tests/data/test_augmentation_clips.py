@@ -1,6 +1,7 @@
 """Whole clips: how often what happens, what the rules guarantee, and that labels stay on their pixels."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -162,7 +163,7 @@ def test_reference_crops_try_the_small_factors_first_then_hold_everything():
     window = draw_reference_window(wide, CropStrengths(), 10_000, random)
     assert window[2:] == (45, 90) and areas(window.of(wide))[0] == 850
     assert draw_reference_window(np.ones((50, 100), np.uint8), CropStrengths(), 10_000, random) is None
-    assert draw_reference_window(np.zeros((50, 100), np.uint8), CropStrengths(crop_factors=()), 0, random) is None
+    assert draw_reference_window(np.zeros((50, 100), np.uint8), SimpleNamespace(crop_factors=()), 0, random) is None
 
 
 def test_areas_are_counted_before_enlarging():

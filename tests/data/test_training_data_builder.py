@@ -119,32 +119,43 @@ def test_mappings_of_the_wrong_type(tmp_path, value, expected):
 
 
 OUT_OF_RANGE = [
-    (STATIC, "TRAINING.MODE", "video", "'video' must be static_image, sparse_video or dense_video"),
-    (STATIC, "TRAINING.MODE", "''", "'' must be static_image"),
-    (SPARSE, "TRAINING.SPARSE_REFERENCE", "first", "'first' must be middle or last"),
-    (STATIC, "TRAINING.NUM_INSTANCES", "0", "0 must be 1..255"),
-    (STATIC, "TRAINING.NUM_OTHER_FRAMES", "-1", "-1 must be at least 0"),
-    (STATIC, "INPUT.MAX_IMAGE_AREA", "10", "10 must be at least 1024"),
-    (DENSE, "INPUT.MAX_DIM", "40", "40 must be at least 48"),
-    (DENSE, "TRAINING.MIN_CLIP_DELTA", "0", "0 must be at least 1"),
-    (DENSE, "TRAINING.MAX_CLIP_DELTA", "2", "2 (times 1 for youtube_vos_2019_train) leaves 1 frames to choose 2 from"),
-    (SPARSE, "TRAINING.MAX_CLIP_DELTA", "1", "leaves 1 frames to choose 2 from; raise it"),
-    (STATIC, "TRAINING.AUGMENTATIONS.STATIC.FLIP_SHARE", "1.5", "1.5 must be 0..1"),
-    (STATIC, "TRAINING.AUGMENTATIONS.STATIC.HUE", "-3", "-3 must be 0..255"),
-    (STATIC, "TRAINING.AUGMENTATIONS.STATIC.CROP_FACTORS", "[]", "[] must be numbers above 0, at most 1"),
-    (STATIC, "TRAINING.AUGMENTATIONS.STATIC.CROP_FACTORS", "[0.5, 1.5]", "must be numbers above 0, at most 1"),
-    (STATIC, "TRAINING.AUGMENTATIONS.STATIC.PERSPECTIVE", "[0.2, 0.1]", "must be two numbers from 0 to 0.25"),
-    (STATIC, "TRAINING.AUGMENTATIONS.STATIC.MARGIN", "[0.2, 0.5]", "must be two numbers from 0 to 0.45"),
-    (STATIC, "TRAINING.AUGMENTATIONS.STATIC.STRONG_KINDS", "[0, 0, 0]", "must be three weights, not all 0"),
-    (DENSE, "TRAINING.AUGMENTATIONS.VIDEO.SHEAR", "90", "90.0 must be 0..60"),
+    (STATIC, "TRAINING.MODE", "video", "static_image, sparse_video or dense_video, not 'video'"),
+    (STATIC, "TRAINING.MODE", "''", "static_image, sparse_video or dense_video, not ''"),
+    (SPARSE, "TRAINING.SPARSE_REFERENCE", "first", "middle or last, not 'first'"),
+    (STATIC, "TRAINING.NUM_INSTANCES", "0", "1..255, not 0"),
+    (STATIC, "TRAINING.NUM_OTHER_FRAMES", "-1", "at least 0, not -1"),
+    (STATIC, "INPUT.MAX_IMAGE_AREA", "10", "at least 1024, not 10"),
+    (DENSE, "INPUT.MIN_DIM", "20", "at least 32 for videos, not 20"),
+    (DENSE, "INPUT.MAX_DIM", "40", "at least INPUT.MIN_DIM = 48, not 40"),
+    (DENSE, "TRAINING.MIN_CLIP_DELTA", "0", "at least 1, not 0"),
+    (STATIC, "TRAINING.AUGMENTATIONS.STATIC.FLIP_SHARE", "1.5", "0..1, not 1.5"),
+    (STATIC, "TRAINING.AUGMENTATIONS.STATIC.HUE", "-3", "0..255, not -3"),
+    (STATIC, "TRAINING.AUGMENTATIONS.STATIC.CROP_FACTORS", "[]", "numbers above 0, at most 1, not []"),
+    (STATIC, "TRAINING.AUGMENTATIONS.STATIC.CROP_FACTORS", "[0.5, 1.5]", "numbers above 0, at most 1, not [0.5, 1.5]"),
+    (STATIC, "TRAINING.AUGMENTATIONS.STATIC.PERSPECTIVE", "[0.2, 0.1]", "two numbers from 0 to 0.25, the smaller one first"),
+    (STATIC, "TRAINING.AUGMENTATIONS.STATIC.MARGIN", "[0.2, 0.5]", "two numbers from 0 to 0.45"),
+    (STATIC, "TRAINING.AUGMENTATIONS.STATIC.STRONG_KINDS", "[0, 0, 0]", "three weights, not all 0"),
+    (DENSE, "TRAINING.AUGMENTATIONS.VIDEO.SHEAR", "90", "0..60, not 90"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("keys", "key", "value", "expected"), OUT_OF_RANGE, ids=[case[1] for case in OUT_OF_RANGE])
 def test_values_that_cant_be_are_named_by_their_key(tmp_path, keys, key, value, expected):
     write_both_video_sets(tmp_path)
-    message = complaint(tmp_path, {**keys, key: value})
-    assert message.startswith(f"{key}: ") and expected in message
+    assert f"{key} must be {expected}" in complaint(tmp_path, {**keys, key: value})
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "expected"),
+    [
+        (DENSE, "2", "2 (times 1 for youtube_vos_2019_train) leaves 1 frames to choose 2 from"),
+        (SPARSE, "1", "leaves 1 frames to choose 2 from; raise it"),
+    ],
+)
+def test_too_few_frames_to_choose_from(tmp_path, keys, value, expected):
+    write_both_video_sets(tmp_path)
+    message = complaint(tmp_path, {**keys, "TRAINING.MAX_CLIP_DELTA": value})
+    assert message.startswith("TRAINING.MAX_CLIP_DELTA: ") and expected in message
 
 
 @pytest.mark.parametrize(

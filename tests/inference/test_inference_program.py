@@ -260,7 +260,7 @@ def test_bad_checkpoints_are_one_line(workspace, tmp_path, kind, message):
 def test_a_configuration_without_a_size_names_the_key(workspace, checkpoint, option):
     config = checkpoint.parent / "config.yaml"
     config.write_text(config.read_text().replace("MIN_DIM: 64", "MIN_DIM: 0"))
-    expect_one_line(run_program(workspace, checkpoint, "-d", "davis_val", *option), str(checkpoint), "INPUT.MIN_DIM")
+    expect_one_line(run_program(workspace, checkpoint, "-d", "davis_val", *option), str(config), "INPUT.MIN_DIM")
 
 
 @pytest.mark.parametrize(

@@ -51,8 +51,8 @@ def test_each_key_acts(key):
 
 
 def test_no_key_is_forgotten():
-    training_only = {"pretrained_backbone"}
-    assert {field.name for field in dataclasses.fields(ModelConfig)} - training_only == ACTIONS.keys()
+    without_effect_here = {"pretrained_backbone", "frozen_batch_norm"}  # the latter acts on timm's models
+    assert {field.name for field in dataclasses.fields(ModelConfig)} - without_effect_here == ACTIONS.keys()
 
 
 def test_the_default_is_the_papers_model():
@@ -84,7 +84,7 @@ def test_the_default_is_the_papers_model():
         ("ATTENTION_MASKING", "soft", "one of none, hard, soft_fixed, soft_learnable"),
         ("DROPOUT", 1.0, r"in \[0, 1\)"),
         ("DROPOUT", -0.1, r"in \[0, 1\)"),
-        ("DROPOUT", float("nan"), r"in \[0, 1\)"),
+        ("DROPOUT", float("nan"), "a number"),
     ],
 )
 def test_values_out_of_range_name_the_key(key, value, allowed):
@@ -98,6 +98,5 @@ def test_values_out_of_range_name_the_key(key, value, allowed):
 )
 def test_image_statistics_must_be_three_numbers(key, value):
     config = small_config()
-    config = dataclasses.replace(config, input=dataclasses.replace(config.input, **{key: value}))
     with pytest.raises(HodorError, match=rf"^INPUT\.{key.upper()} must be three numbers"):
-        build_model(config)
+        build_model(dataclasses.replace(config, input=dataclasses.replace(config.input, **{key: value})))

@@ -7,7 +7,7 @@ import pytest
 
 from hodor.config import load_config
 from hodor.errors import HodorError
-from hodor.training.recipe import build_objective, check_optimisation, micro_batches, scheduled_rate
+from hodor.training.recipe import build_objective, micro_batches, scheduled_rate
 
 CONFIGS = Path(__file__).parent.parent.parent / "configs"
 RECIPES = sorted(CONFIGS.glob("**/*.yaml"))
@@ -21,7 +21,6 @@ def configured(recipe="static", **keys):
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_every_file_builds_an_objective_and_a_schedule(path):
     config = load_config(path)
-    check_optimisation(config)
     objective = build_objective(config)
     assert objective.detach_masks == config.training.detach_intermediate_masks
     assert scheduled_rate(config, 10**7) <= config.training.base_lr
@@ -79,7 +78,7 @@ def test_schedules():
     ("keys", "message"),
     [
         ({"INTERMEDIATE_FRAME_GT_AVAILABLE": "false"}, "TRAINING.APPLY_LOSS_ON_INTERMEDIATE_FRAMES needs"),
-        ({"DICE": "mean"}, "TRAINING.DICE must be one of pooled, per_object, not 'mean'"),
+        ({"DICE": "mean"}, "TRAINING.DICE must be pooled or per_object, not 'mean'"),
         ({"NUM_OTHER_FRAMES": 3}, "TRAINING.NUM_OTHER_FRAMES = 3 needs TRAINING.CYCLES"),
         ({"CYCLES": '[["[0]->5"]]'}, "TRAINING.CYCLES: cycle '[0]->5': there is no frame 5"),
         ({"CYCLES": '[["[0]->0"], []]'}, "TRAINING.CYCLES: a list of cycles is empty"),
@@ -101,9 +100,9 @@ def test_schedules():
     ],
 )
 def test_mistakes_name_the_key(keys, message):
-    config = configured(**keys)
     with pytest.raises(HodorError) as caught:
-        check_optimisation(config)
+        config = configured(**keys)
+        config.check_training()
         build_objective(config)
     assert message in str(caught.value) and "\n" not in str(caught.value)
 
@@ -130,7 +129,7 @@ def test_samples_are_shared_out_exactly(batch, processes, most, expected):
     [
         ({}, 3, 2, "TRAINING.BATCH_SIZE = 8 can't be shared equally by 3 processes"),
         ({"BATCH_SIZE": 2}, 4, 2, "TRAINING.BATCH_SIZE = 2 can't be shared equally by 4 processes"),
-        ({"BATCH_SIZE": 0}, 1, 2, "must be at least 1, not 0 and 2"),
+        ({"BATCH_SIZE": 0}, 1, 2, "TRAINING.BATCH_SIZE must be at least 1, not 0"),
         ({}, 1, 0, "must be at least 1, not 8 and 0"),
         ({"ACCUMULATE_GRADIENTS": "false"}, 2, 2, "8 is more than 2 processes x --max_samples_per_gpu 2"),
     ],

@@ -1,4 +1,4 @@
-"""Tensors that depend on sizes alone: made once, and constants to compiled code."""
+"""Tensors that depend on sizes alone: made once; compiled code makes them as part of its own."""
 
 import functools
 from collections.abc import Callable
@@ -18,11 +18,11 @@ def cached(count: int) -> Callable[[Callable[Arguments, torch.Tensor]], Callable
             with torch.inference_mode(False), torch.no_grad():
                 return function(*arguments, **named)
 
-        @torch.compiler.assume_constant_result
-        def constant(*arguments: Arguments.args, **named: Arguments.kwargs) -> torch.Tensor:
-            return lookup(*arguments, **named)  # type: ignore[arg-type]
+        @functools.wraps(function)
+        def made_once(*arguments: Arguments.args, **named: Arguments.kwargs) -> torch.Tensor:
+            make = function if torch.compiler.is_compiling() else lookup
+            return make(*arguments, **named)  # type: ignore[arg-type]
 
-        constant.__doc__ = function.__doc__
-        return constant
+        return made_once
 
     return decorate
