@@ -23,7 +23,7 @@ from hodor.errors import HodorError
 from hodor.files import inside
 from hodor.formats.inference_json import InferenceSequence, read_inference_json
 from hodor.inference.results import ResultsFolder, results_format
-from hodor.inference.segmenter import Segmenter
+from hodor.inference.segmenter import Segmenter, recommended_options
 from hodor.inference.sequences import SegmentationJob, SegmentationOutcome, Timing, segment_sequences
 from hodor.program import ArgumentParser, complain
 from hodor.workspace import INFERENCE_DATASETS, Workspace, inference_dataset
@@ -124,7 +124,11 @@ def _parser() -> ArgumentParser:
         "(default: <dataset>_inference)",
     )
     parser.add_argument(
-        "-t", "--temporal_window", type=int, default=7, help="how many earlier frames are remembered (default: 7)"
+        "-t",
+        "--temporal_window",
+        type=int,
+        metavar="N",
+        help="how many earlier frames are remembered (default: what the checkpoint is meant for; the paper's: 7)",
     )
     parser.add_argument(
         "--min_image_dim",
@@ -138,7 +142,10 @@ def _parser() -> ArgumentParser:
         "--save_vis", action="store_true", help="also write the frames with coloured masks, and videos of them, to DIR/vis"
     )
     parser.add_argument(
-        "--permanent_reference", action="store_true", help="never forget what objects looked like where their masks were given"
+        "--permanent_reference",
+        action=argparse.BooleanOptionalAction,
+        help="never forget what objects looked like where their masks were given (default: what the checkpoint is meant for; "
+        "the paper's: no)",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda, with a GPU for each process (default: auto)")
     parser.add_argument("--precision", choices=["float32", "bf16"], default="float32", help="(default: float32)")
@@ -180,13 +187,9 @@ def _output_folder(options: argparse.Namespace, workspace: Workspace) -> Path:
 def _segmenter(checkpoint: Checkpoint, options: argparse.Namespace) -> Segmenter:
     if options.precision == "float32":
         torch.backends.cudnn.allow_tf32 = False
-    min_dim, max_dim = _size_limits(checkpoint, options)
     return Segmenter(
         checkpoint.model,
-        temporal_window=options.temporal_window,
-        min_dim=min_dim,
-        max_dim=max_dim,
-        permanent_reference=options.permanent_reference,
+        **_memory_and_sizes(checkpoint, options),
         device=own_device(options.device),
         precision=options.precision,
         compiled=options.compile,
@@ -194,13 +197,18 @@ def _segmenter(checkpoint: Checkpoint, options: argparse.Namespace) -> Segmenter
     )
 
 
-def _size_limits(checkpoint: Checkpoint, options: argparse.Namespace) -> tuple[int, int]:
-    configured = checkpoint.config.input
-    if options.min_image_dim is None:
-        return configured.min_dim, configured.max_dim
-    if options.min_image_dim < 1:
-        raise HodorError(f"--min_image_dim must be at least 1, not {options.min_image_dim}")
-    return options.min_image_dim, round(options.min_image_dim * configured.max_dim / configured.min_dim)
+def _memory_and_sizes(checkpoint: Checkpoint, options: argparse.Namespace) -> dict[str, Any]:
+    """What the checkpoint is meant to be used with, where the command line doesn't say otherwise."""
+    settings = recommended_options(checkpoint.config)
+    if options.min_image_dim is not None:
+        if options.min_image_dim < 1:
+            raise HodorError(f"--min_image_dim must be at least 1, not {options.min_image_dim}")
+        settings["max_dim"] = round(options.min_image_dim * settings["max_dim"] / settings["min_dim"])
+        settings["min_dim"] = options.min_image_dim
+    for name in ("temporal_window", "permanent_reference"):
+        if (given := getattr(options, name)) is not None:
+            settings[name] = given
+    return settings
 
 
 def _run_settings(checkpoint: Checkpoint, options: argparse.Namespace) -> dict[str, Any]:
@@ -208,9 +216,7 @@ def _run_settings(checkpoint: Checkpoint, options: argparse.Namespace) -> dict[s
     return {
         "checkpoint": fingerprint(options.checkpoint),
         "config": repr((checkpoint.config.input, checkpoint.config.model)),
-        "sizes": list(_size_limits(checkpoint, options)),
-        "temporal_window": options.temporal_window,
-        "permanent_reference": options.permanent_reference,
+        **_memory_and_sizes(checkpoint, options),
         "precision": options.precision,
         "compiled": options.compile,
         "look_ahead": options.look_ahead,

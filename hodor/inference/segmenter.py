@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from hodor.checkpoints.checkpoint import Checkpoint
+from hodor.config import Config
 from hodor.devices import Precision, choose_device, precision_context
 from hodor.errors import HodorError
 from hodor.formats.inference_json import MAX_OBJECT_ID
@@ -88,9 +89,11 @@ class Segmenter:
 
     @classmethod
     def of(cls, checkpoint: Checkpoint, **options: Any) -> "Segmenter":
-        """A segmenter that shows frames at the size of the checkpoint's configuration; options as above, also another size."""
-        sizes = checkpoint.config.input
-        return cls(checkpoint.model, **({"min_dim": sizes.min_dim, "max_dim": sizes.max_dim} | options))
+        """A segmenter with the settings that the checkpoint is meant for, where `options`, as above, don't say otherwise.
+
+        They are its configuration's INPUT.MIN_DIM and MAX_DIM and its section INFERENCE.
+        """
+        return cls(checkpoint.model, **(recommended_options(checkpoint.config) | options))
 
     def reset(self, name: str = "video") -> None:
         """Forgets everything: the next frame begins another video, which warnings call `name`."""
@@ -241,6 +244,16 @@ class Segmenter:
             if not masks[object_id].any():
                 raise HodorError(f"object {object_id}: its mask is empty")
         return masks
+
+
+def recommended_options(config: Config) -> dict[str, Any]:
+    """The arguments of `Segmenter` that a network of this configuration is meant to be used with."""
+    return {
+        "min_dim": config.input.min_dim,
+        "max_dim": config.input.max_dim,
+        "temporal_window": config.inference.temporal_window,
+        "permanent_reference": config.inference.permanent_reference,
+    }
 
 
 def _tensor(values: Mask) -> torch.Tensor:

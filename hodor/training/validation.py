@@ -11,7 +11,7 @@ from hodor.evaluation.protocols import SequencePair, davis
 from hodor.evaluation.summary import summarise
 from hodor.formats.inference_json import read_inference_json
 from hodor.inference.results import ResultsFolder
-from hodor.inference.segmenter import Segmenter
+from hodor.inference.segmenter import Segmenter, recommended_options
 from hodor.inference.sequences import segment_sequence
 from hodor.modelling.model import HODOR
 from hodor.workspace import Workspace, inference_dataset
@@ -34,10 +34,11 @@ def build_validation(config: Config, workspace: Workspace) -> Callable[[HODOR], 
         raise HodorError(f"TRAINING.VALIDATION.GROUND_TRUTH: {workspace.root / validation.ground_truth} lacks {missing[0]!r}")
     min_dim = validation.min_dim or config.input.min_dim
     max_dim = round(min_dim * config.input.max_dim / config.input.min_dim)
+    settings = recommended_options(config) | {"min_dim": min_dim, "max_dim": max_dim}
 
     def validate(model: HODOR) -> float:
         """Segments all videos with the network and gives their J&F."""
-        segmenter = Segmenter(model, min_dim=min_dim, max_dim=max_dim, device=model.device)
+        segmenter = Segmenter(model, device=model.device, **settings)
         with tempfile.TemporaryDirectory() as folder:
             results = ResultsFolder(Path(folder))
             for sequence in sequences:
