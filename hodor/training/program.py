@@ -45,6 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not options.allow_multigpu:
         raise HodorError("several processes were started; add --allow_multigpu if that is meant")
     workspace = Workspace.from_environment()
+    for name in ("restore_session", "restore_path"):
+        if getattr(options, name) is not None:
+            setattr(options, name, shipped.locate(getattr(options, name), workspace.checkpoints))
     config_path = _config_path(options)
     config = load_config(config_path, overrides)
     folder = _folder(options, config_path, workspace)
@@ -70,7 +73,7 @@ def _parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[tu
     restore = parser.add_mutually_exclusive_group()
     restore.add_argument("--restore_session", type=Path, metavar="CKPT", help="go on exactly where this checkpoint was written")
     weights = f"start from the weights of this checkpoint, or of the package: {', '.join(shipped.names())}"
-    restore.add_argument("--restore_path", type=shipped.locate, metavar="CKPT", help=weights)
+    restore.add_argument("--restore_path", type=Path, metavar="CKPT", help=weights)
     add("--max_samples_per_gpu", type=int, default=2, metavar="N", help="samples that a process takes at once (default: 2)")
     add("--num_cpu_workers", type=int, default=-1, metavar="N", help="processes that load data (default: up to 8 of the cores)")
     add("--display_interval", type=int, default=5, metavar="N", help="iterations between lines (default: 5)")

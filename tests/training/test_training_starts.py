@@ -60,6 +60,15 @@ def test_restore_path_takes_weights_only(tmp_path, other, kind):
     assert all(torch.equal(content["model"][name], value) for name, value in other.model.state_dict().items())
 
 
+def test_names_below_the_workspaces_checkpoints_are_found(tmp_path, training_data, other):
+    save_checkpoint(training_data / "checkpoints/earlier/weights.safetensors", other)
+    for name in ("earlier/weights.safetensors", "earlier"):
+        folder = tmp_path / name.replace("/", "_")
+        assert main(arguments("static.yaml", "--model_dir", folder, "--restore_path", name, **STILL)) == 0
+        content = session(folder / "000001.pth")["model"]
+        assert all(torch.equal(content[key], value) for key, value in other.model.state_dict().items())
+
+
 def test_restore_path_takes_the_name_of_weights_of_the_package(tmp_path):
     keys = STILL | {"INPUT__MAX_IMAGE_AREA": 64 * 96, "TRAINING__LR_SCHEDULER": "none"}
     line = ["--cfg", "compact.yaml", "--restore_path", "compact", "--model_dir", tmp_path, "--device", "cpu"]
