@@ -6,7 +6,6 @@ import logging
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import get_args, get_type_hints
 
@@ -31,13 +30,10 @@ def written(folder, text):
 
 
 def complaint(path, **kwargs):
-    start = time.monotonic()
     with pytest.raises(HodorError) as caught:
         load_config(path, **kwargs)
     message = str(caught.value)
-    assert (
-        "\n" not in message and len(message) < 600 and time.monotonic() - start < 5
-    )  # seconds, where it should be well below 1
+    assert "\n" not in message and len(message) < 600
     return message
 
 
@@ -177,7 +173,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("case", HOSTILE)
-def test_hostile_files_end_in_a_short_line_soon(case, tmp_path):
+def test_hostile_files_end_in_a_short_line(case, tmp_path):
     os.mkfifo(tmp_path / "pipe")
     text, expected = HOSTILE[case]
     path = written(tmp_path, text)
