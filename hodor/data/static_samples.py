@@ -3,13 +3,11 @@
 import numpy as np
 
 from hodor.config import TrainingConfig
-from hodor.data.augmentation.clips import static_clip
-from hodor.data.augmentation.colour import change_colours, draw_colour_change
-from hodor.data.augmentation.degradation import degrade
-from hodor.data.augmentation.geometry import Frame, area_size
-from hodor.data.augmentation.pasting import CutOut, cut_out, paste
-from hodor.data.samples import SampleRequest, TrainingSample, finish_sample
-from hodor.data.scenes import Scene, read_frame
+from hodor.data.appearance import change_colours, degrade, draw_colour_change
+from hodor.data.clips import static_clip
+from hodor.data.geometry import Frame, area_size
+from hodor.data.pasting import CutOut, cut_out, paste
+from hodor.data.samples import SampleRequest, Scene, TrainingSample, finish_sample, read_frame
 from hodor.errors import HodorError
 from hodor.formats.training_json import AnnotatedImages
 
@@ -65,8 +63,8 @@ class StaticImageSamples:
         if pasted:
             own = int(random.integers(max(request.num_objects - pasted, 1), own + 1))
         frame, count = self._scene(index, own, random)
-        training, cropping = self._training, self._training.augmentations.cropping
-        copies, min_area = training.num_other_frames, training.min_ref_mask_area
+        training = self._training
+        copies, min_area, cropping = training.num_other_frames, training.min_ref_mask_area, training.augmentations.cropping
         frames = static_clip(frame, copies, self._strengths, min_area, random, cropping=cropping)
         if pasted:
             frames, count = self._paste(frames, count, request.num_objects - own, random)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hodor.config import Config
-from hodor.data.batching import BatchStream, ItemGroup, group_of_all, groups_by_count
+from hodor.data.batching import BatchStream, ItemGroup, item_groups
 from hodor.data.samples import JoinedSamples, TrainingSamples
 from hodor.data.static_samples import StaticImageSamples
 from hodor.data.video_samples import DenseVideoSamples, SparseVideoSamples
@@ -50,12 +50,14 @@ def build_training_data(config: Config, workspace: Workspace, *, samples_per_bat
     dataset = JoinedSamples(list(parts.values()))
     groups: list[ItemGroup] = []
     for first_item, name in zip(dataset.starts.tolist(), shares, strict=False):
-        num_objects, aspect_ratios = parts[name].num_objects, parts[name].aspect_ratios
-        limit, share = config.training.num_instances, shares[name]
-        if config.training.mode == SPARSE_VIDEO:
-            groups.append(group_of_all(num_objects, aspect_ratios, limit, share=share, first_item=first_item))
-        else:
-            groups += groups_by_count(num_objects, aspect_ratios, limit, share=share, first_item=first_item)
+        groups += item_groups(
+            parts[name].num_objects,
+            parts[name].aspect_ratios,
+            config.training.num_instances,
+            share=shares[name],
+            first_item=first_item,
+            by_count=config.training.mode != SPARSE_VIDEO,
+        )
     return TrainingData(dataset, BatchStream(groups, samples_per_batch, seed))
 
 

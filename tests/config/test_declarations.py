@@ -15,11 +15,11 @@ import pytest
 from hodor.config import Config, InputConfig, ModelConfig, load_config
 from hodor.config.__main__ import default_yaml
 from hodor.config.layering import from_yaml
-from hodor.data.scenes import MAX_OBJECTS
+from hodor.data.samples import MAX_OBJECTS
 from hodor.errors import HodorError
 from hodor.modelling.soft_masked_attention import Masking
 from hodor.modelling.soft_masks import BACKGROUND_GRIDS
-from hodor.training.losses import DiceKind
+from hodor.training.criterion import DiceKind
 
 DEFAULT = Path(__file__).parents[2] / "configs" / "default.yaml"
 

@@ -6,9 +6,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from hodor.config.strengths import StaticStrengths
-from hodor.data.augmentation.draws import keeps_enough
-from hodor.data.augmentation.geometry import Frame
+from hodor.config.schema import StaticStrengths
+from hodor.data.geometry import Frame, keeps_enough
 from hodor.formats.label_maps import bounding_box
 
 _LARGEST_SIDE = 0.9  # of a pasted object, in parts of the frame's
@@ -37,17 +36,10 @@ def cut_out(image: np.ndarray, mask: np.ndarray) -> CutOut:
 def paste(
     frames: Sequence[Frame], pasted: CutOut, label: int, strengths: StaticStrengths, random: np.random.Generator
 ) -> list[Frame] | None:
-    """Pastes a cut-out onto every frame of a clip, elsewhere in each.
+    """Pastes a cut-out onto every frame of a clip (the reference is first), elsewhere in each.
 
-    Args:
-        frames: the clip, the reference first.
-        pasted: the cut-out.
-        label: its id, or 0 where it is only to be in the way.
-        strengths: how large it is and how far it moves.
-        random: where the choices come from.
-
-    Returns:
-        The clip; None where no place was found in which every object of the reference keeps enough of its area.
+    Its id is `label`, or 0 where it is only to be in the way. None where no place was found in which every object of the
+    reference keeps enough of its area.
     """
     height, width = frames[0].labels.shape
     pasted = _scaled(pasted, height, width, random.uniform(strengths.pasted_area[0], strengths.pasted_area[1]))
@@ -67,9 +59,7 @@ def _scaled(pasted: CutOut, height: int, width: int, area: float) -> CutOut:
     factor = min(factor, _LARGEST_SIDE * height / pasted.mask.shape[0], _LARGEST_SIDE * width / pasted.mask.shape[1])
     size = max(round(factor * pasted.mask.shape[1]), 1), max(round(factor * pasted.mask.shape[0]), 1)
     interpolation = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
-    return CutOut(
-        cv2.resize(pasted.image, size, interpolation=interpolation), cv2.resize(pasted.mask, size, interpolation=interpolation)
-    )
+    return CutOut(*(cv2.resize(part, size, interpolation=interpolation) for part in pasted))
 
 
 def _moved(
