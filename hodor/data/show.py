@@ -14,7 +14,7 @@ from hodor.data.samples import TrainingSample
 from hodor.data.training_data import build_training_data
 from hodor.errors import HodorError
 from hodor.files import written_aside
-from hodor.formats.palettes import davis_palette
+from hodor.formats.label_maps import davis_palette
 from hodor.media.overlay import overlay
 from hodor.program import ArgumentParser, parse_with_overrides, run
 from hodor.workspace import Workspace

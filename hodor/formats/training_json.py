@@ -17,7 +17,7 @@ until a sample is made.
 """
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -25,8 +25,7 @@ import numpy as np
 
 from hodor.errors import HodorError
 from hodor.files import inside
-from hodor.formats.json_stream import walk
-from hodor.formats.json_values import JsonValue
+from hodor.formats.json_files import JsonValue, walk
 from hodor.formats.mask_table import MaskTable, MaskTableBuilder, TextTable
 from hodor.media.images import MAX_PIXELS
 
@@ -103,11 +102,7 @@ class AnnotatedVideos:
 
 
 def read_annotated_images(path: Path, folder: Path) -> AnnotatedImages:
-    """Reads a file of training images. Images without objects are left out.
-
-    Args:
-        path: the JSON file.
-        folder: the data set's image folder.
+    """Reads a file of training images, which lie in a folder. Images without objects are left out.
 
     Raises:
         HodorError: the file is missing, is no JSON, has a value that can't be, or no object at all; the message names image
@@ -126,52 +121,38 @@ def read_annotated_images(path: Path, folder: Path) -> AnnotatedImages:
     if not paths:
         raise HodorError(f"{path}: no image in it has an object to learn from (key 'images'); convert the data set again")
     height, width = (np.array(side, dtype=np.int32) for side in (heights, widths))
-    return AnnotatedImages(path, folder, TextTable.of(paths), height, width, masks.finish())
+    return AnnotatedImages(path, folder, TextTable(paths), height, width, masks.finish())
 
 
 def _add_objects(value: JsonValue, size: tuple[int, int], masks: MaskTableBuilder) -> int:
     """Adds the objects of an image as a group, unless there is none; returns how many there are."""
     texts = value.get("segmentations").texts()
-    areas, boxes = value.optional("areas"), value.optional("bboxes")
-    all_areas = [None] * len(texts) if areas is None else [area.number() for area in _parallel(areas, len(texts))]
-    all_boxes = [None] * len(texts) if boxes is None else [box.box() for box in _parallel(boxes, len(texts))]
-    left_out = [
-        crowd or ignore
-        for crowd, ignore in zip(*(_flags(value, key, len(texts)) for key in ("iscrowd", "ignore")), strict=True)
-    ]
-    if all(left_out):
+    areas = [None if area is None else area.number() for area in _parallel(value, "areas", len(texts))]
+    boxes = [None if box is None else box.box() for box in _parallel(value, "bboxes", len(texts))]
+    marks = [_parallel(value, key, len(texts), shared=True) for key in ("iscrowd", "ignore")]
+    kept = [not any(mark is not None and mark.content for mark in each) for each in zip(*marks, strict=True)]
+    if not any(kept):
         return 0
     for index, text in enumerate(texts):
-        if not left_out[index]:
+        if kept[index]:
             where = f"{value.where}, key 'segmentations'[{index}]"
-            masks.add(index + 1, text, all_areas[index], all_boxes[index], size, where=where)
+            masks.add(index + 1, text, areas[index], boxes[index], size, where=where)
     return masks.end_group()
 
 
-def _parallel(value: JsonValue, count: int) -> list[JsonValue]:
-    """The values in a list that has one for each object."""
-    items = value.items()
+def _parallel(value: JsonValue, key: str, count: int, *, shared: bool = False) -> Sequence[JsonValue | None]:
+    """The values under a key, one for each object; the file gives a list, nothing, or one value for all where that may be."""
+    given = value.optional(key)
+    if given is None or (shared and not isinstance(given.content, list)):
+        return [given] * count
+    items = given.items()
     if len(items) != count:
-        raise HodorError(f"{value.where} has {len(items)} entries, but 'segmentations' has {count}")
+        raise HodorError(f"{given.where} has {len(items)} entries, but 'segmentations' has {count}")
     return items
 
 
-def _flags(value: JsonValue, key: str, count: int) -> list[bool]:
-    """A mark of each object; the file gives a list, one value for all, or nothing."""
-    flags = value.optional(key)
-    if flags is None:
-        return [False] * count
-    if isinstance(flags.content, list):
-        return [bool(flag.content) for flag in _parallel(flags, count)]
-    return [bool(flags.content)] * count
-
-
 def read_annotated_videos(path: Path, folder: Path) -> AnnotatedVideos:
-    """Reads a file of training videos.
-
-    Args:
-        path: the JSON file.
-        folder: the data set's image folder.
+    """Reads a file of training videos, whose frames lie in a folder.
 
     Raises:
         HodorError: the file is missing, is no JSON, has a value that can't be, or no sequence at all; the message names
@@ -192,7 +173,7 @@ def read_annotated_videos(path: Path, folder: Path) -> AnnotatedVideos:
         raise HodorError(f"{path}: no sequence in it (key 'sequences'); convert the data set again")
     height, width = (np.array(side, dtype=np.int32) for side in (heights, widths))
     all_starts = np.array(starts, dtype=np.int64)
-    return AnnotatedVideos(path, folder, TextTable.of(names), height, width, all_starts, TextTable.of(paths), masks.finish())
+    return AnnotatedVideos(path, folder, TextTable(names), height, width, all_starts, TextTable(paths), masks.finish())
 
 
 def _add_frames(value: JsonValue, folder: Path, size: tuple[int, int], masks: MaskTableBuilder) -> list[str]:
