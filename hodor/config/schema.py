@@ -1,8 +1,7 @@
 """What can be configured: every key once, with its type, range, default and meaning.
 
-The keys and their meaning are those of the files that lie beside original checkpoints. `python -m hodor.config` writes
-`configs/default.yaml` from this. A recipe (`configs/static.yaml`, ...) overrides many of the defaults; no program runs on the
-defaults alone.
+The keys and their meaning are those of the files that lie beside original checkpoints; the strengths of augmentations are those
+that the published models were trained with. `python -m hodor.config` writes `configs/default.yaml` from this.
 """
 
 from typing import Annotated, Literal, TypeAlias
@@ -34,6 +33,9 @@ def _pair(low: float, high: float) -> AfterValidator:
     """The ends of a range between two numbers."""
     words = f"two numbers from {low} to {high}, the smaller one first"
     return must(words, lambda ends: len(ends) == 2 and low <= ends[0] <= ends[1] <= high)
+
+
+Inwards: TypeAlias = Annotated[tuple[float, ...], _pair(0, 0.25)]
 
 
 class InputConfig(Section):
@@ -129,9 +131,7 @@ class StaticStrengths(ColourStrengths, CropStrengths):
     rotation: Strength = key(20.0, "of affine maps: largest angle in degrees")
     shear: Shear = key(10.0, "of affine maps: largest angle in degrees")
     scale: Strength = key(0.0, "of affine maps: largest change of size, a factor between 1 / (1 + this) and 1 + this")
-    perspective: Annotated[tuple[float, ...], _pair(0, 0.25)] = key(
-        (0.10, 0.12), "range of the scale of the corners' ways inwards, in parts of the sides"
-    )
+    perspective: Inwards = key((0.10, 0.12), "range of the scale of the corners' ways inwards, in parts of the sides")
     margin: Annotated[tuple[float, ...], _pair(0, 0.45)] = key((0.10, 0.25), "range of the part cut off each side by crops")
     copy_warp_share: Share = key(0.5, "of cropped copies that are turned as well")
     copy_rotation: Strength = key(10.0, "of these: largest angle in degrees")
@@ -157,9 +157,7 @@ class VideoStrengths(ColourStrengths, CropStrengths):
     perspective_share: Share = key(0.5, "of warped clips that get a perspective; the others get an affine map")
     rotation: Strength = key(20.0, "of affine maps: largest angle in degrees")
     shear: Shear = key(10.0, "of affine maps: largest angle in degrees")
-    perspective: Annotated[tuple[float, ...], _pair(0, 0.25)] = key(
-        (0.08, 0.10), "range of the scale of the corners' ways inwards, in parts of the sides"
-    )
+    perspective: Inwards = key((0.08, 0.10), "range of the scale of the corners' ways inwards, in parts of the sides")
     warp_tries: Number = key(3, "draws of a warp before the clip stays as it is")
 
 

@@ -95,9 +95,11 @@ def _refuse_shared_folders(path: Path, ids: list[str]) -> None:
             raise HodorError(f"{path}: sequence {sequence_id!r} stands in it twice")
         folders[folder] = sequence_id
     for folder, sequence_id in folders.items():
-        outer = next((folders[parent] for parent in folder.parents if parent in folders), None)
-        if outer is not None:
-            raise HodorError(f"{path}: sequence {sequence_id!r} would lie in the folder of sequence {outer!r}; rename one")
+        for parent in folder.parents:
+            if parent in folders:
+                raise HodorError(
+                    f"{path}: sequence {sequence_id!r} would lie in the folder of sequence {folders[parent]!r}; rename one"
+                )
 
 
 def _check_path(relative: str, what: str) -> None:

@@ -1,6 +1,7 @@
 """JSON from files: values that know where they stand, for messages; and the entries of large files one at a time."""
 
 import codecs
+import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -103,15 +104,10 @@ class JsonValue:
 def read_json(
     path: Path, *, missing: str = "make it with hodor convert --help", broken: str = "convert the data set again"
 ) -> JsonValue:
-    """Reads a JSON file.
-
-    Args:
-        path: the file; by default a data set's.
-        missing: the way out where there is no such file, for messages.
-        broken: the way out where it is no JSON.
+    """Reads a JSON file, by default a data set's.
 
     Raises:
-        HodorError: the file is missing or no JSON.
+        HodorError: the file is missing or no JSON; `missing` and `broken` say what to do then.
     """
     try:
         return JsonValue(json.loads(path.read_bytes()), str(path))
@@ -153,19 +149,18 @@ def walk(path: Path, chunk_size: int = CHUNK_SIZE) -> Iterator[Entry]:
         raise HodorError(f"{path}: no such file") from None
     with file:
         scanner = _Scanner(file, path, chunk_size)
-        scanner.expect("{", "the file must hold a JSON object")
-        more = scanner.peek() != "}"
-        if not more:
-            scanner.expect("}")
         seen: set[str] = set()
-        while more:
+        for _ in scanner.members("{}", "the file must hold a JSON object"):
             start, _, key = scanner.value()
             if not isinstance(key, str) or key in seen:
                 scanner.fail(f"{key!r} stands twice" if isinstance(key, str) else "a key must be a string", start)
             seen.add(key)
             scanner.expect(":")
-            yield from _entries(scanner, key)
-            more = scanner.expect(",}") == ","
+            if scanner.peek() == "[":
+                for position in scanner.members("[]"):
+                    yield Entry(key, position, *scanner.value())
+            else:
+                yield Entry(key, None, *scanner.value())
         if scanner.peek():
             scanner.fail("there is something behind its end", scanner.offset())
 
@@ -174,22 +169,6 @@ def read_entry(file: BinaryIO, start: int, end: int) -> Any:
     """Reads again what `walk` found between two offsets of a file."""
     file.seek(start)
     return json.loads(file.read(end - start))
-
-
-def _entries(scanner: "_Scanner", key: str) -> Iterator[Entry]:
-    if scanner.peek() != "[":
-        yield Entry(key, None, *scanner.value())
-        return
-    scanner.expect("[")
-    if scanner.peek() == "]":
-        scanner.expect("]")
-        return
-    position = 0
-    while True:
-        yield Entry(key, position, *scanner.value())
-        if scanner.expect(",]") == "]":
-            return
-        position += 1
 
 
 class _Scanner:
@@ -201,9 +180,8 @@ class _Scanner:
         self._chunk_size = chunk_size
         self._buffer = ""
         self._position = 0
-        self._before = 0  # bytes of the file in front of the buffer
-        if file.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8:
-            self._before = len(codecs.BOM_UTF8)
+        mark = codecs.BOM_UTF8
+        self._before = len(mark) if file.read(len(mark)) == mark else 0  # bytes of the file in front of the buffer
         file.seek(self._before)
 
     def offset(self) -> int:
@@ -228,6 +206,17 @@ class _Scanner:
             self.fail(complaint or f"expected {wanted}, found {repr(found) if found else 'the end'}", self.offset())
         self._position += 1
         return found
+
+    def members(self, brackets: str, complaint: str = "") -> Iterator[int]:
+        """Takes an object or a list, save its members: each is to be taken when its number is given."""
+        self.expect(brackets[0], complaint)
+        if self.peek() == brackets[1]:
+            self.expect(brackets[1])
+            return
+        for number in itertools.count():
+            yield number
+            if self.expect(f",{brackets[1]}") == brackets[1]:
+                return
 
     def value(self) -> tuple[int, int, Any]:
         """Takes one value; returns (start, end, value)."""

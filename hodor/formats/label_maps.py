@@ -49,17 +49,13 @@ def read_label_map(path: Path, *, binary: bool = False) -> np.ndarray:
         HodorError: the file is broken or has 16 bits, or colours that are in no known palette.
     """
     picture = open_picture(path)
-    labels: np.ndarray
-    if picture.mode in {"P", "L"}:
-        labels = np.array(picture)
-    elif picture.mode == "1":
-        labels = np.array(picture).astype(np.uint8)
-    elif picture.mode == "LA":
-        labels = np.array(picture)[..., 0]
-    elif picture.mode in {"RGB", "RGBA"}:
-        labels = _labels_of_colours(np.array(picture)[..., :3], path, binary)
-    else:
+    if picture.mode not in {"P", "L", "1", "LA", "RGB", "RGBA"}:
         raise HodorError(f"{path}: a mask must be a palette, grey or RGB image, not {picture.mode}")
+    pixels = np.array(picture)
+    if picture.mode in {"RGB", "RGBA"}:
+        labels = pixels[..., :3].max(axis=2) if binary else _labels_of_colours(pixels[..., :3], path)
+    else:
+        labels = (pixels[..., 0] if picture.mode == "LA" else pixels).astype(np.uint8, copy=False)
     return (labels > 0).astype(np.uint8) if binary else labels
 
 
@@ -85,11 +81,8 @@ def bounding_box(mask: np.ndarray) -> tuple[int, int, int, int] | None:
     return left, top, int(columns[-1]) + 1 - left, int(rows[-1]) + 1 - top
 
 
-def _labels_of_colours(colours: np.ndarray, path: Path, binary: bool) -> np.ndarray:
+def _labels_of_colours(colours: np.ndarray, path: Path) -> np.ndarray:
     """`[H, W, 3]` colours -> `[H, W]` ids by the first palette that knows all of them."""
-    if binary:
-        brightest: np.ndarray = colours.max(axis=2)
-        return (brightest > 0).astype(np.uint8)
     codes = _colour_codes(colours)
     is_present = np.zeros(1 << 24, dtype=bool)
     is_present[codes] = True
