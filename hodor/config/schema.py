@@ -11,23 +11,6 @@ from pydantic import AfterValidator, Field
 from hodor.config.declaration import NamedNumbers, Section, key, must
 from hodor.errors import HodorError
 
-Layers: TypeAlias = Annotated[int, must("at least 1, at most 64", lambda count: 1 <= count <= 64)]
-Rates: TypeAlias = Annotated[tuple[float, ...], must("at least 0", lambda rates: min(rates, default=0) >= 0)]
-Channels: TypeAlias = Annotated[tuple[float, ...], must("three numbers (B, G, R)", lambda values: len(values) == 3)]
-Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
-Strength: TypeAlias = Annotated[float, Field(ge=0, le=255)]
-Number: TypeAlias = Annotated[int, Field(ge=0, le=255)]
-Shear: TypeAlias = Annotated[float, Field(ge=0, le=60)]
-Factors: TypeAlias = Annotated[
-    tuple[float, ...],
-    must("numbers above 0, at most 1", lambda factors: len(factors) > 0 and all(0 < factor <= 1 for factor in factors)),
-]
-Kinds: TypeAlias = Annotated[
-    tuple[Strength, ...], must("three weights, not all 0", lambda kinds: len(kinds) == 3 and sum(kinds) > 0)
-]
-_LARGEST_NETWORK = 64 * 1024**2
-_SMALLEST_FRAME = 32
-
 
 def _pair(low: float, high: float) -> AfterValidator:
     """The ends of a range between two numbers."""
@@ -35,7 +18,22 @@ def _pair(low: float, high: float) -> AfterValidator:
     return must(words, lambda ends: len(ends) == 2 and low <= ends[0] <= ends[1] <= high)
 
 
+Layers: TypeAlias = Annotated[int, must("at least 1, at most 64", lambda count: 1 <= count <= 64)]
+Rates: TypeAlias = Annotated[tuple[float, ...], must("at least 0", lambda rates: min(rates, default=0) >= 0)]
+Channels: TypeAlias = Annotated[tuple[float, ...], must("three numbers (B, G, R)", lambda values: len(values) == 3)]
+Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
+Strength: TypeAlias = Annotated[float, Field(ge=0, le=255)]
+Number: TypeAlias = Annotated[int, Field(ge=0, le=255)]
+Shear: TypeAlias = Annotated[float, Field(ge=0, le=60)]
 Inwards: TypeAlias = Annotated[tuple[float, ...], _pair(0, 0.25)]
+Factors: TypeAlias = Annotated[
+    tuple[float, ...], must("numbers above 0, at most 1", lambda factors: min(factors, default=0) > 0 and max(factors) <= 1)
+]
+Kinds: TypeAlias = Annotated[
+    tuple[Strength, ...], must("three weights, not all 0", lambda kinds: len(kinds) == 3 and sum(kinds) > 0)
+]
+_LARGEST_NETWORK = 64 * 1024**2
+_SMALLEST_FRAME = 32
 
 
 class InputConfig(Section):

@@ -6,6 +6,7 @@ samples, so that a bucket of n alike items fills exactly n batches: nothing is d
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import count, pairwise
 
 import numpy as np
@@ -51,8 +52,7 @@ class BatchStream:
             ItemOrder(group.num_objects, group.aspect_ratios, samples_per_batch, (seed, 1, number))
             for number, group in enumerate(groups)
         ]
-        self._cycle = -1
-        self._cycle_order = np.empty(0, dtype=np.int64)
+        self._cycle = lru_cache(maxsize=1)(self._make_cycle)
 
     def __getitem__(self, batch: int) -> list[SampleRequest]:
         """The samples of a batch."""
@@ -71,13 +71,13 @@ class BatchStream:
     def _place(self, batch: int) -> tuple[int, int]:
         """The group that a batch is taken from, and its number within that group."""
         cycle, position = divmod(batch, sum(self._batches_per_cycle))
-        if cycle != self._cycle:
-            self._cycle = cycle
-            self._cycle_order = interleave(self._batches_per_cycle, np.random.default_rng([self._seed, 0, cycle]))
         starts = np.cumsum([0, *self._batches_per_cycle])
-        index = self._cycle_order[position]
+        index = self._cycle(cycle)[position]
         group = int(np.searchsorted(starts, index, side="right")) - 1
         return group, cycle * self._batches_per_cycle[group] + int(index - starts[group])
+
+    def _make_cycle(self, cycle: int) -> np.ndarray:
+        return interleave(self._batches_per_cycle, np.random.default_rng([self._seed, 0, cycle]))
 
 
 def item_groups(
@@ -125,20 +125,17 @@ class ItemOrder:
         for number in np.unique(num_objects):
             alike = np.flatnonzero(num_objects == number)
             self._buckets += [alike[bucket] for bucket in aspect_buckets(aspect_ratios[alike], samples_per_batch)]
-        self._round = -1
-        self._batches = np.empty((0, samples_per_batch), dtype=np.int32)
+        self._round = lru_cache(maxsize=1)(self._make_round)
 
     def __getitem__(self, batch: int) -> np.ndarray:
         """The items of a batch, `[samples_per_batch]`."""
-        number = sum(map(len, self._buckets))
-        if batch // number != self._round:
-            self._round = batch // number
-            self._batches = self._make_round(np.random.default_rng([*self._seed, self._round]))
-        items: np.ndarray = self._batches[batch % number]
+        number, position = divmod(batch, sum(map(len, self._buckets)))
+        items: np.ndarray = self._round(number)[position]
         return items
 
-    def _make_round(self, random: np.random.Generator) -> np.ndarray:
+    def _make_round(self, number: int) -> np.ndarray:
         """The batches of one round, `[N, samples_per_batch]` int32."""
+        random = np.random.default_rng([*self._seed, number])
         order = interleave([len(bucket) for bucket in self._buckets], random)
         batches = [bucket[shuffled_passes(len(bucket), self._samples_per_batch, random)] for bucket in self._buckets]
         return np.concatenate(batches).astype(np.int32)[order]

@@ -2,8 +2,8 @@
 
 import multiprocessing
 import signal
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import cv2
@@ -17,6 +17,7 @@ from hodor.errors import HodorError
 from hodor.program import describe_os_error
 
 STRIDE = 32
+_DEAF_TO = (signal.SIGINT, signal.SIGTERM)
 
 
 class TrainingBatch(NamedTuple):
@@ -66,16 +67,12 @@ def collate(samples: Sequence[TrainingSample]) -> TrainingBatch:
 def training_loader(
     data: TrainingData, *, first: int = 0, step: int = 1, num_workers: int = 0, pin_memory: bool = False
 ) -> Generator[TrainingBatch, None, None]:
-    """Loads the batches first, first + step, ... of the stream, without end.
+    """Loads the batches first, first + step, ... of the stream, without end, into page-locked memory with `pin_memory`.
 
-    Args:
-        data: samples and their order.
-        first: the number of the first batch; process r of P that goes on after n batches of its own says r + n * P.
-        step: P.
-        num_workers: processes that make batches ahead; 0 = this process makes them when they are needed. They start with the
-            first batch, end when the iterator is closed or deleted, and are deaf to SIGINT and SIGTERM, so that this process
-            decides what happens then. OpenCV gets one thread in them, and in this process too.
-        pin_memory: put batches into page-locked memory.
+    Process r of P that goes on after n batches of its own says first = r + n * P and step = P. `num_workers` processes make
+    batches ahead; with 0 this process makes them when they are needed. They start with the first batch, end when the iterator
+    is closed or deleted, and are deaf to SIGINT and SIGTERM, so that this process decides what happens then. OpenCV gets one
+    thread in them, and in this process too.
 
     Raises:
         HodorError: (while iterating) a file is missing or broken, or a process ended.
@@ -92,8 +89,11 @@ def training_loader(
     if num_workers:
         cv2.setNumThreads(1)  # a process forked from one with OpenCV's threads waits for them forever
     others = set(multiprocessing.active_children())
-    with _signals_held_back():
+    held_back = signal.pthread_sigmask(signal.SIG_BLOCK, _DEAF_TO)  # until `_prepare_worker` makes processes deaf for good
+    try:
         iterator: Any = iter(loader)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held_back)
     workers = set(multiprocessing.active_children()) - others
     try:
         for batch in iterator:
@@ -116,16 +116,6 @@ def training_loader(
                 worker.kill()
 
 
-@contextmanager
-def _signals_held_back() -> Iterator[None]:
-    """Signals wait; processes that are started meanwhile inherit this until `_prepare_worker` makes them deaf for good."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 class _Batches(Dataset[TrainingBatch | str]):
     """Batches by their requests, or what is wrong with them: an exception would arrive with its traceback as text."""
 
@@ -146,7 +136,7 @@ def _as_it_is(batch: Any) -> Any:
 
 
 def _prepare_worker(_: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for number in _DEAF_TO:
+        signal.signal(number, signal.SIG_IGN)
     torch.set_num_threads(1)
     cv2.setNumThreads(1)

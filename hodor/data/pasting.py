@@ -45,11 +45,10 @@ def paste(
     pasted = _scaled(pasted, height, width, random.uniform(strengths.pasted_area[0], strengths.pasted_area[1]))
     for _ in range(_TRIES):
         place = random.uniform(0.1, 0.9, 2) * (width, height)
-        reference = _painted(frames[0], pasted, label, _placed(pasted, place))
+        reference = _painted(frames[0], _placed(pasted, place), pasted, label)
         if keeps_enough(frames[0].labels, reference.labels, strengths.kept_area, 1):
-            matrices = [_moved(pasted, place, (height, width), strengths, random) for _ in frames[1:]]
-            others = zip(frames[1:], matrices, strict=True)
-            return [reference, *(_painted(frame, pasted, label, matrix) for frame, matrix in others)]
+            matrices = [_moved(pasted, place, (width, height), strengths, random) for _ in frames[1:]]
+            return [reference, *(_painted(*moved, pasted, label) for moved in zip(frames[1:], matrices, strict=True))]
     return None
 
 
@@ -65,8 +64,8 @@ def _scaled(pasted: CutOut, height: int, width: int, area: float) -> CutOut:
 def _moved(
     pasted: CutOut, place: np.ndarray, size: tuple[int, int], strengths: StaticStrengths, random: np.random.Generator
 ) -> np.ndarray:
-    """The map that brings a cut-out somewhere near a place in a frame of some size (height, width)."""
-    place = place + random.uniform(-strengths.pasted_shift, strengths.pasted_shift, 2) * size[::-1]
+    """The map that brings a cut-out somewhere near a place in a frame of some size (width, height)."""
+    place = place + random.uniform(-strengths.pasted_shift, strengths.pasted_shift, 2) * size
     angle = random.uniform(-strengths.pasted_rotation, strengths.pasted_rotation)
     return _placed(pasted, place, angle, random.uniform(1 - strengths.pasted_stretch, 1 + strengths.pasted_stretch, 2))
 
@@ -79,7 +78,7 @@ def _placed(pasted: CutOut, place: np.ndarray, angle: float = 0.0, stretch: np.n
     return np.column_stack([linear, place - linear @ centre])
 
 
-def _painted(frame: Frame, pasted: CutOut, label: int, matrix: np.ndarray) -> Frame:
+def _painted(frame: Frame, matrix: np.ndarray, pasted: CutOut, label: int) -> Frame:
     """A frame with a cut-out on top, whose border is blended."""
     size = (frame.labels.shape[1], frame.labels.shape[0])
     share = cv2.warpAffine(pasted.mask, matrix, size, flags=cv2.INTER_LINEAR).astype(np.float32) / 255

@@ -13,8 +13,7 @@ from hodor.formats.label_maps import present_ids
 from hodor.formats.mask_table import MaskTable
 from hodor.media.images import read_image
 
-MAX_OBJECTS = 255
-_CHOICES = 5
+_CHOICES = 5  # draws of objects that might all be seen
 
 
 class SampleRequest(NamedTuple):

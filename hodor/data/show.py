@@ -31,12 +31,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         HodorError: the configuration or a data set is missing or broken.
     """
     parser = ArgumentParser(prog="python -m hodor.data.show", description="Draws training samples with their masks.")
-    parser.add_argument(
-        "--cfg", type=Path, required=True, metavar="FILE", help="the configuration, such as configs/static.yaml"
-    )
-    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for the pictures")
-    parser.add_argument("--samples", type=int, default=24, metavar="N", help="how many samples to draw (default: 24)")
-    parser.add_argument("--first", type=int, default=0, metavar="N", help="number of the first sample (default: 0)")
+    add = parser.add_argument
+    add("--cfg", type=Path, required=True, metavar="FILE", help="the configuration, such as configs/static.yaml")
+    add("--output", type=Path, required=True, metavar="DIR", help="folder for the pictures")
+    add("--samples", type=int, default=24, metavar="N", help="how many samples to draw (default: 24)")
+    add("--first", type=int, default=0, metavar="N", help="number of the first sample (default: 0)")
     options, overrides = parse_with_overrides(parser, arguments)
     if options.samples < 1 or options.first < 0:
         raise HodorError("--samples must be at least 1 and --first at least 0")

@@ -6,7 +6,7 @@ from hodor.config import TrainingConfig
 from hodor.data.appearance import change_colours, degrade, draw_colour_change
 from hodor.data.clips import static_clip
 from hodor.data.geometry import Frame, area_size
-from hodor.data.pasting import CutOut, cut_out, paste
+from hodor.data.pasting import cut_out, paste
 from hodor.data.samples import SampleRequest, Scene, TrainingSample, finish_sample, read_frame
 from hodor.errors import HodorError
 from hodor.formats.training_json import AnnotatedImages
@@ -21,11 +21,7 @@ class StaticImageSamples:
     """
 
     def __init__(self, images: AnnotatedImages, training: TrainingConfig, area: int) -> None:
-        """
-        Args:
-            images: the data set.
-            training: which objects clips are made of, and the augmentations.
-            area: pixels that images are brought to.
+        """Clips of these images, brought to `area` pixels.
 
         Raises:
             HodorError: no object is large enough.
@@ -90,12 +86,8 @@ class StaticImageSamples:
         in_the_way = int(random.integers(self._strengths.pasted_objects - wanted + 1))
         for is_object in random.permutation([True] * wanted + [False] * in_the_way):
             label = count + 1 if is_object else 0
-            pasted = paste(frames, self._cut_out(random), label, self._strengths, random)
+            other, _ = self._scene(int(random.choice(self._items)), 1, random)
+            pasted = paste(frames, cut_out(other.image, other.labels > 0), label, self._strengths, random)
             if pasted is not None:
                 frames, count = pasted, max(count, label)
         return frames, count
-
-    def _cut_out(self, random: np.random.Generator) -> CutOut:
-        """An object of any image."""
-        frame, _ = self._scene(int(random.choice(self._items)), 1, random)
-        return cut_out(frame.image, frame.labels > 0)

@@ -21,25 +21,14 @@ CLIP_DELTA_FACTORS = {"davis_train": 2.0}
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Everything to train on.
-
-    Attributes:
-        dataset: makes samples from requests.
-        stream: the batches, as lists of requests.
-    """
+    """Everything to train on: what makes samples from requests, and the batches as lists of requests."""
 
     dataset: TrainingSamples
     stream: BatchStream
 
 
 def build_training_data(config: Config, workspace: Workspace, *, samples_per_batch: int, seed: int = 0) -> TrainingData:
-    """Reads the data sets that a configuration names.
-
-    Args:
-        config: sections INPUT, TRAINING and DATA matter.
-        workspace: where the data sets lie.
-        samples_per_batch: what one process loads at once.
-        seed: of orders and samples.
+    """Reads the data sets that a configuration (INPUT, TRAINING and DATA) names, for batches as one process loads them at once.
 
     Raises:
         HodorError: a value can't be, the shares don't sum to 1, or a data set is missing, broken or has nothing to learn from.
