@@ -89,16 +89,10 @@ def item_groups(
     first_item: int = 0,
     by_count: bool = True,
 ) -> list[ItemGroup]:
-    """The groups of a data set.
+    """The groups of a data set, which share `share`; of N items, whose first has the number `first_item`, in arrays `[N]`.
 
-    Args:
-        num_objects: `[N]`, how many objects each item has, at least 1.
-        aspect_ratios: `[N]`, height / width of each item.
-        max_objects: the largest number of objects in a sample.
-        share: of the groups together.
-        first_item: the number of the first item.
-        by_count: one group for each number of objects that an item reaches, with equal shares: in it are all items with so many
-            objects or more. Else one group of all items, each with as many objects as it has.
+    With `by_count` there is a group for each number of objects (at most `max_objects`) that an item reaches, with equal shares:
+    in it are all items with so many objects or more. Else it is one group of all items, each with as many objects as it has.
     """
     counts = np.minimum(num_objects, max_objects)
     if not by_count:

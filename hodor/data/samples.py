@@ -165,8 +165,7 @@ def finish_sample(
     stays in any case, so that there is one. With `only_reference` the other frames' masks are not known: labels are 0 there,
     and every object counts as present everywhere.
     """
-    finished = [finish(frame, size) for frame in frames]
-    labels = np.stack([frame.labels for frame in finished])
+    images, valid, labels = (np.stack(parts) for parts in zip(*(finish(frame, size) for frame in frames), strict=True))
     if only_reference:
         labels[1:] = 0
     counts = [np.bincount(frame.ravel(), minlength=num_objects + 1)[1:] for frame in labels]
@@ -174,11 +173,7 @@ def finish_sample(
     kept[0] |= not kept.any()
     if not kept.all():
         labels = np.concatenate([[0], np.cumsum(kept) * kept]).astype(np.uint8)[labels]
-    presence = np.stack(counts)[:, kept] > 0
+    presence = (np.stack(counts)[:, kept] > 0) | only_reference
     return TrainingSample(
-        torch.from_numpy(np.stack([frame.image for frame in finished])),
-        torch.from_numpy(np.stack([frame.valid for frame in finished])),
-        torch.from_numpy(labels),
-        torch.from_numpy(presence | only_reference),
-        name,
+        torch.from_numpy(images), torch.from_numpy(valid), torch.from_numpy(labels), torch.from_numpy(presence), name
     )

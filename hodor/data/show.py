@@ -53,11 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def contact_sheet(samples: Sequence[TrainingSample]) -> np.ndarray:
-    """One row per sample, its frames side by side with objects tinted and what is not of the image striped.
-
-    Returns:
-        [H, W, 3] uint8.
-    """
+    """One row per sample, its frames side by side: objects tinted, what is not of the image striped. `[H, W, 3]` uint8."""
     rows = [_row(sample) for sample in samples]
     width = max(row.shape[1] for row in rows)
     return np.concatenate([np.pad(row, ((0, _GAP), (0, width - row.shape[1]), (0, 0)), constant_values=255) for row in rows])

@@ -28,12 +28,7 @@ class VideoSamples(ABC):
     """Whether the masks of the other frames may be used and colours change alike in all frames, not in each in its own way."""
 
     def __init__(self, videos: AnnotatedVideos, training: TrainingConfig, frames: InputConfig, max_delta: int) -> None:
-        """
-        Args:
-            videos: the data set.
-            training: which frames and objects clips are made of, and the augmentations.
-            frames: the size that frames are brought to.
-            max_delta: `training.max_clip_delta` at the frame rate of the data set.
+        """Clips of a data set; `max_delta` is `training.max_clip_delta` at its frame rate.
 
         Raises:
             HodorError: no object is large enough, or no frame can be a reference.
@@ -58,10 +53,7 @@ class VideoSamples(ABC):
 
     @abstractmethod
     def _find_references(self, counts: np.ndarray) -> np.ndarray:
-        """The items' references, `[N]` int64, numbered through all sequences.
-
-        Args:
-            counts: `[F]`, large enough objects of each frame.
+        """The items' references, `[N]` int64, by the large enough objects of each frame, `[F]`; frames are numbered through.
 
         Raises:
             HodorError: there is none.

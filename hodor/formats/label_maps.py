@@ -39,11 +39,8 @@ def youtube_vos_palette() -> np.ndarray:
 def read_label_map(path: Path, *, binary: bool = False) -> np.ndarray:
     """Reads a mask file as a label map `[H, W]` uint8.
 
-    Palette PNGs give their indices, grey ones their values, colour ones the ids of the DAVIS or YouTube-VOS palette.
-
-    Args:
-        path: the mask file.
-        binary: every pixel that is not black belongs to object 1 (DAVIS 2016's 0/255 masks).
+    Palette PNGs give their indices, grey ones their values, colour ones the ids of the DAVIS or YouTube-VOS palette. With
+    `binary` every pixel that is not black belongs to object 1 (DAVIS 2016's 0/255 masks).
 
     Raises:
         HodorError: the file is broken or has 16 bits, or colours that are in no known palette.

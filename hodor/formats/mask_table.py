@@ -94,18 +94,12 @@ class MaskTableBuilder:
     def add(
         self, object_id: int, text: str, area: float | None, box: Sequence[float] | None, size: tuple[int, int], *, where: str
     ) -> None:
-        """Adds a mask to the group that was not ended yet.
+        """Adds the mask of a run-length string to the group that was not ended yet.
 
-        Args:
-            object_id: its number.
-            text: its run-length string.
-            area: in pixels; None = counted.
-            box: (x, y, width, height) in pixels; None = measured.
-            size: (height, width) of the image.
-            where: the place of the string, for messages.
+        Area and box (x, y, width, height), in pixels, are measured where they are None; `size` is the image's (height, width).
 
         Raises:
-            HodorError: area or box is None, and the string is none of a mask of this size.
+            HodorError: area or box is None, and the string is none of a mask of this size; `where` names its place.
         """
         if area is None or box is None:
             mask = run_length.decode_at(where, text, *size, what=f"the {self._group}")
