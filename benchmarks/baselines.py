@@ -12,8 +12,7 @@ import cv2
 import numpy as np
 
 from hodor.formats.inference_json import read_inference_json
-from hodor.formats.label_maps import write_label_map
-from hodor.formats.palettes import davis_palette
+from hodor.formats.label_maps import davis_palette, write_label_map
 from hodor.inference.results import mask_name
 from hodor.media.images import read_image
 from hodor.workspace import Workspace, inference_dataset

@@ -17,8 +17,7 @@ from baselines import ROOT, copied_mask, flow_warped_mask, follow, judge, progra
 from matplotlib import pyplot as plt
 from PIL import Image
 
-from hodor.formats.label_maps import write_label_map
-from hodor.formats.palettes import davis_palette
+from hodor.formats.label_maps import davis_palette, write_label_map
 from hodor.program import ArgumentParser, run
 from hodor.synthetic import SyntheticClip, write_davis_folder
 

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 import hodor
-from hodor.formats.palettes import davis_palette
+from hodor.formats.label_maps import davis_palette
 from hodor.media.overlay import overlay
 from hodor.program import ArgumentParser, run
 from hodor.synthetic import SyntheticClip

@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from hodor.formats.palettes import davis_palette
+from hodor.formats.label_maps import davis_palette
 from hodor.media.overlay import overlay
 from hodor.synthetic import SyntheticClip
 

@@ -22,17 +22,12 @@ _KINDS = {
     "tuple_type": "a list of numbers",
     "dict_type": "a mapping of names to numbers",
 }
-_FEW = 3
 _SHORT = reprlib.Repr()
 _SHORT.maxlevel = 2
 
 
 class BadValueError(HodorError):
-    """A section refuses a value.
-
-    Attributes:
-        key: its dotted key; where values don't fit together, their section's.
-    """
+    """A section refuses the value of a key, whose dotted name is `key`; where values don't fit together, their section's."""
 
     key = ""
 
@@ -40,11 +35,8 @@ class BadValueError(HodorError):
 def key(default: Any, meaning: str = "", *, new: bool = False, **bounds: Any) -> Any:
     """A key of a section; in YAML it is the attribute's name in upper case.
 
-    Args:
-        default: its value where nobody gives one.
-        meaning: for users, without what type and bounds say.
-        new: the original doesn't know the key, and refuses files that have it.
-        bounds: `ge`, `le` and `lt` of pydantic.
+    Its meaning leaves out what type and bounds (`ge`, `le` and `lt` of pydantic) say. The original doesn't know keys that are
+    `new`, and refuses files that have them.
     """
     strict = False if isinstance(default, tuple) else None  # lists of YAML become tuples
     return Field(default, description=meaning, json_schema_extra={"new": new}, strict=strict, **bounds)
@@ -78,12 +70,13 @@ class Section:
     """
 
     _place: ClassVar[tuple[type["Section"] | None, str]] = (None, "")
-    __pydantic_fields__: ClassVar[dict[str, FieldInfo]]
+    fields: ClassVar[dict[str, FieldInfo]]
+    """Its keys and sections by attribute, in order."""
 
     def __init_subclass__(cls) -> None:
-        dataclass(cls, frozen=True, config=_STRICT)
+        cls.fields = dataclass(cls, frozen=True, config=_STRICT).__pydantic_fields__
         unguarded = cls.__init__
-        for name, field in cls.__pydantic_fields__.items():
+        for name, field in cls.fields.items():
             if isinstance(field.default, Section):
                 type(field.default)._place = (cls, name.upper())
 
@@ -96,14 +89,9 @@ class Section:
         cls.__init__ = guarded  # type: ignore[method-assign]
 
     @classmethod
-    def fields(cls) -> dict[str, FieldInfo]:
-        """Its keys and sections by attribute, in order."""
-        return cls.__pydantic_fields__
-
-    @classmethod
     def walk(cls) -> Iterator[tuple[str, FieldInfo]]:
         """The dotted names of all its keys and sections, and theirs, in order."""
-        for name, field in cls.fields().items():
+        for name, field in cls.fields.items():
             yield cls.dotted(name), field
             if isinstance(field.default, Section):
                 yield from type(field.default).walk()
@@ -119,11 +107,11 @@ class Section:
         """The first error that pydantic found, in our words."""
         name, *inner = error["loc"] or ("",)
         cause = str(error.get("ctx", {}).get("error", f"{cls.dotted(str(name))}: {error['msg']}"))
-        if name in cls.fields():
+        if name in cls.fields:
             what = ".".join([cls.dotted(name), *(cut(part) for part in inner if isinstance(part, str))])
             if inner[1:] == ["[key]"]:
                 what = f"a name in {cls.dotted(name)}"
-            wanted = _KINDS.get(error["type"]) or allowed(cls.fields()[name]) or cause
+            wanted = _KINDS.get(error["type"]) or allowed(cls.fields[name]) or cause
             cause = f"{what} must be {wanted}, not {shown(error['input'])}"
         refusal = BadValueError(cause)
         refusal.key = cls.dotted(str(name))
@@ -134,15 +122,10 @@ def allowed(field: FieldInfo) -> str:
     """What a key's values may be, as far as its choices or bounds say it; else empty."""
     if get_origin(field.annotation) is Literal:
         choices = [choice for choice in get_args(field.annotation) if choice]
-        return f"one of {', '.join(choices)}" if len(choices) > _FEW else f"{', '.join(choices[:-1])} or {choices[-1]}"
-    match {name: getattr(part, name) for part in field.metadata for name in ("ge", "le", "lt") if hasattr(part, name)}:
-        case {"ge": low, "le": high}:
-            return f"{low}..{high}"
-        case {"ge": low, "lt": high}:
-            return f"in [{low}, {high})"
-        case {"ge": low}:
-            return f"at least {low}"
-    return ""
+        return f"one of {', '.join(choices)}" if len(choices) > 3 else f"{', '.join(choices[:-1])} or {choices[-1]}"
+    bounds = {name: getattr(part, name) for part in field.metadata for name in ("ge", "le", "lt") if hasattr(part, name)}
+    texts = {("ge", "le"): "{ge}..{le}", ("ge", "lt"): "in [{ge}, {lt})", ("ge",): "at least {ge}"}
+    return texts.get(tuple(sorted(bounds)), "").format(**bounds)
 
 
 def shown(value: object) -> str:

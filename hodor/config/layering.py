@@ -27,14 +27,11 @@ class _Given(NamedTuple):
 
 
 def load_config(path: Path, overrides: Sequence[tuple[str, str]] = (), *, warn_about_unknown: bool = False) -> Config:
-    """Reads a configuration.
+    """Reads a configuration from a YAML file with any of the keys; what it leaves out has its default.
 
-    Args:
-        path: a YAML file with any of the keys; what it leaves out has its default. `BASE: other.yaml`, relative to the file,
-            makes it a layer on top of another file.
-        overrides: (dotted key such as "TRAINING.BASE_LR", value as YAML text), applied last.
-        warn_about_unknown: the file may have been made by others: its unknown keys, and values that can't be but that only
-            training reads, are warned of and ignored.
+    `BASE: other.yaml`, relative to the file, makes it a layer on top of another file. Overrides, (dotted key such as
+    "TRAINING.BASE_LR", value as YAML text), come last. With `warn_about_unknown` the file may have been made by others: unknown
+    keys, and values that can't be but that only training reads, are warned of and ignored.
 
     Raises:
         HodorError: the file is missing or broken, a key is unknown, or a value has the wrong type or is out of range.
@@ -119,7 +116,7 @@ def _checked(given: dict[str, _Given]) -> Config:
 
 def _made(section: type[Section], given: dict[str, _Given]) -> Any:
     values = {}
-    for name, field in section.fields().items():
+    for name, field in section.fields.items():
         if isinstance(field.default, Section):
             values[name] = _made(type(field.default), given)
         elif section.dotted(name) in given:
@@ -128,14 +125,12 @@ def _made(section: type[Section], given: dict[str, _Given]) -> Any:
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe YAML that reads 1e-4 as a number, like everybody but YAML 1.1, and nothing large."""
+    """Safe YAML that reads 1e-4 as a number, like everybody but YAML 1.1, and nothing large, also behind `<<`."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        """A node of the document."""
         return _small(super().compose_node(parent, index))
 
     def flatten_mapping(self, node: Any) -> None:
-        """Replaces `<<` by what it stands for, which can grow without bounds."""
         super().flatten_mapping(node)
         _small(node)
 
@@ -168,16 +163,14 @@ def _parse(text: str, source: str) -> Any:
 def to_yaml(config: Config, *, for_original: bool = False) -> str:
     """A configuration as YAML, keys in upper case and in the order of the schema.
 
-    Args:
-        config: what to write.
-        for_original: leave out keys that the original doesn't know, where they have their defaults.
+    With `for_original` keys that the original doesn't know are left out where they have their defaults.
     """
     return yaml.dump(_as_mapping(config, for_original), Dumper=_Dumper, sort_keys=False)
 
 
 def _as_mapping(section: Section, for_original: bool) -> dict[str, Any]:
     result = {}
-    for name, field in section.fields().items():
+    for name, field in section.fields.items():
         value = getattr(section, name)
         if for_original and field.json_schema_extra == {"new": True} and value == field.default:
             continue

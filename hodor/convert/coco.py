@@ -22,7 +22,7 @@ from hodor.convert.training_json import Instance, image_record
 from hodor.errors import HodorError
 from hodor.files import inside
 from hodor.formats import run_length
-from hodor.formats.json_stream import Entry, read_entry, walk
+from hodor.formats.json_files import Entry, read_entry, walk
 
 _HELP = """\
 for training: COCO's photographs with all their objects, or any data set in COCO's format

@@ -17,7 +17,7 @@ from hodor.devices import usable_cores
 from hodor.errors import HodorError
 from hodor.files import folder_written_aside, written_aside
 from hodor.formats.inference_json import InferenceSequence, write_inference_json
-from hodor.formats.json_stream import walk
+from hodor.formats.json_files import walk
 from hodor.workspace import INFERENCE_DATASETS, TRAINING_DATASETS, VARIABLE, Workspace, inference_dataset, training_dataset
 
 IMAGES, SEQUENCES, INFERENCE = "images", "sequences", "inference"

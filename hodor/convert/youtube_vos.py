@@ -15,7 +15,7 @@ from hodor.convert.training_json import OBJECT_CATEGORY
 from hodor.convert.training_videos import Video, add_training_arguments, publish_videos
 from hodor.errors import HodorError
 from hodor.formats.inference_json import MAX_OBJECT_ID
-from hodor.formats.json_values import read_json
+from hodor.formats.json_files import read_json
 
 _log = logging.getLogger(__name__)
 

@@ -6,7 +6,8 @@ samples, so that a bucket of n alike items fills exactly n batches: nothing is d
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import lru_cache
+from itertools import count, pairwise
 
 import numpy as np
 
@@ -42,12 +43,7 @@ class BatchStream:
     """
 
     def __init__(self, groups: Sequence[ItemGroup], samples_per_batch: int, seed: int = 0) -> None:
-        """
-        Args:
-            groups: at least one; shares need not sum to 1.
-            samples_per_batch: at least 1.
-            seed: of orders and samples.
-        """
+        """Takes at least one group; their shares need not sum to 1."""
         self._groups = list(groups)
         self._seed = seed
         total = sum(group.share for group in groups)
@@ -56,66 +52,56 @@ class BatchStream:
             ItemOrder(group.num_objects, group.aspect_ratios, samples_per_batch, (seed, 1, number))
             for number, group in enumerate(groups)
         ]
-        self._cycle = -1
-        self._cycle_order = np.empty(0, dtype=np.int64)
+        self._cycle = lru_cache(maxsize=1)(self._make_cycle)
 
     def __getitem__(self, batch: int) -> list[SampleRequest]:
         """The samples of a batch."""
-        group, batch_of_group = self._place(batch)
-        chosen = self._groups[group]
-        return [
-            SampleRequest(int(chosen.items[row]), int(chosen.num_objects[row]), self._sample_seed(batch, position))
-            for position, row in enumerate(self._orders[group][batch_of_group])
-        ]
+        number, batch_of_group = self._place(batch)
+        group = self._groups[number]
+        requests = []
+        for position, row in enumerate(self._orders[number][batch_of_group]):
+            seed = np.random.SeedSequence([self._seed, 2, batch, position]).generate_state(1, np.uint64)
+            requests.append(SampleRequest(int(group.items[row]), int(group.num_objects[row]), int(seed[0])))
+        return requests
 
     def batches(self, first: int = 0, step: int = 1) -> Iterator[list[SampleRequest]]:
         """The batches first, first + step, ... without end; starting late costs nothing."""
-        batch = first
-        while True:
-            yield self[batch]
-            batch += step
+        return map(self.__getitem__, count(first, step))
 
     def _place(self, batch: int) -> tuple[int, int]:
         """The group that a batch is taken from, and its number within that group."""
         cycle, position = divmod(batch, sum(self._batches_per_cycle))
-        if cycle != self._cycle:
-            self._cycle = cycle
-            self._cycle_order = interleave(self._batches_per_cycle, np.random.default_rng([self._seed, 0, cycle]))
         starts = np.cumsum([0, *self._batches_per_cycle])
-        index = self._cycle_order[position]
+        index = self._cycle(cycle)[position]
         group = int(np.searchsorted(starts, index, side="right")) - 1
         return group, cycle * self._batches_per_cycle[group] + int(index - starts[group])
 
-    def _sample_seed(self, batch: int, position: int) -> int:
-        return int(np.random.SeedSequence([self._seed, 2, batch, position]).generate_state(1, np.uint64)[0])
+    def _make_cycle(self, cycle: int) -> np.ndarray:
+        return interleave(self._batches_per_cycle, np.random.default_rng([self._seed, 0, cycle]))
 
 
-def groups_by_count(
-    num_objects: np.ndarray, aspect_ratios: np.ndarray, max_objects: int, *, share: float, first_item: int = 0
+def item_groups(
+    num_objects: np.ndarray,
+    aspect_ratios: np.ndarray,
+    max_objects: int,
+    *,
+    share: float,
+    first_item: int = 0,
+    by_count: bool = True,
 ) -> list[ItemGroup]:
-    """One group for each number of objects, with equal shares: in it are all items with so many objects or more.
+    """The groups of a data set, which share `share`; of N items, whose first has the number `first_item`, in arrays `[N]`.
 
-    Args:
-        num_objects: `[N]`, how many objects each item has, at least 1.
-        aspect_ratios: `[N]`, height / width of each item.
-        max_objects: the largest number of objects in a sample; numbers that no item reaches are left out.
-        share: of the groups together.
-        first_item: the number of the first item.
+    With `by_count` there is a group for each number of objects (at most `max_objects`) that an item reaches, with equal shares:
+    in it are all items with so many objects or more. Else it is one group of all items, each with as many objects as it has.
     """
-    counts = range(1, min(max_objects, int(num_objects.max())) + 1)
-    groups = []
-    for count in counts:
-        rows = np.flatnonzero(num_objects >= count)
-        groups.append(ItemGroup(first_item + rows, np.full(len(rows), count), aspect_ratios[rows], share / len(counts)))
+    counts = np.minimum(num_objects, max_objects)
+    if not by_count:
+        return [ItemGroup(first_item + np.arange(len(counts)), counts, aspect_ratios, share)]
+    groups, most = [], int(counts.max())
+    for number in range(1, most + 1):
+        rows = np.flatnonzero(counts >= number)
+        groups.append(ItemGroup(first_item + rows, np.full(len(rows), number), aspect_ratios[rows], share / most))
     return groups
-
-
-def group_of_all(
-    num_objects: np.ndarray, aspect_ratios: np.ndarray, max_objects: int, *, share: float, first_item: int = 0
-) -> ItemGroup:
-    """One group of all items, each with as many objects as it has, up to `max_objects`; arguments as in `groups_by_count`."""
-    items = first_item + np.arange(len(num_objects))
-    return ItemGroup(items, np.minimum(num_objects, max_objects), aspect_ratios, share)
 
 
 class ItemOrder:
@@ -126,44 +112,31 @@ class ItemOrder:
     """
 
     def __init__(self, num_objects: np.ndarray, aspect_ratios: np.ndarray, samples_per_batch: int, seed: Sequence[int]) -> None:
-        """
-        Args:
-            num_objects: `[N]` whole numbers, N at least 1.
-            aspect_ratios: `[N]` height / width.
-            samples_per_batch: at least 1.
-            seed: of the order.
-        """
+        """Takes the items' numbers of objects and their height / width, `[N]` each, N at least 1."""
         self._samples_per_batch = samples_per_batch
         self._seed = list(seed)
         self._buckets = []
-        for count in np.unique(num_objects):
-            alike = np.flatnonzero(num_objects == count)
+        for number in np.unique(num_objects):
+            alike = np.flatnonzero(num_objects == number)
             self._buckets += [alike[bucket] for bucket in aspect_buckets(aspect_ratios[alike], samples_per_batch)]
-        self._round = -1
-        self._batches = np.empty((0, samples_per_batch), dtype=np.int32)
+        self._round = lru_cache(maxsize=1)(self._make_round)
 
     def __getitem__(self, batch: int) -> np.ndarray:
         """The items of a batch, `[samples_per_batch]`."""
-        number = sum(map(len, self._buckets))
-        if batch // number != self._round:
-            self._round = batch // number
-            self._batches = self._make_round(np.random.default_rng([*self._seed, self._round]))
-        items: np.ndarray = self._batches[batch % number]
+        number, position = divmod(batch, sum(map(len, self._buckets)))
+        items: np.ndarray = self._round(number)[position]
         return items
 
-    def _make_round(self, random: np.random.Generator) -> np.ndarray:
+    def _make_round(self, number: int) -> np.ndarray:
         """The batches of one round, `[N, samples_per_batch]` int32."""
+        random = np.random.default_rng([*self._seed, number])
         order = interleave([len(bucket) for bucket in self._buckets], random)
         batches = [bucket[shuffled_passes(len(bucket), self._samples_per_batch, random)] for bucket in self._buckets]
         return np.concatenate(batches).astype(np.int32)[order]
 
 
 def aspect_buckets(aspect_ratios: np.ndarray, samples_per_batch: int) -> list[np.ndarray]:
-    """Parts items into buckets of aspect ratios within 0.1, as few as possible of them with fewer items than a batch.
-
-    Args:
-        aspect_ratios: `[N]`, N at least 1.
-        samples_per_batch: at least 1.
+    """Parts items (N at least 1) into buckets of aspect ratios within 0.1, so that few have fewer items than a batch.
 
     Returns:
         Indices of the items of each bucket; every item is in one.
@@ -182,18 +155,11 @@ def aspect_buckets(aspect_ratios: np.ndarray, samples_per_batch: int) -> list[np
     cuts = [len(order)]
     while cuts[-1]:
         cuts.append(int(cut_before[cuts[-1]]))
-    return [order[start:end] for start, end in _joined(cuts[::-1], first)]
-
-
-def _joined(cuts: list[int], first: np.ndarray) -> list[tuple[int, int]]:
-    """Joins neighbouring buckets as long as their aspect ratios are within the tolerance."""
-    buckets: list[tuple[int, int]] = []
-    for start, end in pairwise(cuts):
-        if buckets and first[end - 1] <= buckets[-1][0]:
-            buckets[-1] = (buckets[-1][0], end)
-        else:
-            buckets.append((start, end))
-    return buckets
+    starts: list[int] = []
+    for start, end in pairwise(cuts[::-1]):
+        if not starts or first[end - 1] > starts[-1]:  # else all of it is within the tolerance of the bucket before
+            starts.append(start)
+    return np.split(order, starts[1:])
 
 
 def shuffled_passes(size: int, samples_per_batch: int, random: np.random.Generator) -> np.ndarray:
@@ -218,14 +184,10 @@ def shuffled_passes(size: int, samples_per_batch: int, random: np.random.Generat
 
 
 def interleave(counts: Sequence[int], random: np.random.Generator) -> np.ndarray:
-    """Mixes several sequences so that each is spread evenly, with some chance, and keeps its order.
-
-    Args:
-        counts: the length of each.
-        random: where the chance comes from.
+    """Mixes sequences of some lengths so that each is spread evenly, with some chance, and keeps its order.
 
     Returns:
         `[sum of counts]`, indices into the sequences set one after the other.
     """
-    positions = [(np.arange(count) + random.random(count)) / count for count in counts]
+    positions = [(np.arange(length) + random.random(length)) / length for length in counts]
     return np.argsort(np.concatenate(positions), kind="stable")

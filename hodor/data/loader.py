@@ -2,12 +2,13 @@
 
 import multiprocessing
 import signal
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import cv2
 import torch
+from torch.nn.functional import pad
 from torch.utils.data import DataLoader, Dataset
 
 from hodor.data.samples import SampleRequest, TrainingSample, TrainingSamples
@@ -16,6 +17,7 @@ from hodor.errors import HodorError
 from hodor.program import describe_os_error
 
 STRIDE = 32
+_DEAF_TO = (signal.SIGINT, signal.SIGTERM)
 
 
 class TrainingBatch(NamedTuple):
@@ -54,57 +56,48 @@ def collate(samples: Sequence[TrainingSample]) -> TrainingBatch:
     height, width = (-(-max(sample.labels.shape[axis] for sample in samples) // STRIDE) * STRIDE for axis in (-2, -1))
     num_objects = min(sample.presence.shape[1] for sample in samples)
     images, valid, labels = (
-        torch.stack([_padded(tensor, height, width) for tensor in tensors])
-        for tensors in zip(*(sample[:3] for sample in samples), strict=True)
+        torch.stack([pad(part, (0, width - part.shape[-1], 0, height - part.shape[-2])) for part in parts])
+        for parts in zip(*(sample[:3] for sample in samples), strict=True)
     )
     labels[labels > num_objects] = 0
     presence = torch.stack([sample.presence[:, :num_objects] for sample in samples])
     return TrainingBatch(images, valid, labels, presence, tuple(sample.name for sample in samples))
 
 
-def _padded(tensor: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    padding = (0, width - tensor.shape[-1], 0, height - tensor.shape[-2])
-    return torch.nn.functional.pad(tensor, padding)
-
-
 def training_loader(
     data: TrainingData, *, first: int = 0, step: int = 1, num_workers: int = 0, pin_memory: bool = False
 ) -> Generator[TrainingBatch, None, None]:
-    """Loads the batches first, first + step, ... of the stream, without end.
+    """Loads the batches first, first + step, ... of the stream, without end, into page-locked memory with `pin_memory`.
 
-    Args:
-        data: samples and their order.
-        first: the number of the first batch; process r of P that goes on after n batches of its own says r + n * P.
-        step: P.
-        num_workers: processes that make batches ahead; 0 = this process makes them when they are needed. They start with the
-            first batch, end when the iterator is closed or deleted, and are deaf to SIGINT and SIGTERM, so that this process
-            decides what happens then. OpenCV gets one thread in them, and in this process too.
-        pin_memory: put batches into page-locked memory.
+    Process r of P that goes on after n batches of its own says first = r + n * P and step = P. `num_workers` processes make
+    batches ahead; with 0 this process makes them when they are needed. They start with the first batch, end when the iterator
+    is closed or deleted, and are deaf to SIGINT and SIGTERM, so that this process decides what happens then. OpenCV gets one
+    thread in them, and in this process too.
 
     Raises:
         HodorError: (while iterating) a file is missing or broken, or a process ended.
     """
     loader = DataLoader(
-        _Requested(data.dataset),
-        batch_sampler=data.stream.batches(first, step),
+        _Batches(data.dataset),
+        batch_size=None,
+        sampler=data.stream.batches(first, step),
         num_workers=num_workers,
-        collate_fn=_collate,
+        collate_fn=_as_it_is,
         pin_memory=pin_memory,
         worker_init_fn=_prepare_worker,
     )
-    return _batches(loader)
-
-
-def _batches(loader: "DataLoader[TrainingSample]") -> Generator[TrainingBatch, None, None]:
-    if loader.num_workers:
+    if num_workers:
         cv2.setNumThreads(1)  # a process forked from one with OpenCV's threads waits for them forever
     others = set(multiprocessing.active_children())
-    with _signals_held_back():
+    held_back = signal.pthread_sigmask(signal.SIG_BLOCK, _DEAF_TO)  # until `_prepare_worker` makes processes deaf for good
+    try:
         iterator: Any = iter(loader)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held_back)
     workers = set(multiprocessing.active_children()) - others
     try:
         for batch in iterator:
-            if isinstance(batch, _Failure):
+            if isinstance(batch, str):
                 raise HodorError(batch)
             yield batch
     except (RuntimeError, EOFError, ConnectionError) as error:
@@ -123,43 +116,27 @@ def _batches(loader: "DataLoader[TrainingSample]") -> Generator[TrainingBatch, N
                 worker.kill()
 
 
-@contextmanager
-def _signals_held_back() -> Iterator[None]:
-    """Signals wait; processes that are started meanwhile inherit this until `_prepare_worker` makes them deaf for good."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-class _Failure(str):
-    """A complaint on its way from another process, where an exception would arrive with its traceback as text."""
-
-    __slots__ = ()
-
-
-class _Requested(Dataset[TrainingSample]):
-    """Samples, or what is wrong with them."""
+class _Batches(Dataset[TrainingBatch | str]):
+    """Batches by their requests, or what is wrong with them: an exception would arrive with its traceback as text."""
 
     def __init__(self, samples: TrainingSamples) -> None:
         self._samples = samples
 
-    def __getitems__(self, requests: Sequence[SampleRequest]) -> list[TrainingSample] | _Failure:
+    def __getitem__(self, requests: Sequence[SampleRequest]) -> TrainingBatch | str:
         try:
-            return [self._samples[request] for request in requests]
+            return collate([self._samples[request] for request in requests])
         except HodorError as error:
-            return _Failure(error)
+            return str(error)
         except OSError as error:
-            return _Failure(describe_os_error(error))
+            return describe_os_error(error)
 
 
-def _collate(samples: list[TrainingSample] | _Failure) -> TrainingBatch | _Failure:
-    return samples if isinstance(samples, _Failure) else collate(samples)
+def _as_it_is(batch: Any) -> Any:
+    return batch
 
 
 def _prepare_worker(_: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for number in _DEAF_TO:
+        signal.signal(number, signal.SIG_IGN)
     torch.set_num_threads(1)
     cv2.setNumThreads(1)

@@ -14,7 +14,7 @@ from hodor.data.samples import TrainingSample
 from hodor.data.training_data import build_training_data
 from hodor.errors import HodorError
 from hodor.files import written_aside
-from hodor.formats.palettes import davis_palette
+from hodor.formats.label_maps import davis_palette
 from hodor.media.overlay import overlay
 from hodor.program import ArgumentParser, parse_with_overrides, run
 from hodor.workspace import Workspace
@@ -31,12 +31,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         HodorError: the configuration or a data set is missing or broken.
     """
     parser = ArgumentParser(prog="python -m hodor.data.show", description="Draws training samples with their masks.")
-    parser.add_argument(
-        "--cfg", type=Path, required=True, metavar="FILE", help="the configuration, such as configs/static.yaml"
-    )
-    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for the pictures")
-    parser.add_argument("--samples", type=int, default=24, metavar="N", help="how many samples to draw (default: 24)")
-    parser.add_argument("--first", type=int, default=0, metavar="N", help="number of the first sample (default: 0)")
+    add = parser.add_argument
+    add("--cfg", type=Path, required=True, metavar="FILE", help="the configuration, such as configs/static.yaml")
+    add("--output", type=Path, required=True, metavar="DIR", help="folder for the pictures")
+    add("--samples", type=int, default=24, metavar="N", help="how many samples to draw (default: 24)")
+    add("--first", type=int, default=0, metavar="N", help="number of the first sample (default: 0)")
     options, overrides = parse_with_overrides(parser, arguments)
     if options.samples < 1 or options.first < 0:
         raise HodorError("--samples must be at least 1 and --first at least 0")
@@ -54,11 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def contact_sheet(samples: Sequence[TrainingSample]) -> np.ndarray:
-    """One row per sample, its frames side by side with objects tinted and what is not of the image striped.
-
-    Returns:
-        [H, W, 3] uint8.
-    """
+    """One row per sample, its frames side by side: objects tinted, what is not of the image striped. `[H, W, 3]` uint8."""
     rows = [_row(sample) for sample in samples]
     width = max(row.shape[1] for row in rows)
     return np.concatenate([np.pad(row, ((0, _GAP), (0, width - row.shape[1]), (0, 0)), constant_values=255) for row in rows])

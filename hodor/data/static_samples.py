@@ -3,13 +3,11 @@
 import numpy as np
 
 from hodor.config import TrainingConfig
-from hodor.data.augmentation.clips import static_clip
-from hodor.data.augmentation.colour import change_colours, draw_colour_change
-from hodor.data.augmentation.degradation import degrade
-from hodor.data.augmentation.geometry import Frame, area_size
-from hodor.data.augmentation.pasting import CutOut, cut_out, paste
-from hodor.data.samples import SampleRequest, TrainingSample, finish_sample
-from hodor.data.scenes import Scene, read_frame
+from hodor.data.appearance import change_colours, degrade, draw_colour_change
+from hodor.data.clips import static_clip
+from hodor.data.geometry import Frame, area_size
+from hodor.data.pasting import cut_out, paste
+from hodor.data.samples import SampleRequest, Scene, TrainingSample, finish_sample, read_frame
 from hodor.errors import HodorError
 from hodor.formats.training_json import AnnotatedImages
 
@@ -23,11 +21,7 @@ class StaticImageSamples:
     """
 
     def __init__(self, images: AnnotatedImages, training: TrainingConfig, area: int) -> None:
-        """
-        Args:
-            images: the data set.
-            training: which objects clips are made of, and the augmentations.
-            area: pixels that images are brought to.
+        """Clips of these images, brought to `area` pixels.
 
         Raises:
             HodorError: no object is large enough.
@@ -65,8 +59,8 @@ class StaticImageSamples:
         if pasted:
             own = int(random.integers(max(request.num_objects - pasted, 1), own + 1))
         frame, count = self._scene(index, own, random)
-        training, cropping = self._training, self._training.augmentations.cropping
-        copies, min_area = training.num_other_frames, training.min_ref_mask_area
+        training = self._training
+        copies, min_area, cropping = training.num_other_frames, training.min_ref_mask_area, training.augmentations.cropping
         frames = static_clip(frame, copies, self._strengths, min_area, random, cropping=cropping)
         if pasted:
             frames, count = self._paste(frames, count, request.num_objects - own, random)
@@ -92,12 +86,8 @@ class StaticImageSamples:
         in_the_way = int(random.integers(self._strengths.pasted_objects - wanted + 1))
         for is_object in random.permutation([True] * wanted + [False] * in_the_way):
             label = count + 1 if is_object else 0
-            pasted = paste(frames, self._cut_out(random), label, self._strengths, random)
+            other, _ = self._scene(int(random.choice(self._items)), 1, random)
+            pasted = paste(frames, cut_out(other.image, other.labels > 0), label, self._strengths, random)
             if pasted is not None:
                 frames, count = pasted, max(count, label)
         return frames, count
-
-    def _cut_out(self, random: np.random.Generator) -> CutOut:
-        """An object of any image."""
-        frame, _ = self._scene(int(random.choice(self._items)), 1, random)
-        return cut_out(frame.image, frame.labels > 0)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hodor.config import Config
-from hodor.data.batching import BatchStream, ItemGroup, group_of_all, groups_by_count
+from hodor.data.batching import BatchStream, ItemGroup, item_groups
 from hodor.data.samples import JoinedSamples, TrainingSamples
 from hodor.data.static_samples import StaticImageSamples
 from hodor.data.video_samples import DenseVideoSamples, SparseVideoSamples
@@ -21,25 +21,14 @@ CLIP_DELTA_FACTORS = {"davis_train": 2.0}
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Everything to train on.
-
-    Attributes:
-        dataset: makes samples from requests.
-        stream: the batches, as lists of requests.
-    """
+    """Everything to train on: what makes samples from requests, and the batches as lists of requests."""
 
     dataset: TrainingSamples
     stream: BatchStream
 
 
 def build_training_data(config: Config, workspace: Workspace, *, samples_per_batch: int, seed: int = 0) -> TrainingData:
-    """Reads the data sets that a configuration names.
-
-    Args:
-        config: sections INPUT, TRAINING and DATA matter.
-        workspace: where the data sets lie.
-        samples_per_batch: what one process loads at once.
-        seed: of orders and samples.
+    """Reads the data sets that a configuration (INPUT, TRAINING and DATA) names, for batches as one process loads them at once.
 
     Raises:
         HodorError: a value can't be, the shares don't sum to 1, or a data set is missing, broken or has nothing to learn from.
@@ -50,12 +39,14 @@ def build_training_data(config: Config, workspace: Workspace, *, samples_per_bat
     dataset = JoinedSamples(list(parts.values()))
     groups: list[ItemGroup] = []
     for first_item, name in zip(dataset.starts.tolist(), shares, strict=False):
-        num_objects, aspect_ratios = parts[name].num_objects, parts[name].aspect_ratios
-        limit, share = config.training.num_instances, shares[name]
-        if config.training.mode == SPARSE_VIDEO:
-            groups.append(group_of_all(num_objects, aspect_ratios, limit, share=share, first_item=first_item))
-        else:
-            groups += groups_by_count(num_objects, aspect_ratios, limit, share=share, first_item=first_item)
+        groups += item_groups(
+            parts[name].num_objects,
+            parts[name].aspect_ratios,
+            config.training.num_instances,
+            share=shares[name],
+            first_item=first_item,
+            by_count=config.training.mode != SPARSE_VIDEO,
+        )
     return TrainingData(dataset, BatchStream(groups, samples_per_batch, seed))
 
 

@@ -2,15 +2,15 @@
 
 from abc import ABC, abstractmethod
 from pathlib import PurePosixPath
+from typing import ClassVar
 
 import numpy as np
 
 from hodor.config import InputConfig, TrainingConfig
-from hodor.data.augmentation.clips import augment_video_clip
-from hodor.data.augmentation.colour import change_colours, draw_colour_change
-from hodor.data.augmentation.geometry import Frame
-from hodor.data.samples import SampleRequest, TrainingSample, finish_sample
-from hodor.data.scenes import Scene, read_frame
+from hodor.data.appearance import change_colours, draw_colour_change
+from hodor.data.clips import augment_video_clip
+from hodor.data.geometry import Frame
+from hodor.data.samples import SampleRequest, Scene, TrainingSample, finish_sample, read_frame
 from hodor.errors import HodorError
 from hodor.formats.training_json import AnnotatedVideos
 from hodor.media.sizes import network_size
@@ -24,16 +24,11 @@ class VideoSamples(ABC):
         aspect_ratios: `[N]` float64, height / width of each item.
     """
 
-    def __init__(
-        self, videos: AnnotatedVideos, training: TrainingConfig, frames: InputConfig, max_delta: int, *, only_reference: bool
-    ) -> None:
-        """
-        Args:
-            videos: the data set.
-            training: which frames and objects clips are made of, and the augmentations.
-            frames: the size that frames are brought to.
-            max_delta: `training.max_clip_delta` at the frame rate of the data set.
-            only_reference: withhold the masks of the other frames.
+    _dense: ClassVar[bool]
+    """Whether the masks of the other frames may be used and colours change alike in all frames, not in each in its own way."""
+
+    def __init__(self, videos: AnnotatedVideos, training: TrainingConfig, frames: InputConfig, max_delta: int) -> None:
+        """Clips of a data set; `max_delta` is `training.max_clip_delta` at its frame rate.
 
         Raises:
             HodorError: no object is large enough, or no frame can be a reference.
@@ -42,7 +37,7 @@ class VideoSamples(ABC):
         self._training = training
         self._frame_size = frames
         self._max_delta = max_delta
-        self._only_reference = only_reference
+        self._only_reference = not (self._dense and training.intermediate_frame_gt_available)
         area, side = training.min_ref_mask_area, training.min_ref_mask_dim
         self._usable = videos.masks.larger_than(area, side, or_equal=True)
         if not self._usable.any():
@@ -50,39 +45,26 @@ class VideoSamples(ABC):
                 f"{videos.source}: no object has at least {area:g} pixels and is {side:g} wide and high "
                 "in any frame; lower TRAINING.MIN_REF_MASK_AREA and TRAINING.MIN_REF_MASK_DIM"
             )
-        self._shown = np.zeros_like(self._usable)  # the masks that are read in the other frames
         counts = videos.masks.count(self._usable)
         self._references = self._find_references(counts)
         self._sequences = np.searchsorted(videos.starts, self._references, side="right") - 1
         self.num_objects = counts[self._references]
         self.aspect_ratios = (videos.heights / videos.widths)[self._sequences]
 
-    @property
-    @abstractmethod
-    def _one_colour_change(self) -> bool:
-        """Whether colours change alike in all frames of a clip, not in each frame in its own way."""
-
     @abstractmethod
     def _find_references(self, counts: np.ndarray) -> np.ndarray:
-        """The items' references, `[N]` int64, numbered through all sequences.
-
-        Args:
-            counts: `[F]`, large enough objects of each frame.
+        """The items' references, `[N]` int64, by the large enough objects of each frame, `[F]`; frames are numbered through.
 
         Raises:
             HodorError: there is none.
         """
 
     @abstractmethod
-    def _draw_frames(self, item: int, random: np.random.Generator) -> list[int]:
-        """The reference, then the others."""
+    def draw_frames(self, item: int, random: np.random.Generator) -> list[int]:
+        """The frames of a clip, numbered through all sequences: the reference, then the others."""
 
     def __len__(self) -> int:
         return len(self._references)
-
-    def frames(self, request: SampleRequest) -> list[int]:
-        """The frames of a sample, numbered through all sequences: the reference, then the others."""
-        return self._draw_frames(request.item, np.random.default_rng(request.seed))
 
     def __getitem__(self, request: SampleRequest) -> TrainingSample:
         """Makes the sample of a request; it has fewer objects only where others cover them completely.
@@ -94,35 +76,37 @@ class VideoSamples(ABC):
         random = np.random.default_rng(request.seed)
         sequence = int(self._sequences[request.item])
         height, width = int(videos.heights[sequence]), int(videos.widths[sequence])
-        frames = self._draw_frames(request.item, random)
+        frames = self.draw_frames(request.item, random)
         rows = videos.masks.rows(frames[0])
-        scene = self._scene(sequence, frames[0])
+        scene = Scene(videos.masks, height, width, videos.where(sequence, frames[0]))
         chosen, labels = scene.choose(rows[self._usable[rows]], request.num_objects, random)
         new_ids = {int(videos.masks.object_ids[row]): index + 1 for index, row in enumerate(chosen)}
-        clip_change = draw_colour_change(augmentations.video, random) if self._one_colour_change else None
+        clip_change = draw_colour_change(augmentations.video, random) if self._dense else None
         clip = []
         for position, frame in enumerate(frames):
-            image = read_frame(videos.folder / videos.paths[frame], height, width, videos.where(sequence, frame))
+            where = videos.where(sequence, frame)
+            image = read_frame(videos.folder / videos.paths[frame], height, width, where)
             if augmentations.color:
                 image = change_colours(image, clip_change or draw_colour_change(augmentations.video, random))
-            clip.append(Frame(image, labels if position == 0 else self._labels(sequence, frame, new_ids)))
+            if position:
+                labels = Scene(videos.masks, height, width, where).paint(self._other_ids(frame, new_ids))
+            clip.append(Frame(image, labels))
         switches = {"cropping": augmentations.cropping, "geometric": augmentations.video_geometric}
         clip = augment_video_clip(clip, augmentations.video, self._training.min_ref_mask_area, random, **switches)
         size = network_size(height, width, self._frame_size.min_dim, self._frame_size.max_dim)
         stems = ", ".join(PurePosixPath(videos.paths[frame]).stem for frame in frames)
         name = f"{videos.folder / videos.names[sequence]}: frames {stems}"
-        return finish_sample(clip, size, len(chosen), name, only_reference=self._only_reference)
+        sample = finish_sample(clip, size, len(chosen), name, only_reference=self._only_reference)
+        return sample._replace(presence=sample.presence | (not self._training.apply_loss_on_intermediate_frames))
 
-    def _scene(self, sequence: int, frame: int) -> Scene:
-        videos = self._videos
-        return Scene(videos.masks, int(videos.heights[sequence]), int(videos.widths[sequence]), videos.where(sequence, frame))
-
-    def _labels(self, sequence: int, frame: int, new_ids: dict[int, int]) -> np.ndarray:
-        """The chosen objects in one of the other frames, `[H, W]` uint8."""
+    def _other_ids(self, frame: int, new_ids: dict[int, int]) -> dict[int, int]:
+        """The chosen objects in one of the other frames, {row of the table: id}."""
+        if self._only_reference:
+            return {}
         masks = self._videos.masks
-        rows = [row for row in masks.rows(frame).tolist() if self._shown[row] and int(masks.object_ids[row]) in new_ids]
-        ids = {row: new_ids[int(masks.object_ids[row])] for row in rows}
-        return self._scene(sequence, frame).paint(ids, rows)
+        rows = [row for row in masks.rows(frame).tolist() if self._usable[row] or not self._training.filter_every_frame]
+        ids = {row: new_ids.get(int(masks.object_ids[row]), 0) for row in rows}
+        return {row: object_id for row, object_id in ids.items() if object_id}
 
 
 class DenseVideoSamples(VideoSamples):
@@ -131,26 +115,7 @@ class DenseVideoSamples(VideoSamples):
     The other frames of a clip follow the reference, in order of time.
     """
 
-    _one_colour_change = True
-
-    def __init__(self, videos: AnnotatedVideos, training: TrainingConfig, frames: InputConfig, max_delta: int) -> None:
-        """Takes what `VideoSamples` takes.
-
-        Raises:
-            HodorError: no object is large enough, or every sequence is too short.
-        """
-        super().__init__(videos, training, frames, max_delta, only_reference=not training.intermediate_frame_gt_available)
-        self._all_present = not training.apply_loss_on_intermediate_frames
-        self._shown = self._usable if training.filter_every_frame else np.ones_like(self._usable)
-
-    def __getitem__(self, request: SampleRequest) -> TrainingSample:
-        """Makes the sample of a request; it has fewer objects only where others cover them completely.
-
-        Raises:
-            HodorError: an image or a mask is missing or broken, or their sizes differ.
-        """
-        sample = super().__getitem__(request)
-        return sample._replace(presence=sample.presence | self._all_present)
+    _dense = True
 
     def _find_references(self, counts: np.ndarray) -> np.ndarray:
         videos, needed = self._videos, self._training.num_other_frames + self._training.min_clip_delta
@@ -163,7 +128,8 @@ class DenseVideoSamples(VideoSamples):
             )
         return references
 
-    def _draw_frames(self, item: int, random: np.random.Generator) -> list[int]:
+    def draw_frames(self, item: int, random: np.random.Generator) -> list[int]:
+        """The frames of a clip, numbered through all sequences: the reference, then the others."""
         training, reference = self._training, int(self._references[item])
         end = int(self._videos.starts[self._sequences[item] + 1])
         candidates = np.arange(reference + training.min_clip_delta, min(reference + self._max_delta, end))
@@ -173,18 +139,10 @@ class DenseVideoSamples(VideoSamples):
 class SparseVideoSamples(VideoSamples):
     """Every sequence that is long enough is an item; one of its annotated frames is the reference of all its samples.
 
-    The other frames of a clip are all before or all behind the reference, in any order.
+    The other frames of a clip are all before or all behind the reference, in any order; their masks are not used.
     """
 
-    _one_colour_change = False
-
-    def __init__(self, videos: AnnotatedVideos, training: TrainingConfig, frames: InputConfig, max_delta: int) -> None:
-        """Takes what `VideoSamples` takes; of each sequence only the masks of one frame are used.
-
-        Raises:
-            HodorError: no object is large enough, or every sequence is too short.
-        """
-        super().__init__(videos, training, frames, max_delta, only_reference=True)
+    _dense = False
 
     def _find_references(self, counts: np.ndarray) -> np.ndarray:
         candidates = [self._reference(sequence, counts) for sequence in range(len(self._videos))]
@@ -209,12 +167,12 @@ class SparseVideoSamples(VideoSamples):
     def _sides(self, sequence: int, reference: int) -> list[np.ndarray]:
         """The frames before and those behind a reference that are near enough, if they suffice for a clip."""
         start, end = self._videos.starts[sequence], self._videos.starts[sequence + 1]
-        reach = self._max_delta
-        before = np.arange(max(reference - reach, start), reference)
-        behind = np.arange(reference + 1, min(reference + reach + 1, end))
+        before = np.arange(max(reference - self._max_delta, start), reference)
+        behind = np.arange(reference + 1, min(reference + self._max_delta + 1, end))
         return [side for side in (before, behind) if len(side) >= self._training.num_other_frames]
 
-    def _draw_frames(self, item: int, random: np.random.Generator) -> list[int]:
+    def draw_frames(self, item: int, random: np.random.Generator) -> list[int]:
+        """The frames of a clip, numbered through all sequences: the reference, then the others."""
         reference = int(self._references[item])
         sides = self._sides(int(self._sequences[item]), reference)
         side = sides[random.integers(len(sides))]

@@ -21,7 +21,7 @@ from PIL import Image
 from hodor.errors import HodorError
 from hodor.files import inside, natural_order
 from hodor.formats import run_length
-from hodor.formats.json_values import JsonValue, read_json
+from hodor.formats.json_files import JsonValue, read_json
 from hodor.formats.label_maps import read_label_map
 
 _WHITE = {"1": 1, "L": 255, "LA": 255, "P": 255, "RGB": 9, "RGBA": 9}  # what `read_label_map` makes of white, by image mode

@@ -8,7 +8,7 @@ from hodor.errors import HodorError
 from hodor.evaluation.masks import RunLengthMasks, SequenceMasks
 from hodor.evaluation.measures import Statistics, mean_statistics, statistics
 from hodor.evaluation.protocols import ObjectScores
-from hodor.formats.json_values import read_json
+from hodor.formats.json_files import read_json
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ import numpy as np
 from hodor.errors import HodorError
 from hodor.files import inside, written_aside
 from hodor.formats import run_length
-from hodor.formats.json_values import JsonValue, read_json
+from hodor.formats.json_files import JsonValue, read_json
 
 MAX_OBJECT_ID = 255
 
@@ -51,10 +51,7 @@ class InferenceSequence:
         masks = {}
         for object_id, text in self.segmentations.get(frame_index, {}).items():
             where = f"sequence {self.id!r}, frame {self.image_paths[frame_index]}, object {object_id}"
-            try:
-                mask = run_length.decode(text, height, width)
-            except ValueError as error:
-                raise HodorError(f"{where}: the mask doesn't fit the frame ({error}); convert the data set again") from None
+            mask = run_length.decode_at(where, text, height, width)
             if not mask.any():
                 raise HodorError(f"{where}: the mask is empty; leave the object out of this frame")
             masks[object_id] = mask
@@ -76,23 +73,17 @@ def read_inference_json(path: Path) -> list[InferenceSequence]:
 
 def write_inference_json(path: Path, sequences: list[InferenceSequence], meta: Mapping[str, Any] | None = None) -> None:
     """Writes a file of inference videos; complete or absent."""
-    content = {"meta": dict(meta or {}), "sequences": [_as_json(sequence) for sequence in sequences]}
+    content = [
+        {
+            "id": sequence.id,
+            "image_paths": sequence.image_paths,
+            "segmentations": sequence.segmentations,
+            **({} if sequence.eval_files is None else {"eval_files": sequence.eval_files}),
+        }
+        for sequence in sequences
+    ]
     with written_aside(path) as aside:
-        aside.write_text(json.dumps(content))
-
-
-def _as_json(sequence: InferenceSequence) -> dict[str, Any]:
-    value: dict[str, Any] = {
-        "id": sequence.id,
-        "image_paths": list(sequence.image_paths),
-        "segmentations": {
-            str(frame): {str(object_id): text for object_id, text in masks.items()}
-            for frame, masks in sequence.segmentations.items()
-        },
-    }
-    if sequence.eval_files is not None:
-        value["eval_files"] = list(sequence.eval_files)
-    return value
+        aside.write_text(json.dumps({"meta": meta or {}, "sequences": content}, default=dict))
 
 
 def _refuse_shared_folders(path: Path, ids: list[str]) -> None:
@@ -104,9 +95,11 @@ def _refuse_shared_folders(path: Path, ids: list[str]) -> None:
             raise HodorError(f"{path}: sequence {sequence_id!r} stands in it twice")
         folders[folder] = sequence_id
     for folder, sequence_id in folders.items():
-        outer = next((folders[parent] for parent in folder.parents if parent in folders), None)
-        if outer is not None:
-            raise HodorError(f"{path}: sequence {sequence_id!r} would lie in the folder of sequence {outer!r}; rename one")
+        for parent in folder.parents:
+            if parent in folders:
+                raise HodorError(
+                    f"{path}: sequence {sequence_id!r} would lie in the folder of sequence {folders[parent]!r}; rename one"
+                )
 
 
 def _check_path(relative: str, what: str) -> None:

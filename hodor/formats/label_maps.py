@@ -1,4 +1,7 @@
-"""Label maps as files: `[H, W]` uint8 where a pixel's value is the id of the object it shows, 0 for none."""
+"""Label maps as files: `[H, W]` uint8 where a pixel's value is the id of the object it shows, 0 for none; and their palettes.
+
+Row i of a palette `[256, 3]` (uint8, R, G, B) is the colour of object id i.
+"""
 
 from pathlib import Path
 
@@ -7,36 +10,49 @@ from PIL import Image
 
 from hodor.errors import HodorError
 from hodor.files import written_aside
-from hodor.formats.palettes import davis_palette, youtube_vos_palette
 from hodor.media.images import open_picture
 
 VOID = 255  # "unsure" in DAVIS' annotations
+_YOUTUBE_VOS_FIRST = (
+    (0, 0, 0), (236, 95, 103), (249, 145, 87), (250, 200, 99), (153, 199, 148), (98, 179, 178),
+    (102, 153, 204), (197, 148, 197), (171, 121, 103), (255, 255, 255), (101, 115, 126),
+)  # fmt: skip
+
+
+def davis_palette() -> np.ndarray:
+    """The Pascal VOC colour map, which DAVIS uses: the bits of the id, interleaved over the channels. `[256, 3]` uint8."""
+    ids = np.arange(256)
+    colours = np.zeros((256, 3), dtype=np.uint8)
+    for bit in range(8):
+        for channel in range(3):
+            colours[:, channel] |= (((ids >> (3 * bit + channel)) & 1) << (7 - bit)).astype(np.uint8)
+    return colours
+
+
+def youtube_vos_palette() -> np.ndarray:
+    """The colours of YouTube-VOS: eleven named ones, then grey (i, i, i). `[256, 3]` uint8."""
+    colours = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+    colours[: len(_YOUTUBE_VOS_FIRST)] = _YOUTUBE_VOS_FIRST
+    return colours
 
 
 def read_label_map(path: Path, *, binary: bool = False) -> np.ndarray:
     """Reads a mask file as a label map `[H, W]` uint8.
 
-    Palette PNGs give their indices, grey ones their values, colour ones the ids of the DAVIS or YouTube-VOS palette.
-
-    Args:
-        path: the mask file.
-        binary: every pixel that is not black belongs to object 1 (DAVIS 2016's 0/255 masks).
+    Palette PNGs give their indices, grey ones their values, colour ones the ids of the DAVIS or YouTube-VOS palette. With
+    `binary` every pixel that is not black belongs to object 1 (DAVIS 2016's 0/255 masks).
 
     Raises:
         HodorError: the file is broken or has 16 bits, or colours that are in no known palette.
     """
     picture = open_picture(path)
-    labels: np.ndarray
-    if picture.mode in {"P", "L"}:
-        labels = np.array(picture)
-    elif picture.mode == "1":
-        labels = np.array(picture).astype(np.uint8)
-    elif picture.mode == "LA":
-        labels = np.array(picture)[..., 0]
-    elif picture.mode in {"RGB", "RGBA"}:
-        labels = _labels_of_colours(np.array(picture)[..., :3], path, binary)
-    else:
+    if picture.mode not in {"P", "L", "1", "LA", "RGB", "RGBA"}:
         raise HodorError(f"{path}: a mask must be a palette, grey or RGB image, not {picture.mode}")
+    pixels = np.array(picture)
+    if picture.mode in {"RGB", "RGBA"}:
+        labels = pixels[..., :3].max(axis=2) if binary else _labels_of_colours(pixels[..., :3], path)
+    else:
+        labels = (pixels[..., 0] if picture.mode == "LA" else pixels).astype(np.uint8, copy=False)
     return (labels > 0).astype(np.uint8) if binary else labels
 
 
@@ -62,11 +78,8 @@ def bounding_box(mask: np.ndarray) -> tuple[int, int, int, int] | None:
     return left, top, int(columns[-1]) + 1 - left, int(rows[-1]) + 1 - top
 
 
-def _labels_of_colours(colours: np.ndarray, path: Path, binary: bool) -> np.ndarray:
+def _labels_of_colours(colours: np.ndarray, path: Path) -> np.ndarray:
     """`[H, W, 3]` colours -> `[H, W]` ids by the first palette that knows all of them."""
-    if binary:
-        brightest: np.ndarray = colours.max(axis=2)
-        return (brightest > 0).astype(np.uint8)
     codes = _colour_codes(colours)
     is_present = np.zeros(1 << 24, dtype=bool)
     is_present[codes] = True

@@ -6,40 +6,32 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hodor.errors import HodorError
 from hodor.formats import run_length
 from hodor.formats.label_maps import bounding_box
 
 _ERRORS = "surrogatepass"  # JSON can spell halves of surrogate pairs
 
 
-@dataclass(frozen=True, eq=False)
 class TextTable:
-    """A list of strings that is two objects to Python, so that forked processes share its memory.
+    """A list of strings that is two objects to Python, so that forked processes share its memory."""
 
-    Attributes:
-        content: all strings, in UTF-8.
-        ends: `[N]` int64, the offset behind each string's last byte.
-    """
-
-    content: bytes
-    ends: np.ndarray
-
-    @classmethod
-    def of(cls, texts: Iterable[str]) -> "TextTable":
-        """A table of these strings, which are taken one at a time."""
-        content, ends = bytearray(), []
+    def __init__(self, texts: Iterable[str] = ()) -> None:
+        self._content = bytearray()
+        self._ends = array("q")  # the offset behind each string's last byte
         for text in texts:
-            content += text.encode("utf-8", _ERRORS)
-            ends.append(len(content))
-        return cls(bytes(content), np.array(ends, dtype=np.int64))
+            self.append(text)
+
+    def append(self, text: str) -> None:
+        """Adds a string."""
+        self._content += text.encode("utf-8", _ERRORS)
+        self._ends.append(len(self._content))
 
     def __len__(self) -> int:
-        return len(self.ends)
+        return len(self._ends)
 
     def __getitem__(self, index: int) -> str:
-        start = int(self.ends[index - 1]) if index else 0
-        return self.content[start : int(self.ends[index])].decode("utf-8", _ERRORS)
+        start = self._ends[index - 1] if index else 0
+        return self._content[start : self._ends[index]].decode("utf-8", _ERRORS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,12 +62,9 @@ class MaskTable:
         return before[self.starts[1:]] - before[self.starts[:-1]]
 
     def larger_than(self, area: float, side: float, *, or_equal: bool = False) -> np.ndarray:
-        """Which objects have more pixels than `area` and a box whose shorter side is longer than `side`, `[M]` bool.
+        """Which objects have more pixels than `area` and a box whose shorter side is longer than `side` pixels, `[M]` bool.
 
-        Args:
-            area: in pixels.
-            side: in pixels.
-            or_equal: exactly as many will do as well; empty masks never do.
+        With `or_equal` exactly as many will do as well; empty masks never do.
         """
         sides = self.boxes[:, 2:].min(axis=1)
         if or_equal:
@@ -88,67 +77,38 @@ class MaskTable:
         Raises:
             HodorError: its string is broken or has another size; `where` names file and image.
         """
-        try:
-            return run_length.decode(self.texts[row], height, width)
-        except ValueError as error:
-            raise HodorError(
-                f"{where}, object {self.object_ids[row]}: the mask doesn't fit ({error}); convert the data set again"
-            ) from None
+        return run_length.decode_at(f"{where}, object {self.object_ids[row]}", self.texts[row], height, width, "the image")
 
 
 class MaskTableBuilder:
-    """Collects masks; what is given waits in arrays, without an object for each mask."""
+    """Collects the masks of groups ("image" or "frame" to messages) in arrays, without an object for each mask."""
 
     def __init__(self, group: str) -> None:
-        """
-        Args:
-            group: what a group belongs to, "image" or "frame", for messages.
-        """
         self._group = group
         self._starts = array("q", [0])
         self._object_ids = array("i")
         self._areas = array("d")
         self._boxes = array("f")
-        self._content = bytearray()
-        self._ends = array("q")
+        self._texts = TextTable()
 
     def add(
-        self,
-        object_id: int,
-        text: str,
-        area: float | None,
-        box: Sequence[float] | None,
-        size: tuple[int, int],
-        *,
-        where: str,
+        self, object_id: int, text: str, area: float | None, box: Sequence[float] | None, size: tuple[int, int], *, where: str
     ) -> None:
-        """Adds a mask to the group that was not ended yet.
+        """Adds the mask of a run-length string to the group that was not ended yet.
 
-        Args:
-            object_id: its number.
-            text: its run-length string.
-            area: in pixels; None = counted.
-            box: (x, y, width, height) in pixels; None = measured.
-            size: (height, width) of the image.
-            where: the place of the string, for messages.
+        Area and box (x, y, width, height), in pixels, are measured where they are None; `size` is the image's (height, width).
 
         Raises:
-            HodorError: area or box is None, and the string is none of a mask of this size.
+            HodorError: area or box is None, and the string is none of a mask of this size; `where` names its place.
         """
         if area is None or box is None:
-            try:
-                mask = run_length.decode(text, *size)
-            except ValueError as error:
-                raise HodorError(
-                    f"{where}: the mask doesn't fit the {self._group} ({error}); convert the data set again"
-                ) from None
+            mask = run_length.decode_at(where, text, *size, what=f"the {self._group}")
             area = int(np.count_nonzero(mask)) if area is None else area
             box = (bounding_box(mask) or (0, 0, 0, 0)) if box is None else box
         self._object_ids.append(object_id)
         self._areas.append(area)
         self._boxes.extend(box)
-        self._content += text.encode("utf-8", _ERRORS)
-        self._ends.append(len(self._content))
+        self._texts.append(text)
 
     def end_group(self) -> int:
         """Ends a group; returns the number of masks in it."""
@@ -160,7 +120,7 @@ class MaskTableBuilder:
         return MaskTable(
             np.array(self._starts, dtype=np.int64),
             np.array(self._object_ids, dtype=np.int32),
-            TextTable(bytes(self._content), np.array(self._ends, dtype=np.int64)),
+            self._texts,
             np.array(self._areas, dtype=np.float64),
             np.array(self._boxes, dtype=np.float32).reshape(-1, 4),
         )

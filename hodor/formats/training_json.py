@@ -17,7 +17,7 @@ until a sample is made.
 """
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -25,8 +25,7 @@ import numpy as np
 
 from hodor.errors import HodorError
 from hodor.files import inside
-from hodor.formats.json_stream import walk
-from hodor.formats.json_values import JsonValue
+from hodor.formats.json_files import JsonValue, walk
 from hodor.formats.mask_table import MaskTable, MaskTableBuilder, TextTable
 from hodor.media.images import MAX_PIXELS
 
@@ -38,7 +37,17 @@ _REFUSALS = {
 
 
 @dataclass(frozen=True, eq=False)
-class AnnotatedImages:
+class _Annotated:
+    source: Path
+    folder: Path
+    paths: TextTable
+    heights: np.ndarray
+    widths: np.ndarray
+    masks: MaskTable
+
+
+@dataclass(frozen=True, eq=False)
+class AnnotatedImages(_Annotated):
     """Images that have at least one object, in a few arrays.
 
     Attributes:
@@ -50,13 +59,6 @@ class AnnotatedImages:
         masks: group i holds the objects of image i, without crowds and those to ignore.
     """
 
-    source: Path
-    folder: Path
-    paths: TextTable
-    heights: np.ndarray
-    widths: np.ndarray
-    masks: MaskTable
-
     def __len__(self) -> int:
         return len(self.paths)
 
@@ -66,28 +68,19 @@ class AnnotatedImages:
 
 
 @dataclass(frozen=True, eq=False)
-class AnnotatedVideos:
-    """Sequences in a few arrays; their frames are numbered through all of them.
+class AnnotatedVideos(_Annotated):
+    """Sequences in a few arrays; their frames are numbered through all of them. Attributes as of images, and
 
     Attributes:
-        source: the JSON file, for messages.
-        folder: what the paths are relative to.
-        names: S sequences.
-        heights: `[S]` int32, in pixels.
-        widths: `[S]` int32, in pixels.
-        starts: `[S + 1]` int64; sequence s has the frames starts[s] .. starts[s + 1] - 1.
-        paths: F image files, relative, with forward slashes.
+        paths: F frames.
+        heights: `[S]` int32, in pixels, as are the widths.
         masks: group f holds the objects of frame f.
+        names: S sequences.
+        starts: `[S + 1]` int64; sequence s has the frames starts[s] .. starts[s + 1] - 1.
     """
 
-    source: Path
-    folder: Path
     names: TextTable
-    heights: np.ndarray
-    widths: np.ndarray
     starts: np.ndarray
-    paths: TextTable
-    masks: MaskTable
 
     def __len__(self) -> int:
         return len(self.names)
@@ -103,103 +96,78 @@ class AnnotatedVideos:
 
 
 def read_annotated_images(path: Path, folder: Path) -> AnnotatedImages:
-    """Reads a file of training images. Images without objects are left out.
-
-    Args:
-        path: the JSON file.
-        folder: the data set's image folder.
+    """Reads a file of training images, which lie in a folder. Images without objects are left out.
 
     Raises:
         HodorError: the file is missing, is no JSON, has a value that can't be, or no object at all; the message names image
             and key.
     """
-    paths: list[str] = []
-    heights, widths = array("i"), array("i")
+    paths, sizes = TextTable(), array("i")
     masks = MaskTableBuilder("image")
     for image_path, value in _records(path, "images", "image", "image_path"):
         inside(folder, image_path, f"{value.where}, key 'image_path'")
         size = _size(value)
         if _add_objects(value, size, masks):
             paths.append(image_path)
-            heights.append(size[0])
-            widths.append(size[1])
-    if not paths:
+            sizes.extend(size)
+    if not len(paths):
         raise HodorError(f"{path}: no image in it has an object to learn from (key 'images'); convert the data set again")
-    height, width = (np.array(side, dtype=np.int32) for side in (heights, widths))
-    return AnnotatedImages(path, folder, TextTable.of(paths), height, width, masks.finish())
+    return AnnotatedImages(path, folder, paths, *_sides(sizes), masks.finish())
 
 
 def _add_objects(value: JsonValue, size: tuple[int, int], masks: MaskTableBuilder) -> int:
     """Adds the objects of an image as a group, unless there is none; returns how many there are."""
     texts = value.get("segmentations").texts()
-    areas, boxes = value.optional("areas"), value.optional("bboxes")
-    all_areas = [None] * len(texts) if areas is None else [area.number() for area in _parallel(areas, len(texts))]
-    all_boxes = [None] * len(texts) if boxes is None else [box.box() for box in _parallel(boxes, len(texts))]
-    left_out = [
-        crowd or ignore
-        for crowd, ignore in zip(*(_flags(value, key, len(texts)) for key in ("iscrowd", "ignore")), strict=True)
-    ]
-    if all(left_out):
+    areas = [None if area is None else area.number() for area in _parallel(value, "areas", len(texts))]
+    boxes = [None if box is None else box.box() for box in _parallel(value, "bboxes", len(texts))]
+    marks = [_parallel(value, key, len(texts), shared=True) for key in ("iscrowd", "ignore")]
+    kept = [not any(mark is not None and mark.content for mark in each) for each in zip(*marks, strict=True)]
+    if not any(kept):
         return 0
     for index, text in enumerate(texts):
-        if not left_out[index]:
+        if kept[index]:
             where = f"{value.where}, key 'segmentations'[{index}]"
-            masks.add(index + 1, text, all_areas[index], all_boxes[index], size, where=where)
+            masks.add(index + 1, text, areas[index], boxes[index], size, where=where)
     return masks.end_group()
 
 
-def _parallel(value: JsonValue, count: int) -> list[JsonValue]:
-    """The values in a list that has one for each object."""
-    items = value.items()
+def _parallel(value: JsonValue, key: str, count: int, *, shared: bool = False) -> Sequence[JsonValue | None]:
+    """The values under a key, one for each object; the file gives a list, nothing, or one value for all where that may be."""
+    given = value.optional(key)
+    if given is None or (shared and not isinstance(given.content, list)):
+        return [given] * count
+    items = given.items()
     if len(items) != count:
-        raise HodorError(f"{value.where} has {len(items)} entries, but 'segmentations' has {count}")
+        raise HodorError(f"{given.where} has {len(items)} entries, but 'segmentations' has {count}")
     return items
 
 
-def _flags(value: JsonValue, key: str, count: int) -> list[bool]:
-    """A mark of each object; the file gives a list, one value for all, or nothing."""
-    flags = value.optional(key)
-    if flags is None:
-        return [False] * count
-    if isinstance(flags.content, list):
-        return [bool(flag.content) for flag in _parallel(flags, count)]
-    return [bool(flags.content)] * count
-
-
 def read_annotated_videos(path: Path, folder: Path) -> AnnotatedVideos:
-    """Reads a file of training videos.
-
-    Args:
-        path: the JSON file.
-        folder: the data set's image folder.
+    """Reads a file of training videos, whose frames lie in a folder.
 
     Raises:
         HodorError: the file is missing, is no JSON, has a value that can't be, or no sequence at all; the message names
             sequence, frame and key.
     """
-    names: list[str] = []
-    paths: list[str] = []
-    heights, widths, starts = array("i"), array("i"), array("q", [0])
+    names, paths, sizes, starts = TextTable(), TextTable(), array("i"), array("q", [0])
     masks = MaskTableBuilder("frame")
     for name, value in _records(path, "sequences", "sequence", "id"):
         size = _size(value)
-        paths.extend(_add_frames(value, folder, size, masks))
+        _add_frames(value, folder, size, paths, masks)
         names.append(name)
-        heights.append(size[0])
-        widths.append(size[1])
+        sizes.extend(size)
         starts.append(len(paths))
-    if not names:
+    if not len(names):
         raise HodorError(f"{path}: no sequence in it (key 'sequences'); convert the data set again")
-    height, width = (np.array(side, dtype=np.int32) for side in (heights, widths))
-    all_starts = np.array(starts, dtype=np.int64)
-    return AnnotatedVideos(path, folder, TextTable.of(names), height, width, all_starts, TextTable.of(paths), masks.finish())
+    return AnnotatedVideos(path, folder, paths, *_sides(sizes), masks.finish(), names, np.array(starts, dtype=np.int64))
 
 
-def _add_frames(value: JsonValue, folder: Path, size: tuple[int, int], masks: MaskTableBuilder) -> list[str]:
-    """Adds the objects of each frame of a sequence as a group; returns the frames' paths."""
+def _add_frames(value: JsonValue, folder: Path, size: tuple[int, int], paths: TextTable, masks: MaskTableBuilder) -> None:
+    """Adds the frames of a sequence, and the objects of each as a group."""
     image_paths, tracks = value.get("image_paths").texts(), value.get("tracks")
     for image_path in image_paths:
         inside(folder, image_path, f"{value.where}, key 'image_paths'")
+        paths.append(image_path)
     frames = tracks.items()
     if len(frames) != len(image_paths):
         raise HodorError(f"{tracks.where} has {len(frames)} frames, but 'image_paths' has {len(image_paths)}")
@@ -209,7 +177,6 @@ def _add_frames(value: JsonValue, folder: Path, size: tuple[int, int], masks: Ma
             pixels, sides = None if area is None else area.number(), None if box is None else box.box()
             masks.add(object_id, text, pixels, sides, size, where=f"{track.where}, key 'seg'")
         masks.end_group()
-    return image_paths
 
 
 def _records(path: Path, key: str, what: str, name_key: str) -> Iterator[tuple[str, JsonValue]]:
@@ -237,3 +204,9 @@ def _size(value: JsonValue) -> tuple[int, int]:
     if height * width > MAX_PIXELS:
         raise HodorError(f"{value.where}, keys 'height' and 'width': no image may have {width}x{height} pixels")
     return height, width
+
+
+def _sides(sizes: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Heights and widths, `[N]` int32 each, of sizes one after the other."""
+    sides = np.array(sizes, dtype=np.int32).reshape(-1, 2)
+    return sides[:, 0], sides[:, 1]

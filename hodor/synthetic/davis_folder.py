@@ -8,8 +8,7 @@ from PIL import Image
 
 from hodor.errors import HodorError
 from hodor.files import folder_written_aside
-from hodor.formats.label_maps import write_label_map
-from hodor.formats.palettes import davis_palette
+from hodor.formats.label_maps import davis_palette, write_label_map
 
 JPEG_QUALITY = 92
 Frames = Iterable[tuple[np.ndarray, np.ndarray]]

@@ -14,7 +14,6 @@ import pytest
 from hodor.config import Config, InputConfig, ModelConfig, load_config
 from hodor.config.__main__ import default_yaml
 from hodor.config.layering import from_yaml
-from hodor.data.scenes import MAX_OBJECTS
 from hodor.errors import HodorError
 from hodor.modelling.soft_masked_attention import Masking
 from hodor.modelling.soft_masks import BACKGROUND_GRIDS
@@ -61,9 +60,9 @@ def test_choices_are_those_of_the_network():
         else:
             with pytest.raises(HodorError, match=r"^MODEL.NUM_BG_DESCRIPTORS must be one of"):
                 ModelConfig(num_bg_descriptors=count)
-    dataclasses.replace(Config().training, num_instances=MAX_OBJECTS)
+    dataclasses.replace(Config().training, num_instances=255)
     with pytest.raises(HodorError, match=r"^TRAINING.NUM_INSTANCES must be 1..255, not 256"):
-        dataclasses.replace(Config().training, num_instances=MAX_OBJECTS + 1)
+        dataclasses.replace(Config().training, num_instances=256)
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hodor.formats.label_maps import write_label_map
-from hodor.formats.palettes import davis_palette
+from hodor.formats.label_maps import davis_palette, write_label_map
 
 HEIGHT, WIDTH = 24, 40
 

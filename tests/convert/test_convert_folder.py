@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from small_data_sets import boxes, write_frames, write_grey, write_palette
 
-from hodor.formats.palettes import davis_palette, youtube_vos_palette
+from hodor.formats.label_maps import davis_palette, youtube_vos_palette
 
 BEAR, CAT = (2, 3, 9, 14), (10, 20, 20, 33)
 

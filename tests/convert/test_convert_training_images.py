@@ -11,7 +11,7 @@ from PIL import Image
 from small_data_sets import boxes, write_grey, write_palette
 
 from hodor.formats import run_length
-from hodor.formats.palettes import davis_palette
+from hodor.formats.label_maps import davis_palette
 
 BEAR, CAT, SPECK = (0, 0, 10, 12), (11, 12, 24, 33), (20, 0, 22, 3)
 

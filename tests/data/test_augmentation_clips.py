@@ -6,11 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from hodor.config.strengths import CropStrengths, StaticStrengths, VideoStrengths
-from hodor.data.augmentation import clips as clips_module
-from hodor.data.augmentation.clips import augment_video_clip, static_clip
-from hodor.data.augmentation.draws import draw_reference_window, draw_window, keeps_enough
-from hodor.data.augmentation.geometry import Frame, finish
+from hodor.config.schema import CropStrengths, StaticStrengths, VideoStrengths
+from hodor.data import clips as clips_module
+from hodor.data.clips import augment_video_clip, static_clip
+from hodor.data.geometry import Frame, draw_reference_window, draw_window, finish, keeps_enough
 
 HEIGHT, WIDTH = 60, 90
 COLOURS = np.array([[20, 20, 20], [230, 20, 20], [20, 230, 20], [20, 20, 230]], dtype=np.uint8)

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from hodor.config.strengths import ColourStrengths, StaticStrengths, VideoStrengths
-from hodor.data.augmentation.colour import LIGHT_CHANNELS, ColourChange, change_colours, draw_colour_change
+from hodor.config.schema import ColourStrengths, StaticStrengths, VideoStrengths
+from hodor.data.appearance import LIGHT_CHANNELS, ColourChange, change_colours, draw_colour_change
 
 NAMES = ("YCrCb", "HSV", "HLS", "Lab", "Luv", "YUV")
 SAME = ColourChange(hue=0, saturation=0, contrast=1.0, brightness=0.0, space=0)

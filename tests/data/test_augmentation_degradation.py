@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from hodor.config.strengths import StaticStrengths
-from hodor.data.augmentation.degradation import compressed, degrade, exposed, motion_blurred
-from hodor.data.augmentation.geometry import Frame
+from hodor.config.schema import StaticStrengths
+from hodor.data.appearance import compressed, degrade, exposed, motion_blurred
+from hodor.data.geometry import Frame
 
 
 @pytest.fixture

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from hodor.data.augmentation.draws import draw_affine, draw_perspective
-from hodor.data.augmentation.geometry import (
+from hodor.data.geometry import (
     Frame,
     Window,
     affine_matrix,
     area_size,
+    draw_affine,
+    draw_perspective,
     enlarge,
     finish,
     flip,

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from hodor.config.strengths import StaticStrengths
-from hodor.data.augmentation.geometry import Frame
-from hodor.data.augmentation.pasting import cut_out, paste
+from hodor.config.schema import StaticStrengths
+from hodor.data.geometry import Frame
+from hodor.data.pasting import cut_out, paste
 
 HEIGHT, WIDTH = 60, 90
 GREEN = (10, 240, 10)

@@ -12,9 +12,8 @@ from hodor.data.batching import (
     ItemGroup,
     ItemOrder,
     aspect_buckets,
-    group_of_all,
-    groups_by_count,
     interleave,
+    item_groups,
     shuffled_passes,
 )
 
@@ -29,7 +28,7 @@ def varied_items(count, seed=0):
 def static_stream(count=200, samples_per_batch=3, seed=0, max_objects=4):
     num_objects, ratios = varied_items(count)
     return (
-        BatchStream(groups_by_count(num_objects, ratios, max_objects, share=1.0), samples_per_batch, seed),
+        BatchStream(item_groups(num_objects, ratios, max_objects, share=1.0), samples_per_batch, seed),
         num_objects,
         ratios,
     )
@@ -58,7 +57,7 @@ def test_object_counts_get_equal_shares():
 
 
 def test_counts_that_no_item_reaches_are_left_out():
-    groups = groups_by_count(np.array([1, 3, 2, 1]), np.ones(4), 8, share=0.5, first_item=10)
+    groups = item_groups(np.array([1, 3, 2, 1]), np.ones(4), 8, share=0.5, first_item=10)
     assert [group.num_objects.tolist() for group in groups] == [[1] * 4, [2] * 2, [3]]
     assert [group.items.tolist() for group in groups] == [[10, 11, 12, 13], [11, 12], [11]]
     assert sum(group.share for group in groups) == pytest.approx(0.5)
@@ -195,7 +194,7 @@ def test_groups_get_their_shares():
 
 def test_every_sparse_sequence_gets_the_same_number_of_samples():
     num_objects, ratios = varied_items(90, seed=2)
-    stream = BatchStream([group_of_all(num_objects, ratios, 4, share=1.0)], 2)
+    stream = BatchStream(item_groups(num_objects, ratios, 4, share=1.0, by_count=False), 2)
     used = Counter(request for batch in take(stream, 900) for request in [request[:2] for request in batch])
     assert used == {(item, min(int(num_objects[item]), 4)): 20 for item in range(90)}
     for batch in take(stream, 300):
@@ -204,7 +203,7 @@ def test_every_sparse_sequence_gets_the_same_number_of_samples():
 
 @pytest.mark.parametrize("items", [1, 2, 3])
 def test_sets_smaller_than_a_batch(items):
-    groups = groups_by_count(np.arange(1, items + 1), np.linspace(1, 1.05, items), 4, share=1.0)
+    groups = item_groups(np.arange(1, items + 1), np.linspace(1, 1.05, items), 4, share=1.0)
     stream = BatchStream(groups, 8)
     for batch in take(stream, 50):
         available = [item for item in range(items) if item + 1 >= batch[0].num_objects]
@@ -216,7 +215,7 @@ def test_a_large_set_is_quick_and_small():
     num_objects = random.geometric(0.3, 110_000)
     ratios = np.round(random.choice([0.75, 4 / 3, 0.667, 1.5], 110_000) + random.normal(0, 0.02, 110_000), 3)
     start = time.perf_counter()
-    stream = BatchStream(groups_by_count(num_objects, ratios, 4, share=1.0), 2)
+    stream = BatchStream(item_groups(num_objects, ratios, 4, share=1.0), 2)
     stream[1_000_000]
     assert time.perf_counter() - start < 15
     start = time.perf_counter()

@@ -15,7 +15,7 @@ from training_sample_checks import (
     videos_in,
 )
 
-from hodor.config.strengths import StaticStrengths
+from hodor.config.schema import StaticStrengths
 from hodor.data.samples import SampleRequest
 from hodor.data.video_samples import DenseVideoSamples, SparseVideoSamples
 from hodor.errors import HodorError

@@ -12,7 +12,7 @@ import torch
 from support.small_training_sets import write_photographs
 from test_training_samples import static_samples
 
-from hodor.data.batching import BatchStream, groups_by_count
+from hodor.data.batching import BatchStream, item_groups
 from hodor.data.loader import TrainingBatch, collate, training_loader
 from hodor.data.samples import TrainingSample
 from hodor.data.training_data import TrainingData
@@ -75,7 +75,7 @@ def test_batches_move_as_a_whole():
 def small_data(tmp_path, count=8):
     write_photographs(tmp_path, count=count)
     samples = static_samples(tmp_path)
-    groups = groups_by_count(samples.num_objects, samples.aspect_ratios, 3, share=1.0)
+    groups = item_groups(samples.num_objects, samples.aspect_ratios, 3, share=1.0)
     return TrainingData(samples, BatchStream(groups, 2))
 
 

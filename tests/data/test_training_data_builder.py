@@ -4,6 +4,7 @@ import dataclasses
 from collections import Counter
 from itertools import islice
 
+import numpy as np
 import pytest
 from support.small_training_sets import write_json, write_photographs, write_videos
 
@@ -208,9 +209,9 @@ def test_masks_of_other_frames_and_their_presence_are_switches(tmp_path):
     write_both_video_sets(tmp_path)
     hidden = build(tmp_path, {**DENSE, "TRAINING.INTERMEDIATE_FRAME_GT_AVAILABLE": "false"}).dataset[SampleRequest(0, 1, 0)]
     assert hidden.presence.all() and not hidden.labels[1:].any()
-    parts = build(tmp_path, {**DENSE, "TRAINING.APPLY_LOSS_ON_INTERMEDIATE_FRAMES": "false"}).dataset._parts
-    assert all(part._all_present for part in parts)
+    everywhere = build(tmp_path, {**DENSE, "TRAINING.APPLY_LOSS_ON_INTERMEDIATE_FRAMES": "false"}).dataset
+    assert all(everywhere[SampleRequest(item, 1, 0)].presence.all() for item in range(len(everywhere)))
     last = build(tmp_path, {**SPARSE, "TRAINING.SPARSE_REFERENCE": "last"}).dataset._parts[0]
-    assert last.frames(SampleRequest(0, 1, 0))[0] == 8
+    assert last.draw_frames(0, np.random.default_rng(0))[0] == 8
     filtered = build(tmp_path, {**DENSE, "TRAINING.FILTER_EVERY_FRAME": "true"}).dataset._parts[0]
-    assert (filtered._shown == filtered._usable).all()
+    assert filtered._training.filter_every_frame

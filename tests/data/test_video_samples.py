@@ -15,13 +15,18 @@ from training_sample_checks import (
     videos_in,
 )
 
-from hodor.config.strengths import VideoStrengths
+from hodor.config.schema import VideoStrengths
 from hodor.data.samples import SampleRequest
 from hodor.data.video_samples import DenseVideoSamples, SparseVideoSamples
 from hodor.errors import HodorError
 from hodor.formats import run_length
 
 BIG, SMALL, FAR = box_masks(40, 60, (5, 5, 20, 20), (5, 5, 4, 4), (35, 5, 20, 20))
+
+
+def frames_of(samples, item, seed):
+    """The frames of a sample, numbered through all sequences: the reference, then the others."""
+    return samples.draw_frames(item, np.random.default_rng(seed))
 
 
 def write_bare_videos(tmp_path, *tracks, size=(40, 60)):
@@ -42,14 +47,14 @@ def test_dense_frames(tmp_path, min_delta, max_delta, others):
     length = 14
     videos = write_bare_videos(tmp_path, [{1: BIG}] * length, [{1: BIG}] * 9)
     samples = DenseVideoSamples(videos, *settings(num_other_frames=others, min_delta=min_delta, max_delta=max_delta))
-    references = [samples.frames(SampleRequest(item, 1, 0))[0] for item in range(len(samples))]
+    references = [frames_of(samples, item, 0)[0] for item in range(len(samples))]
     last = [n - others - min_delta - 1 for n in (length, 9)]
     assert references == [*range(last[0] + 1), *range(length, length + last[1] + 1)]
     seen = set()
     for item in range(len(samples)):
         end = length if references[item] < length else length + 9
         for seed in range(150):
-            reference, *rest = samples.frames(SampleRequest(item, 1, seed))
+            reference, *rest = frames_of(samples, item, seed)
             assert reference == references[item] and len(rest) == others and rest == sorted(set(rest))
             deltas = [frame - reference for frame in rest]
             assert all(min_delta <= delta < max_delta and reference + delta < end for delta in deltas)
@@ -61,7 +66,7 @@ def test_dense_frames(tmp_path, min_delta, max_delta, others):
 def test_dense_references_have_an_object_that_is_large_enough(tmp_path):
     videos = write_bare_videos(tmp_path, [{1: BIG}, {2: SMALL}, {}, {1: SMALL, 2: BIG}, {1: BIG, 2: FAR}] + [{}] * 6)
     samples = DenseVideoSamples(videos, *settings(min_area=100))
-    assert [samples.frames(SampleRequest(item, 1, 0))[0] for item in range(len(samples))] == [0, 3, 4]
+    assert [frames_of(samples, item, 0)[0] for item in range(len(samples))] == [0, 3, 4]
     assert samples.num_objects.tolist() == [1, 1, 2]
     exact = DenseVideoSamples(videos, *settings(min_area=400, min_side=20))
     assert len(exact) == 3  # at least, not more than
@@ -94,13 +99,13 @@ def test_the_sparse_reference_is_the_annotated_frame_closest_to_the_middle(tmp_p
     videos = write_bare_videos(tmp_path, [{1: BIG} if index in annotated else {2: SMALL} for index in range(length)])
     for last, frame in ((False, expected), (True, max(annotated))):
         samples = SparseVideoSamples(videos, *settings(min_area=100, last_annotated=last))
-        assert samples.frames(SampleRequest(0, 1, 0))[0] == frame
+        assert frames_of(samples, 0, 0)[0] == frame
 
 
 def test_sparse_frames_are_all_earlier_or_all_later_within_the_distance(tmp_path):
     videos = write_bare_videos(tmp_path, [{1: BIG}] * 5, [{1: BIG} if index == 10 else {} for index in range(21)])
     samples = SparseVideoSamples(videos, *settings(max_delta=4, min_delta=3))
-    draws = [samples.frames(SampleRequest(1, 1, seed)) for seed in range(600)]
+    draws = [frames_of(samples, 1, seed) for seed in range(600)]
     deltas = np.array([[frame - reference for frame in rest] for reference, *rest in draws])
     assert {draw[0] for draw in draws} == {15}
     assert (np.sign(deltas[:, 0]) == np.sign(deltas[:, 1])).all() and (deltas[:, 0] != deltas[:, 1]).all()
@@ -108,13 +113,13 @@ def test_sparse_frames_are_all_earlier_or_all_later_within_the_distance(tmp_path
     assert 0.4 < (deltas[:, 0] > 0).mean() < 0.6
     assert 0.4 < (np.abs(deltas[:, 0]) > np.abs(deltas[:, 1])).mean() < 0.6  # without order
     last = SparseVideoSamples(videos, *settings(max_delta=4, last_annotated=True))
-    assert all(max(last.frames(SampleRequest(0, 1, seed))[1:]) < 4 for seed in range(20))
+    assert all(max(frames_of(last, 0, seed)[1:]) < 4 for seed in range(20))
 
 
 def test_sparse_sequences_that_are_too_short_are_left_out(tmp_path):
     videos = write_bare_videos(tmp_path, [{1: BIG}] * 2, [{1: BIG}] * 4, [{1: BIG}] * 5, [{}] * 5)
     samples = SparseVideoSamples(videos, *settings())
-    assert len(samples) == 2 and samples.frames(SampleRequest(0, 1, 0)) in ([4, 3, 2], [4, 2, 3])
+    assert len(samples) == 2 and frames_of(samples, 0, 0) in ([4, 3, 2], [4, 2, 3])
     with pytest.raises(HodorError, match=r"no sequence has 5 frames before or behind .* lower TRAINING.NUM_OTHER_FRAMES"):
         SparseVideoSamples(videos, *settings(num_other_frames=5))
 

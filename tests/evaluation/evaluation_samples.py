@@ -9,8 +9,7 @@ import numpy as np
 from PIL import Image
 
 from hodor.formats import run_length
-from hodor.formats.label_maps import write_label_map
-from hodor.formats.palettes import davis_palette
+from hodor.formats.label_maps import davis_palette, write_label_map
 
 PROGRAM = Path(__file__).parents[2] / "hodor" / "evaluation" / "main.py"
 FRAMES = 6

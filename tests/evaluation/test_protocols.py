@@ -11,8 +11,7 @@ from hodor.errors import HodorError
 from hodor.evaluation.masks import folder_sequence, folder_sequences, read_run_length_file
 from hodor.evaluation.protocols import ObjectScores, SequencePair, davis, youtube_vos
 from hodor.formats import run_length
-from hodor.formats.label_maps import write_label_map
-from hodor.formats.palettes import davis_palette, youtube_vos_palette
+from hodor.formats.label_maps import davis_palette, write_label_map, youtube_vos_palette
 
 SIZE = (30, 40)
 

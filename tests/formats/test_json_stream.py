@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hodor.errors import HodorError
-from hodor.formats.json_stream import read_entry, walk
+from hodor.formats.json_files import read_entry, walk
 
 CHUNK_SIZES = (1, 2, 3, 7, 64, 1 << 20)
 

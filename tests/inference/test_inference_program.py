@@ -20,8 +20,7 @@ from support.small import make_workspace, write_small_checkpoint
 
 import hodor
 from hodor.formats.inference_json import read_inference_json
-from hodor.formats.label_maps import read_label_map
-from hodor.formats.palettes import davis_palette, youtube_vos_palette
+from hodor.formats.label_maps import davis_palette, read_label_map, youtube_vos_palette
 from hodor.inference.main import main as inference_main
 from hodor.inference.results import SequenceWriter
 from hodor.modelling.model import HODOR

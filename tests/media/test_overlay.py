@@ -1,6 +1,6 @@
 import numpy as np
 
-from hodor.formats.palettes import davis_palette
+from hodor.formats.label_maps import davis_palette
 from hodor.media.overlay import overlay
 
 

@@ -6,9 +6,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from hodor.config.strengths import StaticStrengths
-from hodor.data.augmentation.draws import keeps_enough
-from hodor.data.augmentation.geometry import Frame
+from hodor.config.schema import StaticStrengths
+from hodor.data.geometry import Frame, keeps_enough
 from hodor.formats.label_maps import bounding_box
 
 _LARGEST_SIDE = 0.9  # of a pasted object, in parts of the frame's
@@ -37,27 +36,19 @@ def cut_out(image: np.ndarray, mask: np.ndarray) -> CutOut:
 def paste(
     frames: Sequence[Frame], pasted: CutOut, label: int, strengths: StaticStrengths, random: np.random.Generator
 ) -> list[Frame] | None:
-    """Pastes a cut-out onto every frame of a clip, elsewhere in each.
+    """Pastes a cut-out onto every frame of a clip (the reference is first), elsewhere in each.
 
-    Args:
-        frames: the clip, the reference first.
-        pasted: the cut-out.
-        label: its id, or 0 where it is only to be in the way.
-        strengths: how large it is and how far it moves.
-        random: where the choices come from.
-
-    Returns:
-        The clip; None where no place was found in which every object of the reference keeps enough of its area.
+    Its id is `label`, or 0 where it is only to be in the way. None where no place was found in which every object of the
+    reference keeps enough of its area.
     """
     height, width = frames[0].labels.shape
     pasted = _scaled(pasted, height, width, random.uniform(strengths.pasted_area[0], strengths.pasted_area[1]))
     for _ in range(_TRIES):
         place = random.uniform(0.1, 0.9, 2) * (width, height)
-        reference = _painted(frames[0], pasted, label, _placed(pasted, place))
+        reference = _painted(frames[0], _placed(pasted, place), pasted, label)
         if keeps_enough(frames[0].labels, reference.labels, strengths.kept_area, 1):
-            matrices = [_moved(pasted, place, (height, width), strengths, random) for _ in frames[1:]]
-            others = zip(frames[1:], matrices, strict=True)
-            return [reference, *(_painted(frame, pasted, label, matrix) for frame, matrix in others)]
+            matrices = [_moved(pasted, place, (width, height), strengths, random) for _ in frames[1:]]
+            return [reference, *(_painted(*moved, pasted, label) for moved in zip(frames[1:], matrices, strict=True))]
     return None
 
 
@@ -67,16 +58,14 @@ def _scaled(pasted: CutOut, height: int, width: int, area: float) -> CutOut:
     factor = min(factor, _LARGEST_SIDE * height / pasted.mask.shape[0], _LARGEST_SIDE * width / pasted.mask.shape[1])
     size = max(round(factor * pasted.mask.shape[1]), 1), max(round(factor * pasted.mask.shape[0]), 1)
     interpolation = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
-    return CutOut(
-        cv2.resize(pasted.image, size, interpolation=interpolation), cv2.resize(pasted.mask, size, interpolation=interpolation)
-    )
+    return CutOut(*(cv2.resize(part, size, interpolation=interpolation) for part in pasted))
 
 
 def _moved(
     pasted: CutOut, place: np.ndarray, size: tuple[int, int], strengths: StaticStrengths, random: np.random.Generator
 ) -> np.ndarray:
-    """The map that brings a cut-out somewhere near a place in a frame of some size (height, width)."""
-    place = place + random.uniform(-strengths.pasted_shift, strengths.pasted_shift, 2) * size[::-1]
+    """The map that brings a cut-out somewhere near a place in a frame of some size (width, height)."""
+    place = place + random.uniform(-strengths.pasted_shift, strengths.pasted_shift, 2) * size
     angle = random.uniform(-strengths.pasted_rotation, strengths.pasted_rotation)
     return _placed(pasted, place, angle, random.uniform(1 - strengths.pasted_stretch, 1 + strengths.pasted_stretch, 2))
 
@@ -89,7 +78,7 @@ def _placed(pasted: CutOut, place: np.ndarray, angle: float = 0.0, stretch: np.n
     return np.column_stack([linear, place - linear @ centre])
 
 
-def _painted(frame: Frame, pasted: CutOut, label: int, matrix: np.ndarray) -> Frame:
+def _painted(frame: Frame, matrix: np.ndarray, pasted: CutOut, label: int) -> Frame:
     """A frame with a cut-out on top, whose border is blended."""
     size = (frame.labels.shape[1], frame.labels.shape[0])
     share = cv2.warpAffine(pasted.mask, matrix, size, flags=cv2.INTER_LINEAR).astype(np.float32) / 255

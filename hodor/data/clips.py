@@ -4,9 +4,20 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hodor.config.strengths import StaticStrengths, VideoStrengths
-from hodor.data.augmentation.draws import draw_affine, draw_perspective, draw_reference_window, draw_window, keeps_enough
-from hodor.data.augmentation.geometry import Frame, Window, enlarge, flip, warp, warp_labels
+from hodor.config.schema import StaticStrengths, VideoStrengths
+from hodor.data.geometry import (
+    Frame,
+    Window,
+    draw_affine,
+    draw_perspective,
+    draw_reference_window,
+    draw_window,
+    enlarge,
+    flip,
+    keeps_enough,
+    warp,
+    warp_labels,
+)
 
 
 def static_clip(
@@ -18,18 +29,10 @@ def static_clip(
     *,
     cropping: bool = True,
 ) -> list[Frame]:
-    """Makes a clip; its reference frame keeps at least half of every object.
+    """Makes a clip of a photograph, whose colours were changed already: the reference first, then some copies.
 
-    Args:
-        scene: the photograph, colours already changed.
-        copies: the number of further frames.
-        strengths: how far they move.
-        min_area: pixels that every object keeps in a cropped reference.
-        random: where the choices come from.
-        cropping: False = all clips are of the strong kind.
-
-    Returns:
-        1 + copies frames of the photograph's size, the reference first.
+    The reference keeps enough of every object, and `min_area` pixels where it is cropped. Without cropping all clips are of the
+    strong kind.
     """
     if random.random() < strengths.strong_share or not cropping:
         frames = [scene, *(_strong_copy(scene, strengths, random) for _ in range(copies))]
@@ -46,18 +49,8 @@ def _strong_copy(scene: Frame, strengths: StaticStrengths, random: np.random.Gen
     weights = np.array(strengths.strong_kinds)
     kind = random.choice(len(weights), p=weights / weights.sum())
     if kind == 0:
-        return warp(
-            scene,
-            draw_affine(
-                height,
-                width,
-                random,
-                rotation=strengths.rotation,
-                shear=strengths.shear,
-                shift=strengths.shift,
-                scale=strengths.scale,
-            ),
-        )
+        turn = {"rotation": strengths.rotation, "shear": strengths.shear}
+        return warp(scene, draw_affine(height, width, random, **turn, shift=strengths.shift, scale=strengths.scale))
     if kind == 1:
         return warp(scene, draw_perspective(height, width, strengths.perspective, random))
     margin = random.uniform(strengths.margin[0], strengths.margin[1])
@@ -83,15 +76,10 @@ def augment_video_clip(
     cropping: bool = True,
     geometric: bool = True,
 ) -> list[Frame]:
-    """Mirrors half of the clips, then crops half of them and warps the others.
+    """Mirrors some clips (the reference is first), then crops some and warps the others.
 
-    Args:
-        frames: the clip, the reference first; its objects keep at least half of their pixels and `min_area` of them.
-        strengths: how far.
-        min_area: in pixels.
-        random: where the choices come from.
-        cropping: False = what would be cropped stays as it is.
-        geometric: False = what would be warped stays as it is.
+    The reference's objects keep enough of their area and `min_area` pixels. Without cropping, what would be cropped stays as
+    it is; without geometric changes, what would be warped.
     """
     if random.random() < strengths.flip_share:
         frames = [flip(frame) for frame in frames]
