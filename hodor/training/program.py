@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from hodor.allocation import keep_freed_memory
-from hodor.checkpoints import shipped
+from hodor.checkpoints import weights as shipped
 from hodor.checkpoints.pretrained import load_pretrained
 from hodor.config import Config, load_config, to_yaml
 from hodor.data.loader import training_loader

@@ -19,7 +19,7 @@ from hodor.data.scenes import MAX_OBJECTS
 from hodor.errors import HodorError
 from hodor.modelling.soft_masked_attention import Masking
 from hodor.modelling.soft_masks import BACKGROUND_GRIDS
-from hodor.training.losses import DiceKind
+from hodor.training.criterion import DiceKind
 
 DEFAULT = Path(__file__).parents[2] / "configs" / "default.yaml"
 
