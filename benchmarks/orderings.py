@@ -22,7 +22,7 @@ from orderings_report import Scores, write_report
 
 import hodor
 from hodor.checkpoints.checkpoint import Checkpoint, fingerprint
-from hodor.checkpoints.shipped import locate
+from hodor.checkpoints.weights import locate
 from hodor.config import load_config
 from hodor.errors import HodorError
 from hodor.files import written_aside

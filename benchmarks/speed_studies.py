@@ -19,9 +19,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from hodor.allocation import keep_freed_memory
 from hodor.benchmark.bench import Bench, Tracking, Video
 from hodor.benchmark.measuring import in_turns, resident_memory
+from hodor.devices import keep_freed_memory
 from hodor.program import ArgumentParser, run
 
 STUDIES = ("resolution", "window", "bytes", "plots")

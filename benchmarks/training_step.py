@@ -17,9 +17,9 @@ from pathlib import Path
 
 import torch
 
-from hodor.allocation import keep_freed_memory
 from hodor.config import load_config
 from hodor.data.loader import TrainingBatch
+from hodor.devices import keep_freed_memory
 from hodor.modelling.build import build_model
 from hodor.modelling.plain import plain
 from hodor.program import ArgumentParser, run

@@ -16,28 +16,34 @@ from hodor.program import called_as, run
 class _Command(NamedTuple):
     module: str
     purpose: str
+    synonyms: str  # other words that people try
 
 
 _COMMANDS = {
-    "infer": _Command("hodor.inference.main", "segment the videos of a data set"),
-    "train": _Command("hodor.training.main", "train a network by a recipe"),
-    "evaluate": _Command("hodor.evaluation.main", "score masks against true ones: J and F"),
-    "convert": _Command("hodor.convert.__main__", "make a data set known: DAVIS, YouTube-VOS, COCO, any folder"),
-    "split": _Command("hodor.media.split", "turn a video file into frames"),
-    "show": _Command("hodor.data.show", "draw what training samples look like"),
-    "synthetic": _Command("hodor.synthetic.__main__", "make toy videos, or one of photographs, with exact masks"),
-    "benchmark": _Command("hodor.benchmark.program", "measure the speed of this machine"),
-}
-
-_MEANINGS = {  # other words that people try
-    "infer": "segment segmentation track tracking run predict inference propagate test demo",
-    "train": "training fit learn finetune fine-tune resume",
-    "evaluate": "eval evaluation score judge measure metrics val validate",
-    "convert": "import prepare dataset data add",
-    "split": "extract frames video unpack",
-    "show": "view visualise visualize draw samples",
-    "synthetic": "toy toys generate synthesise synthesize",
-    "benchmark": "bench speed profile time fps",
+    "infer": _Command(
+        "hodor.inference.main",
+        "segment the videos of a data set",
+        "segment segmentation track tracking run predict inference propagate test demo",
+    ),
+    "train": _Command("hodor.training.main", "train a network by a recipe", "training fit learn finetune fine-tune resume"),
+    "evaluate": _Command(
+        "hodor.evaluation.main",
+        "score masks against true ones: J and F",
+        "eval evaluation score judge measure metrics val validate",
+    ),
+    "convert": _Command(
+        "hodor.convert.__main__",
+        "make a data set known: DAVIS, YouTube-VOS, COCO, any folder",
+        "import prepare dataset data add",
+    ),
+    "split": _Command("hodor.media.split", "turn a video file into frames", "extract frames video unpack"),
+    "show": _Command("hodor.data.show", "draw what training samples look like", "view visualise visualize draw samples"),
+    "synthetic": _Command(
+        "hodor.synthetic.__main__",
+        "make toy videos, or one of photographs, with exact masks",
+        "toy toys generate synthesise synthesize",
+    ),
+    "benchmark": _Command("hodor.benchmark.program", "measure the speed of this machine", "bench speed profile time fps"),
 }
 
 
@@ -72,25 +78,20 @@ def start() -> NoReturn:
 def _complaint(name: str) -> str:
     if not name:
         return f"name a command: {', '.join(_COMMANDS)}"
-    meant = next((command for command, others in _MEANINGS.items() if name.lower() in others.split()), None)
+    meant = next((each for each, command in _COMMANDS.items() if name.lower() in command.synonyms.split()), None)
     close = meant or difflib.get_close_matches(name, _COMMANDS, n=1, cutoff=0)[0]
     return f"unknown command {name!r}; did you mean {close!r}?"
 
 
 def _help() -> str:
-    width = max(map(len, _COMMANDS))
-    commands = [f"  {name:{width}}  {command.purpose}" for name, command in _COMMANDS.items()]
-    return "\n".join(
-        [
-            "usage: hodor COMMAND ...",
-            "",
-            "Video object segmentation with high-level object descriptors.",
-            "",
-            "commands (`hodor COMMAND --help` explains each):",
-            *commands,
-            "",
-            "options:",
-            f"  {'--help':{width}}  show this",
-            f"  {'--version':{width}}  show the version",
-        ]
-    )
+    commands = "\n".join(f"  {name:9}  {command.purpose}" for name, command in _COMMANDS.items())
+    return f"""usage: hodor COMMAND ...
+
+Video object segmentation with high-level object descriptors.
+
+commands (`hodor COMMAND --help` explains each):
+{commands}
+
+options:
+  --help     show this
+  --version  show the version"""

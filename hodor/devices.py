@@ -1,8 +1,9 @@
-"""Where and how precisely the network computes; PyTorch is loaded only by what needs it."""
+"""What a process uses of the machine: cores, memory, devices; PyTorch is loaded only by what needs it."""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 from typing import TYPE_CHECKING, Literal
 
@@ -13,11 +14,32 @@ if TYPE_CHECKING:
 
 Precision = Literal["float32", "bf16"]
 _SHORT_OF_MEMORY = ("out of memory", "allocate memory", "not enough memory", "ALLOC_FAILED")  # what libraries say
+_TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # names of glibc's mallopt
+_NEVER = 2**31 - 1
 
 
 def usable_cores() -> int:
     """The number of processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def keep_freed_memory() -> bool:
+    """Lets the process keep memory that tensors no longer need, in huge pages where the system has them, for the next ones.
+
+    By default glibc hands every large block back at once, and the system has to clear its pages again when the next tensor
+    asks for them: 220 000 page faults per 480p frame, a tenth of its time on a CPU. The process then holds on to its
+    peak until it ends. For programs; a library must leave this choice to the program that it is part of. Call it before the
+    first tensor is made. Does nothing where the C library isn't glibc.
+
+    Returns:
+        Whether memory is kept from now on.
+    """
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # PyTorch reads it when it allocates its first tensor
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError, TypeError):
+        return False
+    return bool(mallopt(_MMAP_MAX, 0) and mallopt(_TRIM_THRESHOLD, _NEVER))
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -84,8 +84,7 @@ class Group:
         if self.count == 1:
             return value
         box = [value]
-        with _together():
-            _torch().distributed.broadcast_object_list(box, src=0)
+        _together("broadcast_object_list", box, src=0)
         return box[0]
 
     def gather(self, value: Value) -> list[Value]:
@@ -93,21 +92,18 @@ class Group:
         if self.count == 1:
             return [value]
         values = [value] * self.count if self.is_first else None
-        with _together():
-            _torch().distributed.gather_object(value, values, dst=0)
+        _together("gather_object", value, values, dst=0)
         return values or []
 
     def wait(self) -> None:
         """Returns when all processes have come here."""
         if self.count > 1:
-            with _together():
-                _torch().distributed.barrier()
+            _together("barrier")
 
     def sum(self, values: "torch.Tensor") -> "torch.Tensor":
         """The sum of a tensor over all processes."""
         if self.count > 1:
-            with _together():
-                _torch().distributed.all_reduce(values)
+            _together("all_reduce", values)
         return values
 
     def any(self, wish: bool) -> bool:
@@ -158,11 +154,10 @@ class Group:
             _torch().distributed.destroy_process_group()
 
 
-@contextlib.contextmanager
-def _together() -> Iterator[None]:
-    """For what all processes do at the same time; if it fails, another one ended."""
+def _together(operation: str, *arguments: Any, **options: Any) -> None:
+    """An operation of `torch.distributed` that all processes call at the same time; if it fails, another one ended."""
     try:
-        yield
+        getattr(_torch().distributed, operation)(*arguments, **options)
     except RuntimeError as error:
         raise HodorError(f"another process ended or can't be reached; what it said tells why ({str(error)[:200]})") from None
 

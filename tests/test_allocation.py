@@ -9,7 +9,7 @@ import pytest
 PROGRAM = """
 import resource, sys
 import torch
-from hodor.allocation import keep_freed_memory
+from hodor.devices import keep_freed_memory
 kept = sys.argv[1] == "keep" and keep_freed_memory()
 faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 torch.ones(8 << 20)

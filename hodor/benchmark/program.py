@@ -13,13 +13,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hodor.allocation import keep_freed_memory
 from hodor.benchmark import sections
 from hodor.benchmark.bench import FULL, QUICK, Bench
 from hodor.benchmark.frame import frame
 from hodor.benchmark.report import TABLES_NAME, Report, machine
 from hodor.checkpoints.checkpoint import fingerprint
-from hodor.devices import is_out_of_memory
+from hodor.devices import is_out_of_memory, keep_freed_memory
 from hodor.errors import HodorError
 from hodor.program import ArgumentParser
 

@@ -16,7 +16,7 @@ import torch
 
 from hodor.checkpoints import original_names
 from hodor.checkpoints.safe_loading import read_content, state_dict_in
-from hodor.checkpoints.shipped import locate, names
+from hodor.checkpoints.weights import locate, names
 from hodor.config import Config, load_config, to_yaml
 from hodor.config.layering import from_yaml
 from hodor.errors import HodorError
@@ -51,9 +51,9 @@ class Checkpoint:
     unused: dict[str, torch.Tensor] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        parameters = sum(parameter.numel() for parameter in self.model.parameters())
-        model = self.config.model
-        return f"Checkpoint(backbone {model.backbone}, width {model.width}, {parameters / 1e6:.1f} million parameters)"
+        millions = sum(parameter.numel() for parameter in self.model.parameters()) / 1e6
+        backbone, width = self.config.model.backbone, self.config.model.width
+        return f"Checkpoint(backbone {backbone}, width {width}, {millions:.1f} million parameters)"
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, *, half: bool = False) -
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
     if half:
         tensors = {name: value.half() if value.is_floating_point() else value for name, value in tensors.items()}
-    with _written_aside(path) as aside:
+    with weights_written_aside(path) as aside:
         aside.touch()
         usual = aside.stat().st_mode
         safetensors.torch.save_file(tensors, aside, metadata={"config": to_yaml(checkpoint.config)})
@@ -159,7 +159,7 @@ def export_original(path: Path, checkpoint: Checkpoint) -> None:
     state = {original_names.to_original_name(name): value.detach().cpu() for name, value in ours.items()}
     state |= original_names.index_buffers(list(state))
     state |= checkpoint.unused or original_names.fresh_unused(checkpoint.config.model.width)
-    with _written_aside(path) as aside:
+    with weights_written_aside(path) as aside:
         torch.save({"model": state, "iterations": 0}, aside)
     with written_aside(path.parent / "config.yaml") as aside:
         aside.write_text(to_yaml(checkpoint.config, for_original=True))
@@ -181,28 +181,18 @@ def load_strictly(
 def _check(model: torch.nn.Module, state: dict[str, torch.Tensor], source: str, name_in_file: Callable[[str], str]) -> None:
     """Does everything that `load_strictly` does before it copies anything; the model may be on the device "meta"."""
     own = model.state_dict()
-    shapes = [
-        f"{name_in_file(name)} is {list(state[name].shape)} instead of {list(own[name].shape)}"
-        for name in own
-        if name in state and state[name].shape != own[name].shape
-    ]
-    types = [
-        f"{name_in_file(name)} is {state[name].dtype} instead of {own[name].dtype}"
-        for name in own
-        if name in state and state[name].dtype not in (_REAL if own[name].is_floating_point() else _WHOLE)
-    ]
-    broken = [] if shapes or types else [name for name in own if name in state and not state[name].isfinite().all()]
-    problems = [
-        _listed(f"{kind}: ", names)
-        for kind, names in (
-            ("missing weights", [name_in_file(name) for name in own if name not in state]),
-            ("left-over weights", [name_in_file(name) for name in state if name not in own]),
-            ("wrong shapes", shapes),
-            ("wrong types", types),
-            ("weights that are not finite", [name_in_file(name) for name in broken]),
-        )
-        if names
-    ]
+    both = [(name_in_file(name), own[name], state[name]) for name in own if name in state]
+    shapes = [f"{n} is {list(b.shape)} instead of {list(a.shape)}" for n, a, b in both if b.shape != a.shape]
+    allowed = {True: _REAL, False: _WHOLE}
+    types = [f"{n} is {b.dtype} instead of {a.dtype}" for n, a, b in both if b.dtype not in allowed[a.is_floating_point()]]
+    found = {
+        "missing weights": [name_in_file(name) for name in own if name not in state],
+        "left-over weights": [name_in_file(name) for name in state if name not in own],
+        "wrong shapes": shapes,
+        "wrong types": types,
+        "weights that are not finite": [] if shapes or types else [n for n, _, b in both if not b.isfinite().all()],
+    }
+    problems = [_listed(f"{kind}: ", names) for kind, names in found.items() if names]
     if problems:
         raise HodorError(f"{source}: the weights can't be used with this configuration; {'; '.join(problems)}")
 
@@ -217,8 +207,12 @@ def fingerprint(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def _written_aside(path: Path) -> Iterator[Path]:
-    """Like `written_aside`, for libraries that report a full disk as an error of their own."""
+def weights_written_aside(path: Path) -> Iterator[Path]:
+    """Like `written_aside`, for libraries that report a full disk as an error of their own.
+
+    Raises:
+        HodorError: the disk is full.
+    """
     try:
         with written_aside(path) as aside:
             yield aside

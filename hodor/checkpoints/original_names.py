@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 
 import torch
+from torch import nn
 
 from hodor.errors import HodorError
 from hodor.modelling.swin import relative_position_index
@@ -86,11 +87,8 @@ _TO_ORIGINAL = _compiled([(ours, original) for original, ours in _NAMES])
 
 
 def _translate(name: str, table: list[tuple[re.Pattern[str], str]]) -> str | None:
-    for pattern, template in table:
-        match = pattern.fullmatch(name)
-        if match:
-            return template.format(*match.groups())
-    return None
+    matches = ((pattern.fullmatch(name), template) for pattern, template in table)
+    return next((template.format(*match.groups()) for match, template in matches if match), None)
 
 
 def is_original(state: dict[str, torch.Tensor]) -> bool:
@@ -139,14 +137,10 @@ def index_buffers(names: Iterable[str]) -> dict[str, torch.Tensor]:
 
 def fresh_unused(channels: int) -> dict[str, torch.Tensor]:
     """The thirteen stored but unused weights of the original, freshly initialised, for a model that never had them."""
-    fresh: dict[str, torch.Tensor] = {}
-    for level in (2, 3):
-        convolution = torch.nn.Conv2d(channels, channels, 3)
-        prefix = f"feature_extractor.bb_fpn.1.fpn_convs.{level}.conv."
-        fresh |= {prefix + name: value for name, value in convolution.state_dict().items()}
-    norms = {f"feature_extractor.norm_layers.{level}.": torch.nn.GroupNorm(16, channels) for level in (2, 3, 4)}
-    norms["decoder.fmap_proj_4x.2."] = torch.nn.GroupNorm(8, channels)
-    for prefix, norm in norms.items():
-        fresh |= {prefix + name: value for name, value in norm.state_dict().items()}
-    fresh["decoder.fmap_proj_4x.0.weight"] = torch.nn.Conv2d(channels, channels, 1, bias=False).state_dict()["weight"]
-    return fresh
+    modules = {
+        **{f"feature_extractor.bb_fpn.1.fpn_convs.{level}.conv.": nn.Conv2d(channels, channels, 3) for level in (2, 3)},
+        **{f"feature_extractor.norm_layers.{level}.": nn.GroupNorm(16, channels) for level in (2, 3, 4)},
+        "decoder.fmap_proj_4x.2.": nn.GroupNorm(8, channels),
+        "decoder.fmap_proj_4x.0.": nn.Conv2d(channels, channels, 1, bias=False),
+    }
+    return {prefix + name: value for prefix, module in modules.items() for name, value in module.state_dict().items()}

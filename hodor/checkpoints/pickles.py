@@ -79,7 +79,7 @@ class _Reading:
         self._storage = storage
         self._stack: list[Any] = []
         self._outer: list[list[Any]] = []  # stacks below the marks
-        self._memo: dict[int, Any] = {}
+        self.memo: dict[int, Any] = {}
         self._tensors = 0
 
     def result(self) -> Any:
@@ -103,9 +103,6 @@ class _Reading:
     def pop(self) -> Any:
         return self._stack.pop()
 
-    def drop(self) -> None:
-        del self._stack[-1]
-
     def mark(self) -> None:
         self._outer.append(self._stack)
         self._stack = []
@@ -120,10 +117,7 @@ class _Reading:
         return tuple([self._stack.pop() for _ in range(count)][::-1])
 
     def remember(self, key: int | None) -> None:
-        self._memo[len(self._memo) if key is None else key] = self._stack[-1]
-
-    def recall(self, key: int) -> None:
-        self._stack.append(self._memo[key])
+        self.memo[len(self.memo) if key is None else key] = self._stack[-1]
 
     def append(self, items: list[Any]) -> None:
         """Adds items to the list on the stack."""
@@ -203,33 +197,23 @@ _OPERATIONS: dict[str, Callable[[_Reading, Any], None]] = {
     "NEWTRUE": lambda reading, _: reading.push(True),
     "NEWFALSE": lambda reading, _: reading.push(False),
     "EMPTY_DICT": lambda reading, _: reading.push({}),
-    "EMPTY_LIST": lambda reading, _: reading.push([]),
-    "EMPTY_SET": lambda reading, _: reading.push([]),
+    **dict.fromkeys(("EMPTY_LIST", "EMPTY_SET"), lambda reading, _: reading.push([])),
     "EMPTY_TUPLE": lambda reading, _: reading.push(()),
     "MARK": lambda reading, _: reading.mark(),
-    "POP": lambda reading, _: reading.drop(),
+    **dict.fromkeys(("POP", "BUILD"), lambda reading, _: reading.pop()),  # BUILD sets attributes of an object
     "TUPLE": lambda reading, _: reading.push(tuple(reading.above_mark())),
     "TUPLE1": lambda reading, _: reading.push(reading.last(1)),
     "TUPLE2": lambda reading, _: reading.push(reading.last(2)),
     "TUPLE3": lambda reading, _: reading.push(reading.last(3)),
-    "LIST": lambda reading, _: reading.push(reading.above_mark()),
-    "FROZENSET": lambda reading, _: reading.push(reading.above_mark()),
+    **dict.fromkeys(("LIST", "FROZENSET"), lambda reading, _: reading.push(reading.above_mark())),
     "APPEND": lambda reading, _: reading.append([reading.pop()]),
-    "APPENDS": lambda reading, _: reading.append(reading.above_mark()),
-    "ADDITEMS": lambda reading, _: reading.append(reading.above_mark()),
+    **dict.fromkeys(("APPENDS", "ADDITEMS"), lambda reading, _: reading.append(reading.above_mark())),
     "SETITEM": lambda reading, _: reading.set_items(list(reading.last(2))),
     "SETITEMS": lambda reading, _: reading.set_items(reading.above_mark()),
-    "PUT": lambda reading, key: reading.remember(key),
-    "BINPUT": lambda reading, key: reading.remember(key),
-    "LONG_BINPUT": lambda reading, key: reading.remember(key),
-    "MEMOIZE": lambda reading, _: reading.remember(None),
-    "GET": lambda reading, key: reading.recall(key),
-    "BINGET": lambda reading, key: reading.recall(key),
-    "LONG_BINGET": lambda reading, key: reading.recall(key),
+    **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"), lambda reading, key: reading.remember(key)),
+    **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), lambda reading, key: reading.push(reading.memo[key])),
     "GLOBAL": lambda reading, names: reading.name(*names.split(" ")),
     "STACK_GLOBAL": lambda reading, _: reading.name(*reading.last(2)),
-    "REDUCE": lambda reading, _: reading.call(reading.pop()),
-    "NEWOBJ": lambda reading, _: reading.call(reading.pop()),
-    "BUILD": lambda reading, _: reading.drop(),  # attributes of an object
+    **dict.fromkeys(("REDUCE", "NEWOBJ"), lambda reading, _: reading.call(reading.pop())),
     "BINPERSID": lambda reading, _: reading.persistent(reading.pop()),
 }

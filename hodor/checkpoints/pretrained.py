@@ -16,11 +16,9 @@ from hodor.modelling.swin import SwinTransformer
 from hodor.modelling.timm_backbone import TimmBackbone
 from hodor.workspace import Workspace
 
-_TIMM = {
-    "swin_tiny": "swin_tiny_patch4_window7_224",
-    "swin_small": "swin_small_patch4_window7_224",
-    "swin_base": "swin_base_patch4_window7_224",
-}
+_IN_TIMM = ("swin_tiny", "swin_small", "swin_base")
+_BACKBONE = "feature_extractor.backbone."
+_ORIGINAL_BACKBONE, _ORIGINAL_PYRAMID = "feature_extractor.bb_fpn.0.", "feature_extractor.bb_fpn.1."
 _PACKAGE = "package:"
 _OUTSIDE_BLOCKS = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
 _EXPANDED = {
@@ -65,12 +63,9 @@ def load_pretrained(model: HODOR, choice: str, backbone: str, workspace: Workspa
         weights = _from_classifier(state_dict_in(content, path), extractor.backbone.state_dict())
         load_strictly(extractor.backbone, weights, str(path))
         return
-    state = _from_detector(state_dict_in(content, path, "state_dict"))
-    prefixes = ("feature_extractor.backbone.", "feature_extractor.pyramid.")
-    own = {name: value for name, value in model.state_dict().items() if name.startswith(prefixes)}
-    usable = {name: value for name, value in state.items() if name.startswith(prefixes)}
-    load_strictly(model, {**model.state_dict(), **{name: usable[name] for name in own if name in usable}}, str(path))
-    missing = [name for name in own if name not in usable and name.startswith(prefixes[0])]
+    state, own = _from_detector(state_dict_in(content, path, "state_dict")), model.state_dict()
+    load_strictly(model, own | {name: value for name, value in state.items() if name in own}, str(path))
+    missing = [name for name in own if name.startswith(_BACKBONE) and name not in state]
     if missing:
         raise HodorError(f"{path}: weights of the backbone are missing, such as {missing[0]}; {_HOW_TO_GO_ON}")
 
@@ -99,17 +94,14 @@ def _from_classifier(state: dict[str, torch.Tensor], own: Iterable[str]) -> dict
     """
     if "_conv_stem.weight" in state:
         state = rename_efficientnet(state, own)
-    renamed, used = {}, set[str]()
+    left_over, renamed = dict(state), {}
     for name in own:
         plain = name.removeprefix("model.")
         head, _, rest = plain.partition(".")
-        for candidate in (plain, f"{head.replace('_', '.')}.{rest}"):
-            if candidate in state:
-                renamed[name] = state[candidate]
-                used.add(candidate)
-                break
-    left_over = {name: value for name, value in state.items() if name not in used and not name.startswith(_LAST_LAYERS)}
-    return renamed | left_over
+        found = plain if plain in state else f"{head.replace('_', '.')}.{rest}"
+        if found in state:
+            renamed[name] = left_over.pop(found)
+    return renamed | {name: value for name, value in left_over.items() if not name.startswith(_LAST_LAYERS)}
 
 
 def rename_efficientnet(state: dict[str, torch.Tensor], own: Iterable[str]) -> dict[str, torch.Tensor]:
@@ -141,9 +133,9 @@ def _from_detector(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     renamed = {}
     for name, value in state.items():
         if name.startswith("backbone."):
-            renamed[f"feature_extractor.bb_fpn.0.{name.removeprefix('backbone.')}"] = value
-        elif re.match(r"neck\.(lateral|fpn)_convs\.", name):
-            renamed[f"feature_extractor.bb_fpn.1.{name.removeprefix('neck.')}"] = value
+            renamed[_ORIGINAL_BACKBONE + name.removeprefix("backbone.")] = value
+        elif name.startswith(("neck.lateral_convs.", "neck.fpn_convs.")):
+            renamed[_ORIGINAL_PYRAMID + name.removeprefix("neck.")] = value
     return split_original(renamed)[0]
 
 
@@ -152,12 +144,12 @@ def _from_timm(backbone: torch.nn.Module, name: str) -> dict[str, torch.Tensor]:
     import timm  # noqa: PLC0415 (seconds to import, rarely needed)
 
     own_swin = isinstance(backbone, SwinTransformer)
-    if own_swin and name not in _TIMM:
+    if own_swin and name not in _IN_TIMM:
         raise HodorError(f"MODEL.PRETRAINED_BACKBONE timm: there are no such weights for MODEL.BACKBONE {name!r}; use none")
     try:
         if not own_swin:
             return TimmBackbone(name, pretrained=True).state_dict()
-        state = timm.create_model(_TIMM[name], pretrained=True, num_classes=0).state_dict()
+        state = timm.create_model(f"{name}_patch4_window7_224", pretrained=True, num_classes=0).state_dict()
     except Exception as error:  # whatever stands between here and the weights: no network, a full disk, a proxy
         reason = " ".join(str(error).split())[:200]
         raise HodorError(f"MODEL.PRETRAINED_BACKBONE timm: the weights can't be downloaded ({reason}); use none") from None
@@ -166,24 +158,13 @@ def _from_timm(backbone: torch.nn.Module, name: str) -> dict[str, torch.Tensor]:
 
 
 def rename_timm(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Weights of timm's Swin Transformer under the names of ours; what ours has no place for is left out."""
-    names = [
-        (r"patch_embed\.proj\.", "patch_embedding."),
-        (r"patch_embed\.norm\.", "patch_norm."),
-        (r"layers\.(\d+)\.blocks\.(\d+)\.norm1\.", r"stages.\1.\2.norm_attention."),
-        (r"layers\.(\d+)\.blocks\.(\d+)\.norm2\.", r"stages.\1.\2.norm_mlp."),
-        (r"layers\.(\d+)\.blocks\.(\d+)\.attn\.relative_position_bias_table", r"stages.\1.\2.attention.relative_position_bias"),
-        (r"layers\.(\d+)\.blocks\.(\d+)\.attn\.qkv\.", r"stages.\1.\2.attention.qkv."),
-        (r"layers\.(\d+)\.blocks\.(\d+)\.attn\.proj\.", r"stages.\1.\2.attention.projection."),
-        (r"layers\.(\d+)\.blocks\.(\d+)\.mlp\.fc1\.", r"stages.\1.\2.mlp_in."),
-        (r"layers\.(\d+)\.blocks\.(\d+)\.mlp\.fc2\.", r"stages.\1.\2.mlp_out."),
-    ]
-    renamed = {}
-    for name, value in state.items():
-        merger = re.match(r"layers\.(\d+)\.downsample\.(.*)", name)
-        if merger:
-            renamed[f"mergers.{int(merger[1]) - 1}.{merger[2]}"] = value
-        for pattern, ours in names:
-            if re.match(pattern, name):
-                renamed[re.sub(pattern, ours, name)] = value
-    return renamed
+    """Weights of timm's Swin Transformer under the names of ours; what ours has no place for is left out.
+
+    timm's names are those of the original's backbone, but it merges patches before a stage, and not after the one before.
+    """
+
+    def original(name: str) -> str:
+        return _ORIGINAL_BACKBONE + re.sub(r"(?<=layers\.)\d+(?=\.downsample)", lambda match: str(int(match[0]) - 1), name)
+
+    renamed, _ = split_original({original(name): value for name, value in state.items()})
+    return {name.removeprefix(_BACKBONE): value for name, value in renamed.items() if name.startswith(_BACKBONE)}

@@ -10,6 +10,7 @@ Further keys of the JSON are ignored.
 """
 
 import logging
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,10 +23,11 @@ from hodor.errors import HodorError
 from hodor.files import inside, natural_order
 from hodor.formats import run_length
 from hodor.formats.json_files import JsonValue, read_json
-from hodor.formats.label_maps import read_label_map
+from hodor.formats.label_maps import present_ids, read_label_map
 
 _WHITE = {"1": 1, "L": 255, "LA": 255, "P": 255, "RGB": 9, "RGBA": 9}  # what `read_label_map` makes of white, by image mode
 _SUFFIX = ".png"
+_NO_TEXT = re.compile("[\ud800-\udfff]")  # what Python makes of bytes in the name of a file that are no UTF-8
 _MAX_OBJECT_ID = 254  # 255 is void in label maps
 _MAX_DIGITS = 9
 _MAX_PIXELS = 2**30
@@ -117,12 +119,6 @@ class RunLengthMasks(SequenceMasks):
         return labels
 
 
-def present_ids(labels: np.ndarray) -> list[int]:
-    """All values of a label map `[H, W]` uint8 except 0, in order."""
-    ids: list[int] = np.flatnonzero(np.bincount(labels.ravel(), minlength=256)).tolist()
-    return [value for value in ids if value]
-
-
 def folder_sequences(folder: Path) -> dict[str, FolderMasks]:
     """All sequences of a folder `<sequence>/<frame>.png`, in natural order. Anything else in it is passed over.
 
@@ -137,17 +133,12 @@ def folder_sequences(folder: Path) -> dict[str, FolderMasks]:
     sequences = {}
     for name in sorted(names, key=natural_order):
         frames = [path.stem for path in (folder / name).glob(f"*{_SUFFIX}") if not path.name.startswith(".") and path.is_file()]
-        unreadable = next((each for each in (name, *frames) if not _is_text(each)), None)
+        unreadable = next((each for each in (name, *frames) if _NO_TEXT.search(each)), None)
         if unreadable is not None and frames:
             logging.warning("%s: %a is no name in UTF-8: sequence %a is left out; rename it", folder, unreadable, name)
         elif frames:
             sequences[name] = FolderMasks(name, tuple(sorted(frames, key=natural_order)), folder / name)
     return sequences
-
-
-def _is_text(name: str) -> bool:
-    """Whether the name of a file can be written into a text."""
-    return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def folder_sequence(folder: Path, name: str) -> FolderMasks | None:

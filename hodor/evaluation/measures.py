@@ -6,7 +6,7 @@ evaluation of DAVIS 2017 computes them. Masks are arrays `[H, W]`, bool or 0 / n
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 
 import cv2
@@ -126,11 +126,7 @@ def nan_mean(values: Sequence[float] | np.ndarray) -> float:
 
 def mean_statistics(several: Sequence[Statistics]) -> Statistics:
     """The plain mean of the statistics of several objects, those without scored frames left out."""
-    return Statistics(
-        nan_mean([each.mean for each in several]),
-        nan_mean([each.recall for each in several]),
-        nan_mean([each.decay for each in several]),
-    )
+    return Statistics(*(nan_mean([getattr(each, field.name) for each in several]) for field in fields(Statistics)))
 
 
 def _window(mask: np.ndarray) -> tuple[slice, slice] | None:

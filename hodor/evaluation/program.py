@@ -153,14 +153,9 @@ def _read_truth(path: Path, chosen: list[str] | None) -> dict[str, SequenceMasks
 
 def _pair_predictions(results: Path, truth: Mapping[str, SequenceMasks]) -> dict[str, SequenceMasks]:
     """The predictions of all true sequences, in their order."""
-    predictions: dict[str, SequenceMasks | None]
-    found: Mapping[str, SequenceMasks]
-    if results.is_file():
-        found = read_run_length_file(results)
-        predictions = {name: found.get(name) for name in truth}
-    else:
-        found = folder_sequences(results)
-        predictions = {name: folder_sequence(results, name) for name in truth}
+    is_file = results.is_file()
+    found: Mapping[str, SequenceMasks] = read_run_length_file(results) if is_file else folder_sequences(results)
+    predictions = {name: found.get(name) if is_file else folder_sequence(results, name) for name in truth}
     surplus = [name for name in found if name not in truth]
     if surplus:
         names = ", ".join(surplus[:_LISTED_SEQUENCES]) + (", ..." if len(surplus) > _LISTED_SEQUENCES else "")

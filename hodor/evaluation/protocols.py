@@ -1,16 +1,17 @@
 """Which frames of which objects count: the rules of DAVIS and those of YouTube-VOS."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from hodor.errors import HodorError
-from hodor.evaluation.masks import SequenceMasks, present_ids
+from hodor.evaluation.masks import SequenceMasks
 from hodor.evaluation.measures import label_map_scores
-from hodor.formats.label_maps import VOID
+from hodor.formats.label_maps import VOID, present_ids
 
 PROTOCOLS = ("davis", "youtube_vos")
+_Records = dict[int, list[tuple[str, float, float]]]  # object id -> scored frames, with their J and F
 
 
 @dataclass(frozen=True)
@@ -87,18 +88,6 @@ class SequencePair:
         return labels
 
 
-@dataclass
-class _Record:
-    """Scores of one object while they are collected."""
-
-    frames: list[str] = field(default_factory=list)
-    region: list[float] = field(default_factory=list)
-    contour: list[float] = field(default_factory=list)
-
-    def scores(self, sequence: str, object_id: int) -> ObjectScores:
-        return ObjectScores(sequence, object_id, tuple(self.frames), np.array(self.region), np.array(self.contour))
-
-
 def davis(pair: SequencePair) -> list[ObjectScores]:
     """Scores a sequence as DAVIS does in its semi-supervised task.
 
@@ -116,7 +105,7 @@ def davis(pair: SequencePair) -> list[ObjectScores]:
             f"{pair.truth.place(frames[0])}: the first annotation of sequence {name!r} shows no object; "
             "where objects appear later, use --protocol youtube_vos"
         )
-    records: dict[int, _Record] = {object_id: _Record() for object_id in range(1, count + 1)}
+    records: _Records = {object_id: [] for object_id in range(1, count + 1)}
     for frame in frames[1:-1]:
         truth = pair.true_labels(frame)
         prediction = pair.predicted_labels(frame, truth.shape)
@@ -124,7 +113,7 @@ def davis(pair: SequencePair) -> list[ObjectScores]:
         if highest > count:
             raise HodorError(_surplus(pair.prediction.place(frame), highest, name, f"the objects 1..{count}"))
         _score_frame(frame, prediction, truth, records, list(records))
-    return [record.scores(name, object_id) for object_id, record in records.items()]
+    return _object_scores(name, records)
 
 
 def youtube_vos(pair: SequencePair, include_prompt_frame: bool = False) -> list[ObjectScores]:
@@ -139,14 +128,14 @@ def youtube_vos(pair: SequencePair, include_prompt_frame: bool = False) -> list[
             no annotation has.
     """
     name = pair.truth.sequence
-    records: dict[int, _Record] = {}
+    records: _Records = {}
     seen_in: dict[int, str] = {}
     for frame in pair.truth.frames:
         truth = pair.true_labels(frame)
         scored = list(records)
         for object_id in present_ids(truth):
             if object_id not in records:
-                records[object_id] = _Record()
+                records[object_id] = []
                 scored += [object_id] * include_prompt_frame
         if scored:
             prediction = pair.predicted_labels(frame, truth.shape)
@@ -157,17 +146,22 @@ def youtube_vos(pair: SequencePair, include_prompt_frame: bool = False) -> list[
         raise HodorError(f"{pair.truth.place(pair.truth.frames[0])}: no annotation of sequence {name!r} shows an object")
     for object_id in sorted(set(seen_in) - set(records)):
         raise HodorError(_surplus(seen_in[object_id], object_id, name, f"the objects {', '.join(map(str, sorted(records)))}"))
-    return [records[object_id].scores(name, object_id) for object_id in sorted(records)]
+    return _object_scores(name, records)
 
 
-def _score_frame(
-    frame: str, prediction: np.ndarray, truth: np.ndarray, records: dict[int, _Record], object_ids: Sequence[int]
-) -> None:
-    region, contour = label_map_scores(prediction, truth, object_ids)
-    for index, object_id in enumerate(object_ids):
-        records[object_id].frames.append(frame)
-        records[object_id].region.append(float(region[index]))
-        records[object_id].contour.append(float(contour[index]))
+def _score_frame(frame: str, prediction: np.ndarray, truth: np.ndarray, records: _Records, object_ids: Sequence[int]) -> None:
+    scores = label_map_scores(prediction, truth, object_ids)
+    for object_id, region, contour in zip(object_ids, *scores, strict=True):
+        records[object_id].append((frame, float(region), float(contour)))
+
+
+def _object_scores(sequence: str, records: _Records) -> list[ObjectScores]:
+    """The scores that were collected, by object id."""
+    result = []
+    for object_id in sorted(records):
+        frames, region, contour = zip(*records[object_id], strict=True) if records[object_id] else ((), (), ())
+        result.append(ObjectScores(sequence, object_id, frames, np.array(region), np.array(contour)))
+    return result
 
 
 def _surplus(place: str, object_id: int, sequence: str, objects: str) -> str:

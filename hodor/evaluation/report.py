@@ -10,7 +10,6 @@ from typing import Any
 import jinja2
 import numpy as np
 
-from hodor.evaluation.measures import Statistics
 from hodor.evaluation.protocols import ObjectScores
 from hodor.evaluation.sequences import ScoredSequence, object_colour
 from hodor.evaluation.summary import ObjectSummary, Score, Summary, mean_score
@@ -85,17 +84,12 @@ def as_json(summary: Summary) -> dict[str, Any]:
     `{"J&F", "J": {"mean", "recall", "decay"}, "F": {...}, "objects": [{"sequence", "object", "J", "F"}]}`, and with seen and
     unseen categories `"G"` and `"seen"`, `"unseen"`: `{"J&F", "J", "F"}`.
     """
-    content = _score_json(summary.score)
+    content: dict[str, Any] = {"J&F": _number(summary.score.overall), **_measures_json(summary.score)}
     if summary.generalised is not None:
         content["G"] = _number(summary.generalised)
-        content |= {name: _score_json(score) for name, score in _kinds(summary)}
+        content |= {name: {"J&F": _number(score.overall), **_measures_json(score)} for name, score in _kinds(summary)}
     content["objects"] = [
-        {
-            "sequence": each.scores.sequence,
-            "object": each.scores.object_id,
-            "J": _statistics_json(each.score.region),
-            "F": _statistics_json(each.score.contour),
-        }
+        {"sequence": each.scores.sequence, "object": each.scores.object_id, **_measures_json(each.score)}
         for each in summary.objects
     ]
     return content
@@ -189,12 +183,9 @@ def _number(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def _statistics_json(statistics: Statistics) -> dict[str, float | None]:
-    return {"mean": _number(statistics.mean), "recall": _number(statistics.recall), "decay": _number(statistics.decay)}
-
-
-def _score_json(score: Score) -> dict[str, Any]:
-    return {"J&F": _number(score.overall), "J": _statistics_json(score.region), "F": _statistics_json(score.contour)}
+def _measures_json(score: Score) -> dict[str, Any]:
+    measures = {"J": score.region, "F": score.contour}
+    return {name: {key: _number(value) for key, value in vars(each).items()} for name, each in measures.items()}
 
 
 def _escaped(name: str) -> str:

@@ -75,27 +75,21 @@ def summarise(
         seen_categories: those that occur in training.
     """
     categories = categories or {}
-    summaries = tuple(
-        ObjectSummary(
-            scores,
-            Score(statistics(scores.region), statistics(scores.contour)),
-            categories.get((scores.sequence, scores.object_id)),
-        )
-        for scores in objects
-    )
-    scored = [each for each in summaries if each.scores.frames]
-    seen = [each for each in scored if each.category is not None and each.category in seen_categories]
-    unseen = [each for each in scored if each.category is not None and each.category not in seen_categories]
-    both = bool(seen and unseen)
-    return Summary(summaries, mean_score(summaries), mean_score(seen) if both else None, mean_score(unseen) if both else None)
+    summaries = []
+    for each in objects:
+        score = Score(statistics(each.region), statistics(each.contour))
+        summaries.append(ObjectSummary(each, score, categories.get((each.sequence, each.object_id))))
+    known = [each for each in summaries if each.scores.frames and each.category is not None]
+    seen = [each for each in known if each.category in seen_categories]
+    unseen = [each for each in known if each.category not in seen_categories]
+    kinds = (mean_score(seen), mean_score(unseen)) if seen and unseen else ()
+    return Summary(tuple(summaries), mean_score(summaries), *kinds)
 
 
 def mean_score(objects: Sequence[ObjectSummary]) -> Score:
     """The plain mean over objects; those without scored frames don't count."""
-    return Score(
-        mean_statistics([each.score.region for each in objects]),
-        mean_statistics([each.score.contour for each in objects]),
-    )
+    region, contour = ([getattr(each.score, name) for each in objects] for name in ("region", "contour"))
+    return Score(mean_statistics(region), mean_statistics(contour))
 
 
 def read_categories(

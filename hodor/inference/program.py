@@ -14,10 +14,9 @@ import torch
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from hodor.allocation import keep_freed_memory
 from hodor.checkpoints.checkpoint import Checkpoint, fingerprint, load
-from hodor.checkpoints.shipped import DEFAULT, is_shipped, locate, names
-from hodor.devices import own_device
+from hodor.checkpoints.weights import DEFAULT, is_shipped, locate, names
+from hodor.devices import keep_freed_memory, own_device
 from hodor.distributed import Group, share
 from hodor.errors import HodorError
 from hodor.files import inside

@@ -123,20 +123,16 @@ def segmentation_loss(
     """
     if not predictions or dice_kind not in get_args(DiceKind):
         raise ValueError(f"needs at least one prediction, and a dice_kind of {get_args(DiceKind)}, not {dice_kind!r}")
-    overlaps, sums, entropies, intersections, unions = [], [], [], [], []
+    parts = []
     for logits, truth in zip(predictions, labels, strict=True):
         full = resize(logits.float() if logits.dtype == torch.bfloat16 else logits, (truth.shape[1], truth.shape[2]))
-        overlap, total = _overlap_and_sum(full, truth)
-        overlaps.append(overlap)
-        sums.append(total)
-        entropies.append(F.cross_entropy(full, truth))
-        intersection, union = _intersection_and_union(full.detach(), truth)
-        intersections.append(intersection)
-        unions.append(union)
-    dice = _dice(torch.stack(overlaps).mean(dim=0), torch.stack(sums).mean(dim=0), dice_kind)
-    cross_entropy = torch.stack(entropies).mean()
+        overlap_and_sum, entropy = _overlap_and_sum(full, truth), F.cross_entropy(full, truth)
+        parts.append((*overlap_and_sum, entropy, *_intersection_and_union(full.detach(), truth)))
+    overlaps, sums, entropies, intersections, unions = (torch.stack(each) for each in zip(*parts, strict=True))
+    dice = _dice(overlaps.mean(dim=0), sums.mean(dim=0), dice_kind)
+    cross_entropy = entropies.mean()
     total = dice_weight * dice + cross_entropy_weight * cross_entropy
-    return Loss(total, dice, cross_entropy, torch.stack(intersections).sum(), torch.stack(unions).sum())
+    return Loss(total, dice, cross_entropy, intersections.sum(), unions.sum())
 
 
 def _overlap_and_sum(logits: torch.Tensor, truth: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

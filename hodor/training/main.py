@@ -4,10 +4,17 @@ python hodor/training/main.py --cfg configs/static.yaml
 torchrun --nproc_per_node=8 hodor/training/main.py --cfg configs/static.yaml --allow_multigpu
 """
 
-from hodor.program import run
-from hodor.training.program import main
+from collections.abc import Sequence
 
-__all__ = ["main"]
+from hodor.program import run
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the program; see `--help`."""
+    from hodor.training import program  # noqa: PLC0415 (loads torch, for which `run` has prepared the process)
+
+    return program.main(arguments)
+
 
 if __name__ == "__main__":
     run(main)

@@ -10,13 +10,12 @@ from pathlib import Path
 
 import torch
 
-from hodor.allocation import keep_freed_memory
-from hodor.checkpoints import shipped
+from hodor.checkpoints import weights as shipped
 from hodor.checkpoints.pretrained import load_pretrained
 from hodor.config import Config, load_config, to_yaml
 from hodor.data.loader import training_loader
 from hodor.data.training_data import build_training_data
-from hodor.devices import own_device
+from hodor.devices import keep_freed_memory, own_device, usable_cores
 from hodor.distributed import Group
 from hodor.errors import HodorError
 from hodor.files import written_aside
@@ -100,8 +99,7 @@ def _config_path(options: argparse.Namespace) -> Path:
             raise HodorError(f"{path}: no such file; give the configuration of {options.restore_session.name} with --cfg")
         return path
     given = Path(options.cfg)
-    candidates = [given, _CONFIGS / given, _CONFIGS / _OTHER_NAMES.get(given.name, given.name)]
-    for path in candidates:
+    for path in (given, _CONFIGS / given, _CONFIGS / _OTHER_NAMES.get(given.name, given.name)):
         if path.is_file():
             return path
     known = ", ".join(sorted(path.name for path in _CONFIGS.glob("*.yaml")))
@@ -111,8 +109,7 @@ def _config_path(options: argparse.Namespace) -> Path:
 def _folder(options: argparse.Namespace, config_path: Path, workspace: Workspace) -> Path:
     """Where to write."""
     if options.model_dir is None and options.restore_session is not None:
-        own: Path = options.restore_session.parent
-        return own
+        return Path(options.restore_session.parent)
     folder: Path = workspace.checkpoints / (options.model_dir or config_path.stem)
     written = sorted(folder.glob("*.pth"), key=lambda path: int(path.stem) if path.stem.isdecimal() else -1)
     if written and options.restore_session is None:
@@ -168,7 +165,7 @@ def _train(
         data,
         first=first * count * group.count + group.rank,
         step=group.count,
-        num_workers=workers if workers >= 0 else min(8, len(os.sched_getaffinity(0)) // group.count_here),
+        num_workers=workers if workers >= 0 else min(8, usable_cores() // group.count_here),
         pin_memory=options.pin_memory,
     )
     with torch.autograd.set_detect_anomaly(True) if options.detect_anomaly else contextlib.nullcontext():

@@ -22,6 +22,7 @@ from hodor.training.criterion import Loss, SupervisedPrediction
 from hodor.training.session import Session
 
 _LOGGER = logging.getLogger(__name__)
+_CURVES = ("loss/total", "loss/dice", "loss/cross_entropy", "iou", "time/seconds_per_iteration", "time/waiting_for_data")
 _POINTS_PER_PICTURE = 50
 
 
@@ -44,7 +45,7 @@ class Recorder(contextlib.AbstractContextManager["Recorder"]):
         """
         self._progress, self._last, self._device = session.progress, last, session.model.device
         self._display_interval, self._summary_interval = options.display_interval, options.summary_interval
-        self._display, self._summary = Meter(group, self._device), Meter(group, self._device)
+        self._meters = self._display, self._summary = Meter(group, self._device), Meter(group, self._device)
         self._is_first = group.is_first
         self._writer = SummaryWriter(str(folder), purge_step=self._progress.iteration + 1) if group.is_first else None
 
@@ -57,13 +58,13 @@ class Recorder(contextlib.AbstractContextManager["Recorder"]):
         """A context whose time counts as waiting."""
         begun = time.perf_counter()
         yield
-        for meter in (self._display, self._summary):
+        for meter in self._meters:
             meter.waited += time.perf_counter() - begun
 
     def add(self, loss: Loss) -> None:
         """Counts the loss of a micro-batch, without waiting for the device."""
-        self._display.add(loss)
-        self._summary.add(loss)
+        for meter in self._meters:
+            meter.add(loss)
 
     def end_iteration(self, rate: float, shown: tuple[TrainingBatch, Sequence[SupervisedPrediction]] | None) -> None:
         """Shows what is due.
@@ -72,9 +73,9 @@ class Recorder(contextlib.AbstractContextManager["Recorder"]):
             rate: the learning rate.
             shown: a micro-batch and its predictions, for the picture; None where no object was to be learned.
         """
-        self._display.iterations += 1
-        self._summary.iterations += 1
         iteration = self._progress.iteration
+        for meter in self._meters:
+            meter.iterations += 1
         if is_due(self._display_interval, iteration, self._last):
             metrics = self._display.read()
             if self._is_first:
@@ -103,15 +104,7 @@ class Recorder(contextlib.AbstractContextManager["Recorder"]):
     def _add_points(self, metrics: "Metrics", rate: float) -> None:
         if self._writer is None:
             return
-        points = {
-            "loss/total": metrics.loss,
-            "loss/dice": metrics.dice,
-            "loss/cross_entropy": metrics.cross_entropy,
-            "iou": metrics.iou,
-            "learning_rate": rate,
-            "time/seconds_per_iteration": metrics.seconds,
-            "time/waiting_for_data": metrics.waiting,
-        }
+        points = {**dict(zip(_CURVES, metrics, strict=True)), "learning_rate": rate}
         if self._device.type == "cuda":
             points["memory/peak_gib"] = torch.cuda.max_memory_allocated(self._device) / 2**30
         for name, value in points.items():
@@ -123,9 +116,7 @@ class Metrics(NamedTuple):
     """Means over some iterations, equal on all processes.
 
     Attributes:
-        loss: mean over micro-batches that had an object; nan without any.
-        dice: likewise.
-        cross_entropy: likewise.
+        loss, dice, cross_entropy: means over micro-batches that had an object; nan without any.
         iou: summed intersections over summed unions; 1 where there was nothing to find and nothing found.
         seconds: per iteration.
         waiting: share of the time that this process waited for data, 0..1.
@@ -148,12 +139,11 @@ class Meter:
     """
 
     def __init__(self, group: Group, device: torch.device) -> None:
-        self._group = group
-        self._sums = torch.zeros(6, dtype=torch.float64, device=device)
+        self._group, self._device = group, device
         self._start_anew()
 
     def _start_anew(self) -> None:
-        self._sums = torch.zeros_like(self._sums)
+        self._sums = torch.zeros(6, dtype=torch.float64, device=self._device)
         self.iterations, self.waited, self._begun = 0, 0.0, time.perf_counter()
 
     def add(self, loss: Loss) -> None:

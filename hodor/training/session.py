@@ -7,11 +7,10 @@ from typing import Any, cast
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from hodor.checkpoints.checkpoint import load_strictly, read_weights
+from hodor.checkpoints.checkpoint import load_strictly, read_weights, weights_written_aside
 from hodor.checkpoints.safe_loading import read_content, state_dict_in
 from hodor.config import TrainingConfig
 from hodor.errors import HodorError
-from hodor.files import written_aside
 from hodor.modelling.model import HODOR
 
 _CONFIGURED = ("lr", "weight_decay", "rate_factor")
@@ -90,11 +89,8 @@ class Session:
         }
         if self.average is not None:
             content |= {"trained": self.model.state_dict(), "averaged": int(self.average.n_averaged)}
-        try:
-            with written_aside(path) as aside:
-                torch.save(content, aside)
-        except RuntimeError:  # torch's for a failing disk
-            raise HodorError(f"{path}: could not be written; is there space left on the disk?") from None
+        with weights_written_aside(path) as aside:
+            torch.save(content, aside)
 
     def restore(self, path: Path) -> None:
         """Takes over everything that `save` wrote. Rate and weight decay stay those of the configuration.

@@ -107,12 +107,10 @@ def unroll(
     Returns:
         One prediction per step, in order.
     """
-    call = _call
-    if recompute:
-        contexts = functools.partial(_first_and_second_time, model)
-        call = functools.partial(checkpoint, use_reentrant=False, context_fn=contexts)
+    call = _recomputed(model) if recompute else lambda function, *arguments: function(*arguments)
     features = call(model.extract_features, images.flatten(0, 1))
-    frames = features_by_frame(features, images.shape[1])
+    fine, coarse = (maps.unflatten(0, images.shape[:2]) for maps in features)
+    frames = [Features(fine[:, frame], coarse[:, frame]) for frame in range(images.shape[1])]
     descriptors: dict[int, Descriptors] = {0: model.describe_given(frames[0], reference_masks)}
     predictions = []
     for step in steps:
@@ -124,15 +122,11 @@ def unroll(
     return predictions
 
 
-def features_by_frame(features: Features, num_frames: int) -> list[Features]:
-    """Features of B * F images, clip by clip -> those of the B images of each of the F frames."""
-    fine, coarse = (maps.unflatten(0, (-1, num_frames)) for maps in features)
-    return [Features(fine[:, frame], coarse[:, frame]) for frame in range(num_frames)]
-
-
-def _first_and_second_time(model: nn.Module) -> tuple[contextlib.AbstractContextManager[None], ...]:
-    """The contexts in which activations are computed, and computed again."""
-    return contextlib.nullcontext(), _StatisticsKept(model)
+def _recomputed(model: nn.Module) -> Callable[..., Any]:
+    """Calls functions whose activations are computed again for the backward pass."""
+    return functools.partial(
+        checkpoint, use_reentrant=False, context_fn=lambda: (contextlib.nullcontext(), _StatisticsKept(model))
+    )
 
 
 class _StatisticsKept(contextlib.AbstractContextManager[None]):
@@ -149,10 +143,6 @@ class _StatisticsKept(contextlib.AbstractContextManager[None]):
     def __exit__(self, *_: object) -> None:
         for norm, (momentum, count) in zip(self._norms, self._before, strict=True):
             norm.momentum, norm.num_batches_tracked = momentum, count
-
-
-def _call(function: Callable[..., Any], *arguments: Any) -> Any:
-    return function(*arguments)
 
 
 def trackable(presence: torch.Tensor, source_frames: Sequence[Sequence[int]]) -> torch.Tensor:

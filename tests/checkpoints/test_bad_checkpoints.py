@@ -11,7 +11,7 @@ from support.goldens import STATIC_RECIPE
 
 import hodor
 from hodor import Checkpoint
-from hodor.checkpoints.shipped import names
+from hodor.checkpoints.weights import names
 from hodor.config import load_config, to_yaml
 
 

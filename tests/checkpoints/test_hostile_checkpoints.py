@@ -21,7 +21,7 @@ from hodor import Checkpoint, HodorError
 from hodor.checkpoints.checkpoint import load_strictly
 from hodor.checkpoints.pickles import Inert, read_pickle
 from hodor.checkpoints.safe_loading import read_content
-from hodor.checkpoints.shipped import FOLDER, locate
+from hodor.checkpoints.weights import FOLDER, locate
 from hodor.config import to_yaml
 
 MEMORY = 4 << 30

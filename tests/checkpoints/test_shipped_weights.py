@@ -12,7 +12,7 @@ from support.small_models import small_config
 
 import hodor
 from hodor.checkpoints.checkpoint import Checkpoint
-from hodor.checkpoints.shipped import DEFAULT, FOLDER, names
+from hodor.checkpoints.weights import DEFAULT, FOLDER, names
 from hodor.modelling.build import build_model
 from hodor.synthetic import SyntheticClip, write_davis_folder
 

@@ -9,7 +9,7 @@ import yaml
 from support.small_training import ROOT, arguments
 
 from hodor.config import load_config
-from hodor.training.program import main
+from hodor.training.main import main
 
 ABLATIONS = sorted((ROOT / "configs" / "ablations").glob("*.yaml"))
 

@@ -11,14 +11,14 @@ from hodor.config import load_config
 from hodor.data.training_data import build_training_data
 from hodor.devices import is_out_of_memory
 from hodor.errors import HodorError
-from hodor.training.program import main
+from hodor.training.main import main
 from hodor.workspace import Workspace
 
 PROGRAM = """
 import resource, sys
 from pathlib import Path
 from hodor.program import run
-from hodor.training.program import main
+from hodor.training.main import main
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 900_000_000,) * 2)
 run(main, sys.argv[1:])

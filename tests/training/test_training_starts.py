@@ -11,7 +11,7 @@ from hodor.checkpoints.checkpoint import Checkpoint, export_original, save_check
 from hodor.config import load_config
 from hodor.errors import HodorError
 from hodor.modelling.build import build_model
-from hodor.training.program import main
+from hodor.training.main import main
 
 STILL = {"TRAINING__TOTAL_ITERATIONS": 1, "TRAINING__BASE_LR": 0, "DATA__DATASETS": "{photographs: 1}"}
 

@@ -1,1 +1,48 @@
-"""Weights that come with the package, each a .safetensors file in this folder."""
+"""The weights that come with the package, and where any checkpoint lies: here, by its path, or in a workspace."""
+
+from pathlib import Path
+
+LATEST = "latest"
+FOLDER = Path(__file__).parent
+DEFAULT = "compact"
+"""What programs use that are given no checkpoint."""
+
+
+def names() -> list[str]:
+    """The names of all weights that are shipped."""
+    return sorted(path.stem for path in FOLDER.glob("*.safetensors"))
+
+
+def locate(checkpoint: str | Path, folder: Path | None = None) -> Path:
+    """The file of a checkpoint.
+
+    Args:
+        checkpoint: a path, the name of shipped weights, or with a folder also a path relative to that, such as
+            "static/250000.pth"; a folder of a training stands for its newest checkpoint, and "latest" for the newest of all.
+        folder: a workspace's `checkpoints`.
+
+    Returns:
+        The first of these that exists, else the path as it was given.
+    """
+    given = Path(checkpoint)
+    if given.exists():
+        return _newest(given) or given
+    if str(checkpoint) in names():
+        return FOLDER / f"{checkpoint}.safetensors"
+    below = None if folder is None else folder if str(checkpoint) == LATEST else folder / given
+    if below is not None and below.exists():
+        return _newest(below) or below
+    return given
+
+
+def _newest(place: Path) -> Path | None:
+    """A file itself, or the checkpoint that was last written in a folder or in the folders in it; None if there is none."""
+    if not place.is_dir():
+        return place
+    files = [path for end in ("pth", "safetensors") for path in (*place.glob(f"*.{end}"), *place.glob(f"*/*.{end}"))]
+    return max(files, key=lambda path: (path.stat().st_mtime_ns, path.name), default=None)
+
+
+def is_shipped(path: Path) -> bool:
+    """Whether a file is among the shipped weights, beside which nothing may be written."""
+    return path.parent == FOLDER
