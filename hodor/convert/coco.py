@@ -74,14 +74,6 @@ def _convert(arguments: argparse.Namespace) -> None:
 TRAINING = Converter(_HELP, _EXAMPLES, _add_arguments, _convert, default_name=_NAME)
 
 
-class _Image(NamedTuple):
-    """An image as the file describes it: its name relative to the folder of images, (height, width) in pixels."""
-
-    id: int
-    file_name: str
-    size: tuple[int, int]
-
-
 class _Index(NamedTuple):
     """Where the entries of a COCO file lie. Images keep the file's order, and so do the objects of one image.
 
@@ -101,8 +93,8 @@ class _Index(NamedTuple):
     labels: dict[str, str]
     crowds: int
 
-    def image(self, file: BinaryIO, position: int) -> _Image:
-        """Reads the entry of an image."""
+    def image(self, file: BinaryIO, position: int) -> tuple[int, str, tuple[int, int]]:
+        """Reads an image's entry: id, name relative to the folder of images, (height, width) in pixels."""
         entry = read_entry(file, *self.images[position].tolist())
         where = f"{self.path}: image {entry['id']}"
         name, height, width = entry.get("file_name"), entry.get("height"), entry.get("width")
@@ -111,7 +103,7 @@ class _Index(NamedTuple):
         if not all(_is_integer(size) and 0 < size < 1 << 16 for size in (height, width)):
             raise HodorError(f"{where}: 'height' and 'width' must be numbers of pixels, not {height!r} and {width!r}")
         inside(Path(), name, f"{where}, key 'file_name'")
-        return _Image(entry["id"], name, (height, width))
+        return entry["id"], name, (height, width)
 
 
 def _build_index(path: Path) -> _Index:
@@ -179,16 +171,16 @@ def _usable_images(index: _Index, file: BinaryIO, folder: Path, *, skip: bool) -
     usable = np.zeros(len(index.images), dtype=bool)
     problems = []
     for position in tqdm(wanted.tolist(), desc="checking images", unit="image", disable=None):
-        entry = index.image(file, position)
-        path = folder / entry.file_name
+        _, name, told = index.image(file, position)
+        path = folder / name
         try:
             size = checked_size(path)
         except HodorError as error:
             problems.append(str(error))
             continue
-        if size != entry.size:
-            found, told = width_x_height(size), width_x_height(entry.size)
-            raise HodorError(f"{path}: the image is {found}, but {index.path} says {told}; do they belong together?")
+        if size != told:
+            found, expected = width_x_height(size), width_x_height(told)
+            raise HodorError(f"{path}: the image is {found}, but {index.path} says {expected}; do they belong together?")
         usable[position] = True
     if problems and not skip:
         raise HodorError(
@@ -202,14 +194,14 @@ def _usable_images(index: _Index, file: BinaryIO, folder: Path, *, skip: bool) -
 
 def _records(index: _Index, file: BinaryIO, usable: np.ndarray, left_out: Counter[str]) -> Iterator[Mapping[str, Any]]:
     for position in tqdm(np.flatnonzero(usable).tolist(), desc="converting", unit="image", disable=None):
-        entry = index.image(file, position)
+        image_id, file_name, size = index.image(file, position)
         instances: list[Instance] = []
         categories: list[int] = []
         for start, end in index.objects[index.first[position] : index.first[position + 1]].tolist():
             annotation = read_entry(file, start, end)
-            name = f"{index.path}: annotation {annotation.get('id')!r:.40} of image {entry.id} ({entry.file_name})"
+            name = f"{index.path}: annotation {annotation.get('id')!r:.40} of image {image_id} ({file_name})"
             try:
-                instance, degenerate = encode_segmentation(annotation.get("segmentation"), *entry.size)
+                instance, degenerate = encode_segmentation(annotation.get("segmentation"), *size)
             except ValueError as error:
                 raise HodorError(f"{name}, key 'segmentation': {error}") from None
             if not _is_integer(annotation.get("category_id")):
@@ -219,7 +211,7 @@ def _records(index: _Index, file: BinaryIO, usable: np.ndarray, left_out: Counte
                 instances.append(instance)
                 categories.append(annotation["category_id"])
         if instances:
-            yield image_record(entry.file_name, entry.size, instances, categories, id=entry.id)
+            yield image_record(file_name, size, instances, categories, id=image_id)
 
 
 def encode_segmentation(segmentation: Any, height: int, width: int) -> tuple[Instance | None, int]:

@@ -104,9 +104,9 @@ def _interpret(given: dict[int, dict[int, str]], a_mask: Path) -> tuple[dict[int
     """The masks of a clip by object, and what their values were taken for: ids, or one object in white."""
     values = sorted({value for masks in given.values() for value in masks})
     renamed = {value: value for value in values if value != VOID}
-    understood = (id_list(list(renamed)) if renamed else "all masks are empty") + (
-        ", 255 taken as background" if VOID in values else ""
-    )
+    understood = id_list(list(renamed)) if renamed else "all masks are empty"
+    if VOID in values:
+        understood += ", 255 taken as background"
     if values != [1] and is_black_and_white(values, a_mask):
         renamed = {values[0]: 1}
         white = "0 and 255 only, 255" if values == [VOID] else "black and white only, white"

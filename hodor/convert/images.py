@@ -5,8 +5,9 @@ import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import cv2
 import numpy as np
@@ -41,23 +42,10 @@ examples:
 _MIN_AREA = 100
 _BATCH = 32  # photographs that a process takes at once
 _Photograph = tuple[str, Path, Path]  # its path relative to the folder of images, its file, the file of its mask
+_Converted = tuple[Mapping[str, Any] | None, bool | None, int]
+"""What became of a photograph: the image as it stands in the JSON, None if no object is left; whether the mask was taken for
+black and white, None if it is empty; how many connected parts were left out because they are small."""
 _log = logging.getLogger(__name__)
-
-
-class _Converted(NamedTuple):
-    """What became of a photograph.
-
-    Attributes:
-        mask: the mask's file.
-        record: the image as it stands in the JSON; None = no object is left.
-        binary: the mask was taken for black and white, not for ids; None = it is empty, which fits both.
-        specks: how many connected parts were left out because they are small.
-    """
-
-    mask: Path
-    record: Mapping[str, Any] | None
-    binary: bool | None
-    specks: int
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -93,20 +81,20 @@ def _convert(arguments: argparse.Namespace) -> None:
 
     def records() -> Iterator[Mapping[str, Any]]:
         nonlocal specks
-        with tqdm(total=len(photographs), desc="converting", unit="image", disable=None) as bar:
-            for batch in ordered_map(convert, batches, arguments.num_workers):
-                for photograph in batch:
-                    if photograph.binary is not None:
-                        first_masks.setdefault(photograph.binary, photograph.mask)
-                    if len(first_masks) > 1:
-                        raise HodorError(
-                            f"{first_masks[True]} is black and white, but {first_masks[False]} holds ids; say what they mean: "
-                            "--binary (all that is not black is an object) or --ids (255 is no object)"
-                        )
-                    specks += photograph.specks
-                    if photograph.record:
-                        yield photograph.record
-                bar.update(len(batch))
+        pairs = zip(photographs, chain.from_iterable(ordered_map(convert, batches, arguments.num_workers)), strict=True)
+        for (_, _, mask), (record, is_binary, left_out) in tqdm(
+            pairs, total=len(photographs), desc="converting", unit="image", disable=None
+        ):
+            if is_binary is not None:
+                first_masks.setdefault(is_binary, mask)
+            if len(first_masks) > 1:
+                raise HodorError(
+                    f"{first_masks[True]} is black and white, but {first_masks[False]} holds ids; say what they mean: "
+                    "--binary (all that is not black is an object) or --ids (255 is no object)"
+                )
+            specks += left_out
+            if record:
+                yield record
 
     counts = publish(target, folder, OBJECT_LABELS, records())
     meaning = "all that is not black is an object, connected parts are its instances"
@@ -148,7 +136,7 @@ def _convert_photograph(photograph: _Photograph, binary: bool | None, whole: boo
         masks = [labels > 0] if whole else [labels == object_id for object_id in present_ids(labels)]
         instances = [instance for instance in map(Instance.from_mask, masks) if instance is not None]
     record = image_record(name, size, instances, [OBJECT_CATEGORY] * len(instances)) if instances else None
-    return _Converted(mask, record, None if is_empty else binary, specks)
+    return record, None if is_empty else binary, specks
 
 
 def _connected_parts(mask: np.ndarray, min_area: int) -> tuple[list[Instance], int]:

@@ -72,7 +72,10 @@ class Target:
         reserved |= {dataset.annotations: INFERENCE for dataset in INFERENCE_DATASETS.values()}
         if reserved.get(name, kind) != kind:
             raise HodorError(f"--name: {name!r} is the name of a set of other data than {_KINDS[kind]}; choose another name")
-        workspace = _workspace(arguments.workspace)
+        folder = arguments.workspace and arguments.workspace.expanduser()
+        if folder and not folder.is_dir():
+            raise HodorError(f"--workspace: {folder} is no folder; make it: mkdir -p {folder}")
+        workspace = Workspace(folder) if folder else Workspace.from_environment()
         dataset = inference_dataset(name) if kind == INFERENCE else training_dataset(name)
         path = workspace.annotations(dataset)
         found = _kind_of_json(path)
@@ -166,21 +169,13 @@ def publish_clips(clips: Iterable[ConvertedClip], count: int, name: str, argumen
     """
     target = Target.chosen(name, INFERENCE, arguments)
     converted = list(tqdm(clips, total=count, desc="reading", unit="clip", disable=None))
-    names = [[frame.name for frame in each.clip.frames] for each in converted]
-    target.place((each.clip.id, each.clip.folder, files) for each, files in zip(converted, names, strict=True))
+    target.place((clip.id, clip.folder, [frame.name for frame in clip.frames]) for clip, *_ in converted)
     sequences = [
-        InferenceSequence(each.clip.id, tuple(f"{each.clip.id}/{file}" for file in files), each.segmentations, each.eval_files)
-        for each, files in zip(converted, names, strict=True)
+        InferenceSequence(clip.id, tuple(f"{clip.id}/{frame.name}" for frame in clip.frames), segmentations, eval_files)
+        for clip, segmentations, _, eval_files in converted
     ]
     write_inference_json(target.annotations, sequences)
-    _summarise(converted)
-    _log.info("wrote %s (frames: %s)", target.annotations, target.images)
-    _log.info("next: hodor infer CHECKPOINT --dataset %s", name)
-
-
-def _summarise(converted: list[ConvertedClip]) -> None:
-    """Says what was understood, so that a wrong reading of the masks is seen at once."""
-    groups: dict[str, list[str]] = {}
+    groups: dict[str, list[str]] = {}  # so that a wrong reading of the masks is seen at once
     for each in converted:
         groups.setdefault(each.understood, []).append(each.clip.id)
     for understood, names in groups.items():
@@ -189,16 +184,8 @@ def _summarise(converted: list[ConvertedClip]) -> None:
     frames = sum(len(each.clip.frames) for each in converted)
     objects = sum(len({i for masks in each.segmentations.values() for i in masks}) for each in converted)
     _log.info("%d sequences, %d frames, %d objects", len(converted), frames, objects)
-
-
-def _workspace(folder: Path | None) -> Workspace:
-    """The workspace of --workspace, or else of the environment."""
-    if folder is None:
-        return Workspace.from_environment()
-    folder = folder.expanduser()
-    if not folder.is_dir():
-        raise HodorError(f"--workspace: {folder} is no folder; make it: mkdir -p {folder}")
-    return Workspace(folder)
+    _log.info("wrote %s (frames: %s)", target.annotations, target.images)
+    _log.info("next: hodor infer CHECKPOINT --dataset %s", name)
 
 
 def _kind_of_json(path: Path) -> str | None:
