@@ -7,7 +7,9 @@ from pathlib import Path
 
 from hodor.convert import coco, davis, folder, images, youtube_vos
 from hodor.convert.clips import advice_for_file
+from hodor.convert.output import COPY, LINK
 from hodor.program import ArgumentParser, run
+from hodor.workspace import VARIABLE
 
 _CONVERTERS = {
     "davis": davis.INFERENCE,
@@ -62,6 +64,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         converter.add_arguments(kind)
+        name_help = "name of the data set" + (f" (default: {converter.default_name})" if converter.default_name else "")
+        kind.add_argument("--name", required=not converter.default_name, help=name_help)
+        kind.add_argument(
+            "--frames", choices=(LINK, COPY), default=LINK, help="symbolic links to the frames (default), or copies of them"
+        )
+        kind.add_argument("--workspace", type=Path, metavar="DIR", help=f"the workspace (default: ${VARIABLE})")
         kind.set_defaults(convert=converter.convert)
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words and words[0] not in _CONVERTERS and Path(words[0]).exists():

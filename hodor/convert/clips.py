@@ -1,26 +1,25 @@
-"""The frames of one clip and the mask files that belong to them, found by name and checked."""
+"""The frames of a clip and their masks: found by name, read and checked."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
 
 from hodor.errors import HodorError
 from hodor.files import natural_order
-from hodor.media.images import image_size, read_image
+from hodor.formats import run_length
+from hodor.formats.label_maps import VOID, present_ids, read_label_map
+from hodor.media.images import image_size, open_picture, read_image
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 _LAST_BYTES = {".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9", ".png": b"IEND\xae\x42\x60\x82"}
+_MODES_OF_WHITE = {VOID: None, 1: {"1"}, 9: {"RGB", "RGBA"}}  # white is 9 in YouTube-VOS' palette
 
 
-@dataclass(frozen=True)
-class Clip:
-    """A sequence of frames, all readable and of one size.
-
-    Attributes:
-        id: the name of the sequence.
-        folder: where the frames lie.
-        frames: their files in order.
-        size: (height, width) of every frame, in pixels.
-    """
+class Clip(NamedTuple):
+    """A sequence of frames, all readable and of one size: its name, their folder and files in order, (height, width)."""
 
     id: str
     folder: Path
@@ -137,6 +136,104 @@ def checked_size(path: Path) -> tuple[int, int]:
     return size
 
 
-def width_x_height(size: tuple[int, int]) -> str:
+def width_x_height(size: tuple[int, ...]) -> str:
     """A size (height, width) as people write it."""
     return f"{size[1]}x{size[0]}"
+
+
+def read_labels(path: Path, frame: Path, size: tuple[int, int], *, binary: bool) -> np.ndarray:
+    """Reads the mask of a frame as a label map `[H, W]` uint8; strict about files that only look like label maps.
+
+    Args:
+        path: the mask file.
+        frame: the frame's file, for messages.
+        size: (height, width) of the frame.
+        binary: every pixel that is not black is object 1; otherwise values are ids, 255 included.
+
+    Raises:
+        HodorError: the file is broken, has 16 bits, unknown colours or blurred edges, or doesn't fit the frame.
+    """
+    if binary and (picture := open_picture(path)).mode in {"RGB", "RGBA"}:
+        labels: np.ndarray = np.asarray(picture)[..., :3].max(axis=2)
+    else:
+        labels = read_label_map(path)
+    if labels.shape != size:
+        found, wanted = width_x_height(labels.shape), width_x_height(size)
+        raise HodorError(f"{path}: the mask is {found}, its frame {frame} is {wanted}; save it at the frame's size")
+    _refuse_blurred(labels, path)
+    return (labels > 0).astype(np.uint8) if binary else labels
+
+
+def _refuse_blurred(labels: np.ndarray, path: Path) -> None:
+    """Finds masks that were resized with interpolation, drawn antialiased or saved as JPEG.
+
+    Their extra values are lines of pixels without any area, each between a smaller and a larger neighbour.
+    """
+    ids = set(present_ids(labels))
+    smallest, largest = (filtered(labels, np.ones((3, 3), np.uint8)) for filtered in (cv2.erode, cv2.dilate))
+    lines = ids - set(present_ids(labels[smallest == largest]))
+    if not (len(lines) >= 3 and 2 * len(lines) > len(ids)) and not (lines and lines == ids - {VOID} != ids):
+        return
+    on_lines = np.isin(labels, list(lines))
+    between = on_lines & (smallest < labels) & (labels < largest)
+    if 2 * between.sum() > on_lines.sum():
+        raise HodorError(
+            f"{path}: the mask is blurred: {len(lines)} of its {len(ids)} values, such as {min(lines)}, "
+            "occur only along edges; save it without antialiasing, resize masks with nearest neighbours, and don't use JPEG"
+        )
+
+
+def given_masks(
+    clip: Clip,
+    files: list[tuple[int, Path]],
+    *,
+    binary: bool = False,
+    starts: Mapping[int, int] | None = None,
+    repeated: bool = False,
+) -> dict[int, dict[int, str]]:
+    """The masks that start a clip's objects, {frame index: {id: run-length string}}; 255 counts as an id.
+
+    Args:
+        clip: the frames.
+        files: of `find_masks`; those in which no object can start are not read.
+        binary: as in `read_labels`.
+        starts: the objects to take, with the frame before which none of their masks counts; None = all from the beginning.
+        repeated: all masks of an object, not only its first.
+
+    Raises:
+        HodorError: a mask is bad.
+    """
+    given: dict[int, dict[int, str]] = {}
+    seen: set[int] = set()
+    for index, path in files:
+        allowed = None if starts is None else {object_id for object_id, start in starts.items() if start <= index}
+        if allowed is not None and allowed <= seen:
+            continue
+        labels = read_labels(path, clip.frames[index], clip.size, binary=binary)
+        ids = [i for i in present_ids(labels) if (repeated or i not in seen) and (allowed is None or i in allowed)]
+        if ids:
+            given[index] = {object_id: run_length.encode(labels == object_id) for object_id in ids}
+        seen.update(ids)
+    return given
+
+
+def is_black_and_white(ids: list[int], path: Path) -> bool:
+    """Whether a mask file shows one object in white, and not ids: it has one bit per pixel, or nothing but 0 and 255.
+
+    Args:
+        ids: the ids in what `read_labels` gave for it.
+        path: the mask file.
+    """
+    if len(ids) != 1 or ids[0] not in _MODES_OF_WHITE:
+        return False
+    modes = _MODES_OF_WHITE[ids[0]]
+    return modes is None or open_picture(path).mode in modes
+
+
+def id_list(ids: list[int]) -> str:
+    """Ids as a reader likes them: 'object 1', 'objects 1, 2, 5', 'objects 1..44'."""
+    if len(ids) == 1:
+        return f"object {ids[0]}"
+    if len(ids) > 3 and ids == list(range(ids[0], ids[-1] + 1)):
+        return f"objects {ids[0]}..{ids[-1]}"
+    return "objects " + ", ".join(map(str, ids))

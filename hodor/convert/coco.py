@@ -10,15 +10,15 @@ from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, TypeGuard
 
 import numpy as np
 from pycocotools import mask as coco
 from tqdm import tqdm
 
 from hodor.convert.clips import checked_size, existing_folder, width_x_height
-from hodor.convert.output import IMAGES, Converter, Target, add_output_arguments
-from hodor.convert.training_json import Instance, image_record
+from hodor.convert.output import IMAGES, Converter, Target
+from hodor.convert.training import Instance, image_record, publish
 from hodor.errors import HodorError
 from hodor.files import inside
 from hodor.formats import run_length
@@ -39,6 +39,7 @@ examples:
   hodor convert coco ~/coco/val2017 ~/coco/annotations/instances_val2017.json --name coco_2017_val
   hodor convert coco part_of_the_images instances_train2017.json --name coco_part --skip_missing"""
 
+_NAME = "coco_2017_train"
 _LARGEST_ID = 2**62
 _FEWEST_NUMBERS = 6  # of a polygon: three corners
 _log = logging.getLogger(__name__)
@@ -50,33 +51,27 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--skip_missing", action="store_true", help="leave out images that are missing or can't be used, instead of giving up"
     )
-    add_output_arguments(parser, name_help="name of the data set (default: coco_2017_train)")
 
 
 def _convert(arguments: argparse.Namespace) -> None:
     folder = existing_folder(arguments.images_folder, "the photographs")
-    target = Target.chosen(arguments.name or "coco_2017_train", IMAGES, arguments)
+    target = Target.chosen(arguments.name or _NAME, IMAGES, arguments)
     target.refuse_links(folder)
     index = _build_index(arguments.annotations)
-    counts: Counter[str] = Counter()
+    left_out = Counter(crowds=index.crowds)
     with arguments.annotations.open("rb") as file:
         usable = _usable_images(index, file, folder, skip=arguments.skip_missing)
-        images = target.publish(folder, index.labels, _records(index, file, usable, counts))
-    _log.info("%d images, %d objects", images, counts["objects"])
-    without = int(np.count_nonzero(np.diff(index.first) == 0) + np.count_nonzero(usable)) - images
-    left_out = "left out: %d crowds, %d objects without a pixel, %d polygons of fewer than 3 corners, %d images without objects"
-    _log.info(left_out, index.crowds, counts["empty"], counts["degenerate"], without)
+        counts = publish(target, folder, index.labels, _records(index, file, usable, left_out))
+    _log.info("%d images, %d objects", counts["records"], counts["objects"])
+    left_out["images"] = int(np.count_nonzero(np.diff(index.first) == 0) + np.count_nonzero(usable)) - counts["records"]
+    _log.info(
+        "left out: %(crowds)d crowds, %(empty)d objects without a pixel, "
+        "%(degenerate)d polygons of fewer than 3 corners, %(images)d images without objects",
+        left_out,
+    )
 
 
-TRAINING = Converter(_HELP, _EXAMPLES, _add_arguments, _convert)
-
-
-class _Image(NamedTuple):
-    """An image as the file describes it: its name relative to the folder of images, (height, width) in pixels."""
-
-    id: int
-    file_name: str
-    size: tuple[int, int]
+TRAINING = Converter(_HELP, _EXAMPLES, _add_arguments, _convert, default_name=_NAME)
 
 
 class _Index(NamedTuple):
@@ -98,8 +93,8 @@ class _Index(NamedTuple):
     labels: dict[str, str]
     crowds: int
 
-    def image(self, file: BinaryIO, position: int) -> _Image:
-        """Reads the entry of an image."""
+    def image(self, file: BinaryIO, position: int) -> tuple[int, str, tuple[int, int]]:
+        """Reads an image's entry: id, name relative to the folder of images, (height, width) in pixels."""
         entry = read_entry(file, *self.images[position].tolist())
         where = f"{self.path}: image {entry['id']}"
         name, height, width = entry.get("file_name"), entry.get("height"), entry.get("width")
@@ -108,7 +103,7 @@ class _Index(NamedTuple):
         if not all(_is_integer(size) and 0 < size < 1 << 16 for size in (height, width)):
             raise HodorError(f"{where}: 'height' and 'width' must be numbers of pixels, not {height!r} and {width!r}")
         inside(Path(), name, f"{where}, key 'file_name'")
-        return _Image(entry["id"], name, (height, width))
+        return entry["id"], name, (height, width)
 
 
 def _build_index(path: Path) -> _Index:
@@ -119,15 +114,16 @@ def _build_index(path: Path) -> _Index:
     total = path.stat().st_size if path.is_file() else None
     with tqdm(total=total, desc="reading annotations", unit="B", unit_scale=True, disable=None) as bar:
         for entry in walk(path):
-            if entry.position is not None and entry.key == "images":
+            key = entry.key if entry.position is not None else ""
+            if key == "images":
                 images.extend((_integer(entry, "id", path), entry.start, entry.end))
-            elif entry.position is not None and entry.key == "annotations":
+            elif key == "annotations":
                 image_id = _integer(entry, "image_id", path)
                 if entry.value.get("iscrowd") or entry.value.get("ignore"):
                     crowds += 1
                 else:
                     objects.extend((image_id, entry.start, entry.end))
-            elif entry.position is not None and entry.key == "categories":
+            elif key == "categories":
                 labels[str(_integer(entry, "id", path))] = str(entry.value.get("name", ""))
             bar.update(entry.end - bar.n)
     for key, found, what in (("images", images, "images"), ("annotations", objects or crowds, "objects")):
@@ -150,22 +146,21 @@ def _positions(ids: np.ndarray, wanted: np.ndarray, path: Path) -> np.ndarray:
     places = np.searchsorted(ordered, wanted).clip(max=len(ordered) - 1)
     unknown = np.flatnonzero(ordered[places] != wanted)
     if len(unknown):
-        raise HodorError(
-            f"{path}: {len(unknown)} annotations belong to no image in it; the first names image_id {wanted[unknown[0]]}"
-        )
+        first = wanted[unknown[0]]
+        raise HodorError(f"{path}: {len(unknown)} annotations belong to no image in it; the first names image_id {first}")
     positions: np.ndarray = order[places]
     return positions
 
 
 def _integer(entry: Entry, key: str, path: Path) -> int:
     value = entry.value.get(key) if isinstance(entry.value, dict) else None
-    if not isinstance(value, int) or not _is_integer(value):
+    if not _is_integer(value):
         found = repr(value)[:40] if isinstance(entry.value, dict) else "no JSON object"
         raise HodorError(f"{path}: {entry.key}[{entry.position}], key {key!r}: must be an integer, found {found}")
     return value
 
 
-def _is_integer(value: Any) -> bool:
+def _is_integer(value: Any) -> TypeGuard[int]:
     """Whether a JSON value is a whole number of at most 62 bits."""
     return isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGEST_ID
 
@@ -174,55 +169,49 @@ def _usable_images(index: _Index, file: BinaryIO, folder: Path, *, skip: bool) -
     """Which images have objects and a good file, [N] bool; one that is bad is an error unless `skip`."""
     wanted = np.flatnonzero(np.diff(index.first))
     usable = np.zeros(len(index.images), dtype=bool)
-    first_problem = ""
+    problems = []
     for position in tqdm(wanted.tolist(), desc="checking images", unit="image", disable=None):
-        entry = index.image(file, position)
+        _, name, told = index.image(file, position)
+        path = folder / name
         try:
-            size = checked_size(folder / entry.file_name)
+            size = checked_size(path)
         except HodorError as error:
-            first_problem = first_problem or str(error)
+            problems.append(str(error))
             continue
-        if size != entry.size:
-            raise HodorError(
-                f"{folder / entry.file_name}: the image is {width_x_height(size)}, but {index.path} says "
-                f"{width_x_height(entry.size)}; do they belong together?"
-            )
+        if size != told:
+            found, expected = width_x_height(size), width_x_height(told)
+            raise HodorError(f"{path}: the image is {found}, but {index.path} says {expected}; do they belong together?")
         usable[position] = True
-    bad = len(wanted) - int(usable.sum())
-    if bad and not skip:
+    if problems and not skip:
         raise HodorError(
-            f"{first_problem}; {bad} of {len(wanted)} images with objects are missing or can't be used: "
+            f"{problems[0]}; {len(problems)} of {len(wanted)} images with objects are missing or can't be used: "
             "complete the folder, or leave them out with --skip_missing"
         )
-    if bad:
-        _log.warning("%d of %d images with objects are left out; the first: %s", bad, len(wanted), first_problem)
+    if problems:
+        _log.warning("%d of %d images with objects are left out; the first: %s", len(problems), len(wanted), problems[0])
     return usable
 
 
-def _records(index: _Index, file: BinaryIO, usable: np.ndarray, counts: Counter[str]) -> Iterator[Mapping[str, Any]]:
+def _records(index: _Index, file: BinaryIO, usable: np.ndarray, left_out: Counter[str]) -> Iterator[Mapping[str, Any]]:
     for position in tqdm(np.flatnonzero(usable).tolist(), desc="converting", unit="image", disable=None):
-        entry = index.image(file, position)
+        image_id, file_name, size = index.image(file, position)
         instances: list[Instance] = []
         categories: list[int] = []
         for start, end in index.objects[index.first[position] : index.first[position + 1]].tolist():
             annotation = read_entry(file, start, end)
+            name = f"{index.path}: annotation {annotation.get('id')!r:.40} of image {image_id} ({file_name})"
             try:
-                instance, degenerate = encode_segmentation(annotation.get("segmentation"), *entry.size)
-                problem = (
-                    "" if _is_integer(annotation.get("category_id")) else ": key 'category_id' is missing or is no integer"
-                )
+                instance, degenerate = encode_segmentation(annotation.get("segmentation"), *size)
             except ValueError as error:
-                problem = f", key 'segmentation': {error}"
-            if problem:
-                name = f"annotation {annotation.get('id')!r:.40} of image {entry.id} ({entry.file_name})"
-                raise HodorError(f"{index.path}: {name}{problem}")
-            counts["degenerate"] += degenerate
-            counts["empty" if instance is None else "objects"] += 1
+                raise HodorError(f"{name}, key 'segmentation': {error}") from None
+            if not _is_integer(annotation.get("category_id")):
+                raise HodorError(f"{name}: key 'category_id' is missing or is no integer")
+            left_out.update(degenerate=degenerate, empty=instance is None)
             if instance is not None:
                 instances.append(instance)
                 categories.append(annotation["category_id"])
         if instances:
-            yield image_record(entry.file_name, entry.size, instances, categories, id=entry.id)
+            yield image_record(file_name, size, instances, categories, id=image_id)
 
 
 def encode_segmentation(segmentation: Any, height: int, width: int) -> tuple[Instance | None, int]:
@@ -245,14 +234,11 @@ def encode_segmentation(segmentation: Any, height: int, width: int) -> tuple[Ins
     if isinstance(segmentation, dict):
         codes = [_code_of_run_lengths(segmentation, height, width)]
     elif isinstance(segmentation, list):
-        polygons = [_checked_polygon(polygon, height, width) for polygon in segmentation]
-        usable = [polygon for polygon in polygons if len(polygon) >= _FEWEST_NUMBERS]
-        degenerate = len(polygons) - len(usable)
+        usable = [polygon for polygon in segmentation if len(_checked_polygon(polygon, height, width)) >= _FEWEST_NUMBERS]
+        degenerate = len(segmentation) - len(usable)
         codes = coco.frPyObjects(usable, height, width) if usable else []
     else:
         raise ValueError(f"must be a list of polygons or run lengths, found {type(segmentation).__name__}")
-    if not codes:
-        return None, degenerate
     code = coco.merge(codes)
     area = int(coco.area(code))
     if not area:

@@ -6,13 +6,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from hodor.convert.clips import check_name, existing_folder, find_masks, read_clip, subfolders
-from hodor.convert.masks import encode_objects, id_list, object_ids, read_labels
-from hodor.convert.output import SEQUENCES, ConvertedClip, Converter, Target, add_output_arguments, publish_clips
-from hodor.convert.training_json import OBJECT_LABELS
-from hodor.convert.training_videos import Video, add_training_arguments, publish_videos
+from hodor.convert.clips import check_name, existing_folder, find_masks, id_list, read_clip, read_labels, subfolders
+from hodor.convert.output import SEQUENCES, ConvertedClip, Converter, Target, publish_clips
+from hodor.convert.training import OBJECT_LABELS, add_video_arguments, publish_videos
 from hodor.errors import HodorError
-from hodor.formats.label_maps import VOID
+from hodor.formats import run_length
+from hodor.formats.label_maps import VOID, present_ids
 
 _LAYOUT = """\
 DAVIS_DIR holds JPEGImages/<resolution>/<sequence>/*.jpg, Annotations/<resolution>/<sequence>/*.png and
@@ -24,9 +23,13 @@ _BENCHMARKS = {("2017", "val"): "davis_val", ("2017", "test-dev"): "davis_testde
 _log = logging.getLogger(__name__)
 
 
-def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    _add_split_arguments(parser, "val")
-    add_output_arguments(parser, name_help="name of the data set (default: see below)")
+def _add_arguments(parser: argparse.ArgumentParser, default_split: str = "val") -> None:
+    parser.add_argument("folder", type=Path, metavar="DAVIS_DIR", help="the folder with JPEGImages and Annotations")
+    parser.add_argument(
+        "--split", default=default_split, help=f"train, val, trainval, test-dev, ... (default: {default_split})"
+    )
+    parser.add_argument("--year", choices=("2017", "2016"), default="2017", help="default: 2017")
+    parser.add_argument("--resolution", default="480p", help="the folder below JPEGImages and Annotations (default: 480p)")
 
 
 def _convert(arguments: argparse.Namespace) -> None:
@@ -50,12 +53,13 @@ examples:
 Data set names: davis_val and davis_testdev for these two splits of 2017, else davis_<year>_<split>.""",
     _add_arguments,
     _convert,
+    default_name="see below",
 )
 
 
 def _add_training_arguments(parser: argparse.ArgumentParser) -> None:
-    _add_split_arguments(parser, "train")
-    add_training_arguments(parser, "name of the data set (default: see below)")
+    _add_arguments(parser, "train")
+    add_video_arguments(parser)
 
 
 def _convert_for_training(arguments: argparse.Namespace) -> None:
@@ -63,7 +67,7 @@ def _convert_for_training(arguments: argparse.Namespace) -> None:
     frames, masks, sequences = _find_split(arguments)
     default_name = "davis_train" if (year, split) == ("2017", "train") else f"davis_{year}_{split}_training"
     target = Target.chosen(arguments.name or default_name, SEQUENCES, arguments)
-    videos = [Video(sequence) for sequence in sequences]
+    videos = dict.fromkeys(sequences)
     publish_videos(videos, frames, masks, labels=OBJECT_LABELS, target=target, arguments=arguments, binary=year == "2016")
 
 
@@ -80,16 +84,8 @@ examples:
 Data set names: davis_train for the split train of 2017, else davis_<year>_<split>_training.""",
     _add_training_arguments,
     _convert_for_training,
+    default_name="see below",
 )
-
-
-def _add_split_arguments(parser: argparse.ArgumentParser, default_split: str) -> None:
-    parser.add_argument("folder", type=Path, metavar="DAVIS_DIR", help="the folder with JPEGImages and Annotations")
-    parser.add_argument(
-        "--split", default=default_split, help=f"train, val, trainval, test-dev, ... (default: {default_split})"
-    )
-    parser.add_argument("--year", choices=("2017", "2016"), default="2017", help="default: 2017")
-    parser.add_argument("--resolution", default="480p", help="the folder below JPEGImages and Annotations (default: 480p)")
 
 
 def _find_split(arguments: argparse.Namespace) -> tuple[Path, Path, list[str]]:
@@ -110,12 +106,12 @@ def _clips(images: Path, annotations: Path, sequences: list[str], *, binary: boo
         clip = read_clip(sequence, images / sequence)
         frame_index, mask = find_masks(clip, annotations / sequence)[0]
         labels = read_labels(mask, clip.frames[frame_index], clip.size, binary=binary)
-        ids = [i for i in object_ids(labels) if i != VOID]
+        ids = [i for i in present_ids(labels) if i != VOID]
         if not ids:
             only_void = "; it holds only 255, which is DAVIS 2016's object: add --year 2016" if labels.any() else ""
             raise HodorError(f"{mask}: the first mask of sequence {sequence!r} shows no object{only_void}")
         understood = "all that is not black is object 1" if binary else id_list(ids)
-        yield ConvertedClip(clip, {frame_index: encode_objects(labels, ids)}, understood)
+        yield ConvertedClip(clip, {frame_index: {i: run_length.encode(labels == i) for i in ids}}, understood)
 
 
 def _sequences(root: Path, split: str, year: str, resolution: str) -> list[str]:

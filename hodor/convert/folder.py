@@ -5,9 +5,18 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
-from hodor.convert.clips import Clip, check_name, existing_folder, find_masks, images_by_stem, read_clip, subfolders
-from hodor.convert.masks import encode_objects, id_list, is_black_and_white, object_ids, read_labels
-from hodor.convert.output import ConvertedClip, Converter, add_output_arguments, publish_clips
+from hodor.convert.clips import (
+    check_name,
+    existing_folder,
+    find_masks,
+    given_masks,
+    id_list,
+    images_by_stem,
+    is_black_and_white,
+    read_clip,
+    subfolders,
+)
+from hodor.convert.output import ConvertedClip, Converter, publish_clips
 from hodor.errors import HodorError
 from hodor.formats.label_maps import VOID
 
@@ -43,7 +52,6 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("masks_folder", metavar="MASKS_DIR", help="the masks, see above")
     parser.add_argument("--binary", action="store_true", help="everything that is not black is object 1")
     parser.add_argument("--all_masks", action="store_true", help="every mask is a new reference, not only each object's first")
-    add_output_arguments(parser, name_help="name of the data set", name_required=True)
 
 
 def _convert(arguments: argparse.Namespace) -> None:
@@ -85,34 +93,20 @@ def _clips(folders: list[tuple[str, Path, Path]], *, binary: bool, all_masks: bo
         check_name(sequence, str(frames))
         clip = read_clip(sequence, frames)
         files = find_masks(clip, masks)
-        given = _collect(clip, files, binary=binary, all_masks=all_masks)
+        given = given_masks(clip, files, binary=binary, repeated=all_masks)
         segmentations, understood = _interpret(given, files[0][1])
         if not segmentations:
             raise HodorError(f"{masks}: no mask of sequence {sequence!r} shows an object ({understood})")
         yield ConvertedClip(clip, segmentations, "all that is not black is object 1" if binary else understood)
 
 
-def _collect(clip: Clip, files: list[tuple[int, Path]], *, binary: bool, all_masks: bool) -> dict[int, dict[int, str]]:
-    """{frame index: {value in the mask: its pixels}}, by default only where a value occurs first."""
-    given: dict[int, dict[int, str]] = {}
-    seen: set[int] = set()
-    for index, path in files:
-        labels = read_labels(path, clip.frames[index], clip.size, binary=binary)
-        ids = object_ids(labels)
-        wanted = ids if all_masks else [object_id for object_id in ids if object_id not in seen]
-        if wanted:
-            given[index] = encode_objects(labels, wanted)
-        seen.update(ids)
-    return given
-
-
 def _interpret(given: dict[int, dict[int, str]], a_mask: Path) -> tuple[dict[int, dict[int, str]], str]:
     """The masks of a clip by object, and what their values were taken for: ids, or one object in white."""
     values = sorted({value for masks in given.values() for value in masks})
     renamed = {value: value for value in values if value != VOID}
-    understood = (id_list(list(renamed)) if renamed else "all masks are empty") + (
-        ", 255 taken as background" if VOID in values else ""
-    )
+    understood = id_list(list(renamed)) if renamed else "all masks are empty"
+    if VOID in values:
+        understood += ", 255 taken as background"
     if values != [1] and is_black_and_white(values, a_mask):
         renamed = {values[0]: 1}
         white = "0 and 255 only, 255" if values == [VOID] else "black and white only, white"

@@ -3,24 +3,22 @@
 import argparse
 import logging
 import os
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from enum import Enum
 from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
-from hodor.convert.clips import checked_size, existing_folder, images_by_stem
-from hodor.convert.masks import is_black_and_white, object_ids, read_labels
-from hodor.convert.output import IMAGES, Converter, Target, add_output_arguments, add_workers_argument
-from hodor.convert.training_json import OBJECT_CATEGORY, OBJECT_LABELS, Instance, image_record
+from hodor.convert.clips import checked_size, existing_folder, images_by_stem, is_black_and_white, read_labels
+from hodor.convert.output import IMAGES, Converter, Target
+from hodor.convert.training import OBJECT_CATEGORY, OBJECT_LABELS, Instance, add_workers_argument, image_record, publish
 from hodor.errors import HodorError
 from hodor.formats import run_length
-from hodor.formats.label_maps import VOID
+from hodor.formats.label_maps import VOID, present_ids
 from hodor.parallel import ordered_map
 
 _HELP = """\
@@ -43,39 +41,11 @@ examples:
 
 _MIN_AREA = 100
 _BATCH = 32  # photographs that a process takes at once
+_Photograph = tuple[str, Path, Path]  # its path relative to the folder of images, its file, the file of its mask
+_Converted = tuple[Mapping[str, Any] | None, bool | None, int]
+"""What became of a photograph: the image as it stands in the JSON, None if no object is left; whether the mask was taken for
+black and white, None if it is empty; how many connected parts were left out because they are small."""
 _log = logging.getLogger(__name__)
-
-
-class _Reading(Enum):
-    """What the values in mask files mean."""
-
-    AUTOMATIC = "automatic"  # masks that are black and white are BINARY, the others IDS
-    BINARY = "binary"  # everything that is not black is an object
-    IDS = "ids"  # each value is an instance, 255 is background
-
-
-class _Photograph(NamedTuple):
-    """An image, by its path relative to the folder of images and by its file, and the file of its mask."""
-
-    name: str
-    image: Path
-    mask: Path
-
-
-class _Converted(NamedTuple):
-    """What became of a photograph.
-
-    Attributes:
-        mask: the mask's file.
-        record: the image as it stands in the JSON; None = no object is left.
-        reading: how the mask was read; None = it is empty, which fits every reading.
-        specks: how many connected parts were left out because they are small.
-    """
-
-    mask: Path
-    record: Mapping[str, Any] | None
-    reading: _Reading | None
-    specks: int
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -95,7 +65,6 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"connected parts with fewer pixels are specks and left out (default: {_MIN_AREA})",
     )
     add_workers_argument(parser)
-    add_output_arguments(parser, name_help="name of the data set", name_required=True)
 
 
 def _convert(arguments: argparse.Namespace) -> None:
@@ -104,88 +73,81 @@ def _convert(arguments: argparse.Namespace) -> None:
     target = Target.chosen(arguments.name, IMAGES, arguments)
     target.refuse_links(folder)
     photographs = _find_photographs(folder, masks_folder)
-    reading = _Reading.BINARY if arguments.binary else _Reading.IDS if arguments.ids else _Reading.AUTOMATIC
-    convert = partial(_convert_photographs, reading=reading, whole=arguments.whole, min_area=arguments.min_area)
+    binary = True if arguments.binary else False if arguments.ids else None
+    convert = partial(_convert_photographs, binary=binary, whole=arguments.whole, min_area=arguments.min_area)
     batches = [photographs[start : start + _BATCH] for start in range(0, len(photographs), _BATCH)]
-    counts: Counter[str] = Counter()
-    readings: dict[_Reading, Path] = {}  # the first mask of each
+    specks = 0
+    first_masks: dict[bool, Path] = {}  # the first that is binary, the first that is not
 
     def records() -> Iterator[Mapping[str, Any]]:
-        with tqdm(total=len(photographs), desc="converting", unit="image", disable=None) as bar:
-            for batch in ordered_map(convert, batches, arguments.num_workers):
-                for photograph in batch:
-                    _refuse_two_readings(photograph, readings)
-                    counts["specks"] += photograph.specks
-                    counts["objects"] += len(photograph.record["segmentations"]) if photograph.record else 0
-                    if photograph.record:
-                        yield photograph.record
-                bar.update(len(batch))
+        nonlocal specks
+        pairs = zip(photographs, chain.from_iterable(ordered_map(convert, batches, arguments.num_workers)), strict=True)
+        for (_, _, mask), (record, is_binary, left_out) in tqdm(
+            pairs, total=len(photographs), desc="converting", unit="image", disable=None
+        ):
+            if is_binary is not None:
+                first_masks.setdefault(is_binary, mask)
+            if len(first_masks) > 1:
+                raise HodorError(
+                    f"{first_masks[True]} is black and white, but {first_masks[False]} holds ids; say what they mean: "
+                    "--binary (all that is not black is an object) or --ids (255 is no object)"
+                )
+            specks += left_out
+            if record:
+                yield record
 
-    count = target.publish(folder, OBJECT_LABELS, records())
-    _log.info("masks: %s", _meaning(_Reading.BINARY in readings, arguments.whole))
-    _log.info("%d images, %d objects", count, counts["objects"])
-    empty = len(photographs) - count
-    if empty or counts["specks"]:
+    counts = publish(target, folder, OBJECT_LABELS, records())
+    meaning = "all that is not black is an object, connected parts are its instances"
+    if arguments.whole:
+        meaning = "one instance for each mask"
+    elif True not in first_masks:
+        meaning = "values are ids, each is an instance"
+    _log.info("masks: %s", meaning)
+    _log.info("%d images, %d objects", counts["records"], counts["objects"])
+    empty = len(photographs) - counts["records"]
+    if empty or specks:
         left_out = "left out: %d images without an object, %d parts of fewer than %d pixels"
-        _log.info(left_out, empty, counts["specks"], arguments.min_area)
+        _log.info(left_out, empty, specks, arguments.min_area)
 
 
 TRAINING = Converter(_HELP, _EXAMPLES, _add_arguments, _convert)
 
 
 def _convert_photographs(
-    photographs: Sequence[_Photograph], *, reading: _Reading, whole: bool, min_area: int
+    photographs: Sequence[_Photograph], *, binary: bool | None, whole: bool, min_area: int
 ) -> list[_Converted]:
-    """Reads some photographs' masks as `reading` says; `whole` masks are one instance, parts below `min_area` pixels none."""
-    return [_convert_photograph(photograph, reading, whole, min_area) for photograph in photographs]
+    return [_convert_photograph(photograph, binary, whole, min_area) for photograph in photographs]
 
 
-def _convert_photograph(photograph: _Photograph, reading: _Reading, whole: bool, min_area: int) -> _Converted:
-    size = checked_size(photograph.image)
-    labels = read_labels(photograph.mask, photograph.image, size, binary=reading is _Reading.BINARY)
-    if reading is _Reading.AUTOMATIC:
-        reading = _Reading.BINARY if is_black_and_white(object_ids(labels), photograph.mask) else _Reading.IDS
+def _convert_photograph(photograph: _Photograph, binary: bool | None, whole: bool, min_area: int) -> _Converted:
+    """Reads a mask as black and white, as ids, or as what it looks like (None). `whole`: it is one instance."""
+    name, image, mask = photograph
+    size = checked_size(image)
+    labels = read_labels(mask, image, size, binary=binary is True)
+    if binary is None:
+        binary = is_black_and_white(present_ids(labels), mask)
     is_empty = not labels.any()
-    if reading is _Reading.IDS:
+    if not binary:
         labels[labels == VOID] = 0
     specks = 0
-    if reading is _Reading.BINARY and not whole:
+    if binary and not whole:
         instances, specks = _connected_parts(labels > 0, min_area)
     else:
-        masks = [labels > 0] if whole else [labels == object_id for object_id in object_ids(labels)]
+        masks = [labels > 0] if whole else [labels == object_id for object_id in present_ids(labels)]
         instances = [instance for instance in map(Instance.from_mask, masks) if instance is not None]
-    record = image_record(photograph.name, size, instances, [OBJECT_CATEGORY] * len(instances)) if instances else None
-    return _Converted(photograph.mask, record, None if is_empty else reading, specks)
+    record = image_record(name, size, instances, [OBJECT_CATEGORY] * len(instances)) if instances else None
+    return record, None if is_empty else binary, specks
 
 
 def _connected_parts(mask: np.ndarray, min_area: int) -> tuple[list[Instance], int]:
     """The parts of a mask `[H, W]` bool of which pixels touch by sides or corners, and how many were too small."""
     count, parts, statistics, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    instances = []
-    for part, (left, top, width, height, area) in enumerate(statistics[1:].tolist(), start=1):
-        if area >= min_area:
-            instances.append(Instance(run_length.encode(parts == part), area, (left, top, width, height)))
+    instances = [
+        Instance(run_length.encode(parts == part), area, (left, top, width, height))
+        for part, (left, top, width, height, area) in enumerate(statistics[1:].tolist(), start=1)
+        if area >= min_area
+    ]
     return instances, count - 1 - len(instances)
-
-
-def _refuse_two_readings(photograph: _Converted, readings: dict[_Reading, Path]) -> None:
-    """Makes sure that a photograph's mask is of the same kind as those before, of which `readings` knows the first of each."""
-    if photograph.reading is not None:
-        readings.setdefault(photograph.reading, photograph.mask)
-    if len(readings) > 1:
-        raise HodorError(
-            f"{readings[_Reading.BINARY]} is black and white, but {readings[_Reading.IDS]} holds ids; "
-            "say what they mean: --binary (all that is not black is an object) or --ids (255 is no object)"
-        )
-
-
-def _meaning(is_binary: bool, whole: bool) -> str:
-    """How masks were understood, for the summary."""
-    if whole:
-        return "one instance for each mask"
-    if is_binary:
-        return "all that is not black is an object, connected parts are its instances"
-    return "values are ids, each is an instance"
 
 
 def _find_photographs(folder: Path, masks_folder: Path) -> list[_Photograph]:
@@ -201,9 +163,7 @@ def _find_photographs(folder: Path, masks_folder: Path) -> list[_Photograph]:
         raise HodorError(f"{masks[stranger]}: no image of this name in {folder}; a mask is called like its image")
     if len(masks) < len(images):
         _log.warning("%d of %d images in %s have no mask and are left out", len(images) - len(masks), len(images), folder)
-    return [
-        _Photograph(image.relative_to(folder).as_posix(), image, masks[stem]) for stem, image in images.items() if stem in masks
-    ]
+    return [(image.relative_to(folder).as_posix(), image, masks[stem]) for stem, image in images.items() if stem in masks]
 
 
 def _images_below(folder: Path, other: Path) -> dict[str, Path]:

@@ -1,28 +1,26 @@
-"""From converted data to a workspace: the data set's place in it, its JSON, reachable images, and a summary for the user."""
+"""From converted data to a workspace: the data set's place in it, reachable images, and the JSON of videos for inference."""
 
 import argparse
 import logging
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tqdm import tqdm
 
 from hodor.convert.clips import Clip, check_name
-from hodor.convert.training_json import write_training_json
-from hodor.devices import usable_cores
 from hodor.errors import HodorError
-from hodor.files import folder_written_aside, written_aside
+from hodor.files import folder_written_aside
 from hodor.formats.inference_json import InferenceSequence, write_inference_json
 from hodor.formats.json_files import walk
-from hodor.workspace import INFERENCE_DATASETS, TRAINING_DATASETS, VARIABLE, Workspace, inference_dataset, training_dataset
+from hodor.workspace import INFERENCE_DATASETS, TRAINING_DATASETS, Workspace, inference_dataset, training_dataset
 
 IMAGES, SEQUENCES, INFERENCE = "images", "sequences", "inference"
 _KINDS = {IMAGES: "training images", SEQUENCES: "training videos", INFERENCE: "videos for inference"}
-_LINK, _COPY = "link", "copy"
+LINK, COPY = "link", "copy"
 _SHOWN_NAMES = 3
 _log = logging.getLogger(__name__)
 
@@ -33,29 +31,16 @@ class Converter(NamedTuple):
     Attributes:
         help: what it is for; the first line stands in the list of all.
         examples: the end of its help.
-        add_arguments: adds its arguments to a parser.
+        add_arguments: adds its arguments to a parser, but for those that all have.
         convert: does the work; a HodorError says what is missing or bad.
+        default_name: what the help says of the data set's default name; "" = --name must be given.
     """
 
     help: str
     examples: str
     add_arguments: Callable[[argparse.ArgumentParser], None]
     convert: Callable[[argparse.Namespace], None]
-
-
-def add_output_arguments(parser: argparse.ArgumentParser, *, name_help: str, name_required: bool = False) -> None:
-    """Adds --name, --frames and --workspace."""
-    parser.add_argument("--name", required=name_required, help=name_help)
-    parser.add_argument(
-        "--frames", choices=(_LINK, _COPY), default=_LINK, help="symbolic links to the frames (default), or copies of them"
-    )
-    parser.add_argument("--workspace", type=Path, metavar="DIR", help=f"the workspace (default: ${VARIABLE})")
-
-
-def add_workers_argument(parser: argparse.ArgumentParser) -> None:
-    """Adds --num_workers."""
-    default = usable_cores()
-    parser.add_argument("--num_workers", type=int, default=default, help=f"processes to use (default: all {default} cores)")
+    default_name: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,7 +61,7 @@ class Target:
 
     @classmethod
     def chosen(cls, name: str, kind: str, arguments: argparse.Namespace) -> "Target":
-        """The set called `name` in the workspace of `arguments`, which come from `add_output_arguments`.
+        """The set called `name` in the workspace of `arguments`, the options of a converter.
 
         Raises:
             HodorError: there is no workspace, the name can't be a folder's, or it is taken by data of another kind.
@@ -87,7 +72,10 @@ class Target:
         reserved |= {dataset.annotations: INFERENCE for dataset in INFERENCE_DATASETS.values()}
         if reserved.get(name, kind) != kind:
             raise HodorError(f"--name: {name!r} is the name of a set of other data than {_KINDS[kind]}; choose another name")
-        workspace = _workspace(arguments.workspace)
+        folder = arguments.workspace and arguments.workspace.expanduser()
+        if folder and not folder.is_dir():
+            raise HodorError(f"--workspace: {folder} is no folder; make it: mkdir -p {folder}")
+        workspace = Workspace(folder) if folder else Workspace.from_environment()
         dataset = inference_dataset(name) if kind == INFERENCE else training_dataset(name)
         path = workspace.annotations(dataset)
         found = _kind_of_json(path)
@@ -121,7 +109,7 @@ class Target:
         missing = [each for each in places if not self._is_placed(*each)]
         for place, source, files in tqdm(missing, desc="placing frames", unit="folder", disable=None):
             place.parent.mkdir(parents=True, exist_ok=True)
-            if self.how == _LINK:
+            if self.how == LINK:
                 place.symlink_to(source.resolve(), target_is_directory=True)
                 continue
             with folder_written_aside(place) as aside:
@@ -129,44 +117,12 @@ class Target:
                     (aside / file).parent.mkdir(parents=True, exist_ok=True)
                     shutil.copyfile(source / file, aside / file)
 
-    def publish(self, source: Path, labels: Mapping[str, str], records: Iterable[Mapping[str, Any]]) -> int:
-        """Writes the JSON of training data and makes the images reachable; nothing is written if a record can't be made.
-
-        Args:
-            source: the folder that the records' image paths are relative to.
-            labels: names of the categories by their numbers.
-            records: images, or videos whose frames lie in folders of their names; taken one at a time.
-
-        Returns:
-            The number of records.
-
-        Raises:
-            HodorError: there is no record, or other images lie where these should go.
-        """
-        files: dict[str, list[str]] = {}
-
-        def noted() -> Iterator[Mapping[str, Any]]:
-            for record in records:
-                if self.kind == IMAGES:
-                    files.setdefault("", []).append(record["image_path"])
-                else:
-                    files[record["id"]] = [path.split("/", 1)[1] for path in record["image_paths"]]
-                yield record
-
-        with _complete_or_absent(self.annotations) as aside:
-            count = write_training_json(aside, self.kind, labels, noted())
-            if not count:
-                raise HodorError(f"{source}: nothing in it shows an object, so there is nothing to learn from")
-            self.place((name, source / name, names) for name, names in files.items())
-        _log.info("wrote %s (images: %s)", self.annotations, self.images)
-        return count
-
     def _refuse_link(self, place: Path, source: Path) -> None:
         if not place.is_symlink():
             return
         if place.resolve() != source.resolve():
             raise _in_the_way(place, source, f"is a link to {place.readlink()}")
-        if self.how == _COPY:
+        if self.how == COPY:
             advice = f"remove it (rm '{place}') and run the command again"
             raise HodorError(f"{place}: is a link to the images, not a copy; {advice}")
 
@@ -183,8 +139,7 @@ class Target:
         raise _in_the_way(place, source, "exists already with other files")
 
 
-@dataclass(frozen=True)
-class ConvertedClip:
+class ConvertedClip(NamedTuple):
     """A clip with the masks that are given for it.
 
     Attributes:
@@ -207,28 +162,20 @@ def publish_clips(clips: Iterable[ConvertedClip], count: int, name: str, argumen
         clips: the clips, made one by one as they are asked for.
         count: how many there are, for the progress bar.
         name: the data set's name.
-        arguments: of `add_output_arguments`.
+        arguments: the options of the converter.
 
     Raises:
         HodorError: a clip is bad, or other frames lie where these should go.
     """
     target = Target.chosen(name, INFERENCE, arguments)
     converted = list(tqdm(clips, total=count, desc="reading", unit="clip", disable=None))
-    names = [[frame.name for frame in each.clip.frames] for each in converted]
-    target.place((each.clip.id, each.clip.folder, files) for each, files in zip(converted, names, strict=True))
+    target.place((clip.id, clip.folder, [frame.name for frame in clip.frames]) for clip, *_ in converted)
     sequences = [
-        InferenceSequence(each.clip.id, tuple(f"{each.clip.id}/{file}" for file in files), each.segmentations, each.eval_files)
-        for each, files in zip(converted, names, strict=True)
+        InferenceSequence(clip.id, tuple(f"{clip.id}/{frame.name}" for frame in clip.frames), segmentations, eval_files)
+        for clip, segmentations, _, eval_files in converted
     ]
     write_inference_json(target.annotations, sequences)
-    _summarise(converted)
-    _log.info("wrote %s (frames: %s)", target.annotations, target.images)
-    _log.info("next: hodor infer CHECKPOINT --dataset %s", name)
-
-
-def _summarise(converted: list[ConvertedClip]) -> None:
-    """Says what was understood, so that a wrong reading of the masks is seen at once."""
-    groups: dict[str, list[str]] = {}
+    groups: dict[str, list[str]] = {}  # so that a wrong reading of the masks is seen at once
     for each in converted:
         groups.setdefault(each.understood, []).append(each.clip.id)
     for understood, names in groups.items():
@@ -237,16 +184,8 @@ def _summarise(converted: list[ConvertedClip]) -> None:
     frames = sum(len(each.clip.frames) for each in converted)
     objects = sum(len({i for masks in each.segmentations.values() for i in masks}) for each in converted)
     _log.info("%d sequences, %d frames, %d objects", len(converted), frames, objects)
-
-
-def _workspace(folder: Path | None) -> Workspace:
-    """The workspace of --workspace, or else of the environment."""
-    if folder is None:
-        return Workspace.from_environment()
-    folder = folder.expanduser()
-    if not folder.is_dir():
-        raise HodorError(f"--workspace: {folder} is no folder; make it: mkdir -p {folder}")
-    return Workspace(folder)
+    _log.info("wrote %s (frames: %s)", target.annotations, target.images)
+    _log.info("next: hodor infer CHECKPOINT --dataset %s", name)
 
 
 def _kind_of_json(path: Path) -> str | None:
@@ -263,17 +202,3 @@ def _kind_of_json(path: Path) -> str | None:
 def _in_the_way(place: Path, source: Path, found: str) -> HodorError:
     way_out = "remove it, or choose another data set name with --name"
     return HodorError(f"{place}: {found}, but the images are in {source.resolve()}; {way_out}")
-
-
-@contextmanager
-def _complete_or_absent(path: Path) -> Iterator[Path]:
-    """`written_aside`, which also takes away the folder that was made for the file if it fails."""
-    is_new = not path.parent.exists()
-    try:
-        with written_aside(path) as aside:
-            yield aside
-    except BaseException:
-        if is_new:
-            with suppress(OSError):
-                path.parent.rmdir()
-        raise

@@ -8,11 +8,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hodor.convert.clips import Clip, check_name, existing_folder, find_masks, read_clip
-from hodor.convert.masks import encode_objects, id_list, object_ids, read_labels
-from hodor.convert.output import SEQUENCES, ConvertedClip, Converter, Target, add_output_arguments, publish_clips
-from hodor.convert.training_json import OBJECT_CATEGORY
-from hodor.convert.training_videos import Video, add_training_arguments, publish_videos
+from hodor.convert.clips import check_name, existing_folder, find_masks, given_masks, id_list, read_clip
+from hodor.convert.output import SEQUENCES, ConvertedClip, Converter, Target, publish_clips
+from hodor.convert.training import OBJECT_CATEGORY, add_video_arguments, publish_videos
 from hodor.errors import HodorError
 from hodor.formats.inference_json import MAX_OBJECT_ID
 from hodor.formats.json_files import read_json
@@ -29,7 +27,6 @@ class _ListedObject(NamedTuple):
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="DIR", help="the folder with meta.json, JPEGImages and Annotations")
-    add_output_arguments(parser, name_help="name of the data set (default: youtube_vos_val, stored as youtube_vos_2019_val)")
 
 
 def _convert(arguments: argparse.Namespace) -> None:
@@ -50,13 +47,14 @@ example:
   hodor convert youtube_vos ~/youtube_vos_2019/valid""",
     _add_arguments,
     _convert,
+    default_name="youtube_vos_val, stored as youtube_vos_2019_val",
 )
 
 
 def _add_training_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, metavar="DIR", help="the folder with meta.json, JPEGImages and Annotations")
+    _add_arguments(parser)
     parser.add_argument("--frames_folder", type=Path, metavar="DIR", help="where the frames are (default: JPEGImages in DIR)")
-    add_training_arguments(parser, "name of the data set (default: youtube_vos_2019_train)")
+    add_video_arguments(parser)
 
 
 def _convert_for_training(arguments: argparse.Namespace) -> None:
@@ -66,10 +64,7 @@ def _convert_for_training(arguments: argparse.Namespace) -> None:
     names = sorted({item.category for objects in listed.values() for item in objects.values()})
     numbers = {name: number for number, name in enumerate(names, start=OBJECT_CATEGORY)}
     frames = existing_folder(arguments.frames_folder or root / "JPEGImages", "the frames")
-    videos = [
-        Video(sequence, {object_id: numbers[item.category] for object_id, item in objects.items()})
-        for sequence, objects in listed.items()
-    ]
+    videos = {name: {i: numbers[item.category] for i, item in objects.items()} for name, objects in listed.items()}
     labels = {str(number): name for name, number in numbers.items()}
     publish_videos(videos, frames, root / "Annotations", labels=labels, target=target, arguments=arguments)
 
@@ -88,43 +83,28 @@ examples:
       --frames_folder ~/youtube_vos_2019/train_all_frames/JPEGImages --all_frames --name youtube_vos_2019_all_frames""",
     _add_training_arguments,
     _convert_for_training,
+    default_name="youtube_vos_2019_train",
 )
 
 
 def _clips(root: Path, videos: Mapping[str, Mapping[int, _ListedObject]]) -> Iterator[ConvertedClip]:
     for sequence, objects in videos.items():
-        clip = read_clip(sequence, root / "JPEGImages" / sequence)
+        clip, annotations = read_clip(sequence, root / "JPEGImages" / sequence), root / "Annotations" / sequence
         indices = {frame.stem: index for index, frame in enumerate(clip.frames)}
-        for stem in (stem for listed in objects.values() for stem in listed.frames):
+        names = [stem for listed in objects.values() for stem in listed.frames]
+        for stem in names:
             if stem not in indices:
                 raise HodorError(f"{root / 'meta.json'}: frame {stem!r} of sequence {sequence!r} is not in {clip.folder}")
         starts = {object_id: min((indices[stem] for stem in listed.frames), default=0) for object_id, listed in objects.items()}
-        given = _first_masks(clip, root / "Annotations" / sequence, starts)
-        listed = sorted({indices[stem] for item in objects.values() for stem in item.frames})
-        eval_files = tuple(clip.frames[index].name for index in listed) or None
+        given = given_masks(clip, find_masks(clip, annotations), starts=starts)
+        if not given:
+            raise HodorError(f"{annotations}: no mask shows any of the {id_list(sorted(starts))} that meta.json lists")
         ids = sorted(object_id for masks in given.values() for object_id in masks)
+        for object_id in starts:
+            if object_id not in ids:
+                _log.warning("%s: no mask shows object %d, which meta.json lists; it is left out", annotations, object_id)
+        eval_files = tuple(clip.frames[index].name for index in sorted({indices[stem] for stem in names})) or None
         yield ConvertedClip(clip, given, id_list(ids), eval_files)
-
-
-def _first_masks(clip: Clip, annotations: Path, starts: Mapping[int, int]) -> dict[int, dict[int, str]]:
-    """{frame index: {object: mask}}: for each object the first mask that shows it, not before the frame it starts in."""
-    given: dict[int, dict[int, str]] = {}
-    waiting = dict(starts)
-    for index, path in find_masks(clip, annotations):
-        expected = {object_id for object_id, start in waiting.items() if start <= index}
-        if not expected:
-            continue
-        labels = read_labels(path, clip.frames[index], clip.size, binary=False)
-        ids = [object_id for object_id in object_ids(labels) if object_id in expected]
-        if ids:
-            given[index] = encode_objects(labels, ids)
-        for object_id in ids:
-            waiting.pop(object_id)
-    if not given:
-        raise HodorError(f"{annotations}: no mask shows any of the {id_list(sorted(starts))} that meta.json lists")
-    for object_id in waiting:
-        _log.warning("%s: no mask shows object %d, which meta.json lists; it is left out", annotations, object_id)
-    return given
 
 
 def _read_meta(path: Path) -> dict[str, dict[int, _ListedObject]]:
@@ -133,23 +113,21 @@ def _read_meta(path: Path) -> dict[str, dict[int, _ListedObject]]:
     videos = _entries(content, "videos", str(path))
     if not videos:
         raise HodorError(f"{path}: lists no sequence")
-    return {sequence: _objects(sequence, video, path) for sequence, video in videos.items()}
-
-
-def _objects(sequence: str, video: Any, path: Path) -> dict[int, _ListedObject]:
-    check_name(sequence, str(path))
-    where = f"{path}: sequence {sequence!r}"
-    objects: dict[int, _ListedObject] = {}
-    for key, value in _entries(video, "objects", where).items():
-        if not (key.isascii() and key.isdigit() and 1 <= int(key) <= MAX_OBJECT_ID):
-            raise HodorError(f"{where}: {key!r} is not an object id (1..{MAX_OBJECT_ID})")
-        frames = value.get("frames", []) if isinstance(value, dict) else None
-        if not isinstance(frames, list) or not all(isinstance(frame, str) for frame in frames):
-            raise HodorError(f"{where}, object {key}: 'frames' must be a list of frame names")
-        objects[int(key)] = _ListedObject(tuple(frames), str(value.get("category", "object")))
-    if not objects:
-        raise HodorError(f"{where}: lists no object")
-    return objects
+    listed: dict[str, dict[int, _ListedObject]] = {}
+    for sequence, video in videos.items():
+        check_name(sequence, str(path))
+        where = f"{path}: sequence {sequence!r}"
+        listed[sequence] = {}
+        for key, value in _entries(video, "objects", where).items():
+            if not (key.isascii() and key.isdigit() and 1 <= int(key) <= MAX_OBJECT_ID):
+                raise HodorError(f"{where}: {key!r} is not an object id (1..{MAX_OBJECT_ID})")
+            frames = value.get("frames", []) if isinstance(value, dict) else None
+            if not isinstance(frames, list) or not all(isinstance(frame, str) for frame in frames):
+                raise HodorError(f"{where}, object {key}: 'frames' must be a list of frame names")
+            listed[sequence][int(key)] = _ListedObject(tuple(frames), str(value.get("category", "object")))
+        if not listed[sequence]:
+            raise HodorError(f"{where}: lists no object")
+    return listed
 
 
 def _entries(content: Any, key: str, where: str) -> dict[str, Any]:

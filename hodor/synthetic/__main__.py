@@ -31,8 +31,8 @@ _NUMBERS = {
     "objects": (3, "in each video, 1..254"),
     "seed": (0, "the first video's; each further one adds 1"),
 }
-_NUMBERS_OF_PHOTOGRAPHS = {"frames": 32, "height": 240}
 
+_Clips = Sequence[tuple[str, SyntheticClip | PhotographClip]]
 _log = logging.getLogger(__name__)
 
 
@@ -45,9 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     given = {name: getattr(options, name) for name in _NUMBERS if getattr(options, name) is not None}
     try:
-        clips: Sequence[tuple[str, SyntheticClip | PhotographClip]] = (
-            _photographs(given) if options.photographs else _toys(given)
-        )
+        clips = _photographs(given) if options.photographs else _toys(given)
     except ValueError as error:
         raise HodorError(str(error)) from None
     write_davis_folder(options.folder, tqdm(clips, desc="drawing", unit="clip", disable=None))
@@ -76,13 +74,13 @@ def _parser() -> ArgumentParser:
     return parser
 
 
-def _photographs(given: dict[str, int]) -> Sequence[tuple[str, SyntheticClip | PhotographClip]]:
-    if needless := sorted(given.keys() - _NUMBERS_OF_PHOTOGRAPHS):
+def _photographs(given: dict[str, int]) -> _Clips:
+    if needless := sorted(given.keys() - {"frames", "height"}):
         raise HodorError(f"--{needless[0]} says nothing about --photographs; leave it out")
-    return [("launch_site", PhotographClip(**_NUMBERS_OF_PHOTOGRAPHS | given))]
+    return [("launch_site", PhotographClip(**given))]
 
 
-def _toys(given: dict[str, int]) -> Sequence[tuple[str, SyntheticClip | PhotographClip]]:
+def _toys(given: dict[str, int]) -> _Clips:
     numbers = {name: default for name, (default, _) in _NUMBERS.items()} | given
     count, first = numbers.pop("clips"), numbers.pop("seed")
     if count < 1:

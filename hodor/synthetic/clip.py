@@ -1,5 +1,6 @@
 """Clips of textured things that move over a moving ground, hide each other, leave and come back, with exact label maps."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,12 +13,50 @@ MIN_SIDE = 16
 MAX_OBJECTS = 254  # 255 means "unsure" in label maps
 _ATTEMPTS = 12
 _MIN_VISIBLE = 0.4  # of an object's area in frame 0
-_GRAIN = 3.0
+
+
+class Clip(ABC):
+    """A video with exact label maps that is computed when it is looked at; equal arguments give equal pixels."""
+
+    frames: int
+
+    def __len__(self) -> int:
+        return self.frames
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        return (self.frame(time) for time in range(self.frames))
+
+    def frame(self, time: int) -> tuple[np.ndarray, np.ndarray]:
+        """Draws one frame.
+
+        Args:
+            time: 0..frames - 1, in any order.
+
+        Returns:
+            image `[H, W, 3]` uint8 (R, G, B), labels `[H, W]` uint8 with the id of the object that is seen in each pixel, or 0.
+
+        Raises:
+            IndexError: there is no such frame.
+        """
+        if not 0 <= time < self.frames:
+            raise IndexError(f"frame {time} of a clip of {self.frames}")
+        picture, labels = self._drawn(time)
+        strength, seed = self._grain(time)
+        picture += strength * np.random.default_rng(seed).standard_normal(picture.shape, dtype=np.float32)
+        return np.clip(picture + 0.5, 0, 255).astype(np.uint8), labels
+
+    @abstractmethod
+    def _drawn(self, time: int) -> tuple[np.ndarray, np.ndarray]:
+        """A frame without grain: a new picture `[H, W, 3]` float32 around 0..255, and its labels."""
+
+    @abstractmethod
+    def _grain(self, time: int) -> tuple[float, list[int]]:
+        """Strength and seed of a frame's noise."""
 
 
 @dataclass(frozen=True)
-class SyntheticClip:
-    """A video that is computed when it is looked at; equal arguments give equal pixels.
+class SyntheticClip(Clip):
+    """A video of textured things.
 
     The objects' ids are 1..objects. All of them can be seen in frame 0 unless the frame is too crowded for that; other
     things, which look just like them, move about unlabelled. A longer clip of the same seed begins with the shorter one.
@@ -47,38 +86,18 @@ class SyntheticClip:
         if not 1 <= self.objects <= MAX_OBJECTS:
             raise ValueError(f"a synthetic clip has 1..{MAX_OBJECTS} objects, not {self.objects}")
 
-    def __len__(self) -> int:
-        return self.frames
+    def _drawn(self, time: int) -> tuple[np.ndarray, np.ndarray]:
+        return self._world.picture_and_labels(time)
 
-    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        return (self.frame(time) for time in range(self.frames))
-
-    def frame(self, time: int) -> tuple[np.ndarray, np.ndarray]:
-        """Draws one frame.
-
-        Args:
-            time: 0..frames - 1, in any order.
-
-        Returns:
-            image `[H, W, 3]` uint8 (R, G, B), labels `[H, W]` uint8 with the id of the object that is seen in each pixel.
-
-        Raises:
-            IndexError: there is no such frame.
-        """
-        if not 0 <= time < self.frames:
-            raise IndexError(f"frame {time} of a clip of {self.frames}")
-        picture, labels = self._world.picture_and_labels(time)
-        grain = np.random.default_rng([self.seed, 1, time]).standard_normal(picture.shape, dtype=np.float32)
-        picture += _GRAIN * grain
-        return np.clip(picture + 0.5, 0, 255).astype(np.uint8), labels
+    def _grain(self, time: int) -> tuple[float, list[int]]:
+        return 3.0, [self.seed, 1, time]
 
     @cached_property
     def _world(self) -> World:
         """The first of a few drafts in which every object shows itself in frame 0, or else the best of them."""
         best, best_visible = None, -1.0
         for attempt in range(_ATTEMPTS):
-            random = np.random.default_rng([self.seed, 0, attempt])
-            world = draw_world(random, self.height, self.width, self.objects)
+            world = draw_world(np.random.default_rng([self.seed, 0, attempt]), self.height, self.width, self.objects)
             visible = world.least_visible()
             if visible > best_visible:
                 best, best_visible = world, visible

@@ -13,14 +13,15 @@ REACH = 1.9  # no point of a shape lies farther from its centre, in units of its
 
 
 @dataclass(frozen=True)
-class Part:
-    """One outline.
+class Shape:
+    """A body with its limbs, or a limb.
 
     Attributes:
-        radii: `[256]` distance of the outline from the part's centre by direction, about 1.
+        radii: `[256]` distance of the outline from its own centre by direction, about 1.
         wobble: rows of (waves around the outline, strength, phase, radians per frame).
         hole: the part of the radius that is cut out of the middle, 0 for none.
-        size: of the part, in units of the body's radius.
+        limbs: what else belongs to it.
+        size: of a limb, in units of the body's radius.
         direction: where it sits on the body, in radians.
         distance: of its centre from the body's.
         swing: (amplitude in radians, phase, radians per frame) of its turning about where it sits.
@@ -29,6 +30,7 @@ class Part:
     radii: np.ndarray
     wobble: np.ndarray
     hole: float = 0.0
+    limbs: tuple["Shape", ...] = ()
     size: float = 1.0
     direction: float = 0.0
     distance: float = 0.0
@@ -48,28 +50,15 @@ class Part:
         along, across = x * cosine + y * sine - self.distance, y * cosine - x * sine
         distance, direction = cv2.cartToPolar(along, across)
         waves, strengths, phases, speeds = self.wobble.T[..., None]
-        bent = self.radii * (1 + (strengths * np.cos(waves * _ANGLES + phases + speeds * time)).sum(axis=0))
+        bent = self.size * (self.radii * (1 + (strengths * np.cos(waves * _ANGLES + phases + speeds * time)).sum(axis=0)))
         position = direction * np.float32(_DIRECTIONS / (2 * np.pi))
-        radius = _looked_up((self.size * bent).astype(np.float32), position)
+        closed = np.append(bent, bent[:2]).astype(np.float32)[None]
+        radius = cv2.remap(closed, position, np.zeros_like(position), cv2.INTER_LINEAR)
         depth = radius - distance
-        return np.minimum(depth, distance - self.hole * radius) if self.hole else depth
-
-
-@dataclass(frozen=True)
-class Shape:
-    """A body and its limbs.
-
-    Attributes:
-        parts: the body first.
-    """
-
-    parts: tuple[Part, ...]
-
-    def inside(self, x: np.ndarray, y: np.ndarray, time: float) -> np.ndarray:
-        """How far points `[H, W]` lie inside, negative outside, in units of the radius; arguments as in `Part.inside`."""
-        depth = self.parts[0].inside(x, y, time)
-        for part in self.parts[1:]:
-            np.maximum(depth, part.inside(x, y, time), out=depth)
+        if self.hole:
+            depth = np.minimum(depth, distance - self.hole * radius)
+        for limb in self.limbs:
+            np.maximum(depth, limb.inside(x, y, time), out=depth)
         return depth
 
 
@@ -159,62 +148,49 @@ class Thing:
             below = picture[top:bottom, left:right]
             coverage = np.clip(depth + 0.5, 0, 1)[..., None]
             shadow = np.clip(1 + depth / (2 + 0.15 * pose.radius), 0, 1)[..., None]
-            surface = self._surface_at(x, y)
-            surface *= self._shade_at(columns, rows, depth, pose.radius)[..., None]
+            scale = np.float32(len(self.texture) / 4)
+            across, down = x * scale + np.float32(self.texture_offset[0]), y * scale + np.float32(self.texture_offset[1])
+            surface = cv2.remap(self.texture, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+            light = columns * np.float32(self.light[0]) + rows * np.float32(self.light[1])  # and darker at the outline
+            shade = 0.68 + 0.37 * np.clip(depth / np.float32(0.4 * pose.radius), 0, 1) + light * np.float32(0.28 / pose.radius)
+            surface *= shade.astype(np.float32)[..., None]
             below *= 1 - 0.35 * shadow
             below += coverage * (surface - below)
-
-    def _surface_at(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Its colours `[H, W, 3]` float32 at points `[H, W]` given in its own axes, in units of its radius."""
-        scale = np.float32(len(self.texture) / 4)
-        columns, rows = x * scale + np.float32(self.texture_offset[0]), y * scale + np.float32(self.texture_offset[1])
-        return cv2.remap(self.texture, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
-
-    def _shade_at(self, columns: np.ndarray, rows: np.ndarray, depth: np.ndarray, radius: float) -> np.ndarray:
-        """Brightness `[H, W]` float32 about 1: lighter towards the light, darker at the outline, `depth` pixels inside it."""
-        light = (columns * np.float32(self.light[0]) + rows * np.float32(self.light[1])) * np.float32(0.28 / radius)
-        return (0.68 + 0.37 * np.clip(depth / np.float32(0.4 * radius), 0, 1) + light).astype(np.float32)
 
 
 def draw_shape(random: np.random.Generator) -> Shape:
     """Draws a shape of random kind, with up to three limbs."""
     kind = _KINDS[random.integers(len(_KINDS))]
-    body = Part(_radii(random, kind), _draw_wobble(random, 0.10), hole=random.uniform(0.4, 0.55) if kind == "ring" else 0.0)
+    radii, wobble = _radii(random, kind), _draw_wobble(random, 0.10)
+    hole = random.uniform(0.4, 0.55) if kind == "ring" else 0.0
     limbs = 0 if kind == "ring" else int(random.choice([0, 0, 1, 2, 3]))
     first = random.uniform(0, 2 * np.pi)
-    return Shape((body, *(_draw_limb(random, first + 2 * np.pi * i / max(limbs, 1)) for i in range(limbs))))
+    return Shape(radii, wobble, hole, tuple(_draw_limb(random, first + 2 * np.pi * i / max(limbs, 1)) for i in range(limbs)))
 
 
-def _draw_limb(random: np.random.Generator, direction: float) -> Part:
-    thickness = random.uniform(0.3, 0.5)
-    radii = thickness / np.sqrt((thickness * np.cos(_ANGLES)) ** 2 + np.sin(_ANGLES) ** 2)
+def _draw_limb(random: np.random.Generator, direction: float) -> Shape:
+    radii = _ellipse(random.uniform(0.3, 0.5))
     swing = (random.uniform(0.2, 0.6), random.uniform(0, 2 * np.pi), random.uniform(0.2, 0.6))
-    return Part(radii, _draw_wobble(random, 0.04), 0.0, random.uniform(0.45, 0.6), direction, random.uniform(0.85, 1.0), swing)
+    wobble = _draw_wobble(random, 0.04)
+    return Shape(radii, wobble, 0.0, (), random.uniform(0.45, 0.6), direction, random.uniform(0.85, 1.0), swing)
 
 
 def _draw_wobble(random: np.random.Generator, strength: float) -> np.ndarray:
-    count = 3
-    return np.stack(
-        [
-            np.arange(2, 2 + count),
-            random.uniform(0.2, 1.0, count) * strength,
-            random.uniform(0, 2 * np.pi, count),
-            random.uniform(-0.5, 0.5, count),
-        ],
-        axis=1,
-    )
+    strengths, phases = random.uniform(0.2, 1.0, 3) * strength, random.uniform(0, 2 * np.pi, 3)
+    return np.stack([np.arange(2, 5), strengths, phases, random.uniform(-0.5, 0.5, 3)], axis=1)
+
+
+def _ellipse(ratio: float) -> np.ndarray:
+    return ratio / np.sqrt((ratio * np.cos(_ANGLES)) ** 2 + np.sin(_ANGLES) ** 2)
 
 
 def _radii(random: np.random.Generator, kind: str) -> np.ndarray:
     """The outline `[256]` of a body."""
     if kind in {"ellipse", "ring"}:
-        ratio = random.uniform(0.5, 1.0)
-        return ratio / np.sqrt((ratio * np.cos(_ANGLES)) ** 2 + np.sin(_ANGLES) ** 2)
+        return _ellipse(random.uniform(0.5, 1.0))
     if kind == "blob":
-        waves = np.arange(2, 6)[:, None]
-        return 0.85 + (random.uniform(0.02, 0.12, (4, 1)) * np.cos(waves * _ANGLES + random.uniform(0, 2 * np.pi, (4, 1)))).sum(
-            axis=0
-        )
+        strengths, phases = random.uniform(0.02, 0.12, (4, 1)), random.uniform(0, 2 * np.pi, (4, 1))
+        return 0.85 + (strengths * np.cos(np.arange(2, 6)[:, None] * _ANGLES + phases)).sum(axis=0)
     corners = int(random.integers(3, 7)) if kind == "polygon" else int(random.integers(4, 8))
     step = np.pi / corners
     from_edge = np.abs((_ANGLES % (2 * step)) - step)
@@ -224,21 +200,8 @@ def _radii(random: np.random.Generator, kind: str) -> np.ndarray:
     return inner + (1.05 - inner) * from_edge / step
 
 
-def _looked_up(table: np.ndarray, position: np.ndarray) -> np.ndarray:
-    """Values of a table that closes on itself at fractional positions `[H, W]` in 0..len(table), linearly between entries."""
-    closed = np.append(table, table[:2])[None]
-    return cv2.remap(closed, position, np.zeros_like(position), cv2.INTER_LINEAR)
-
-
 def draw_motion(random: np.random.Generator, home: np.ndarray, radius: float, frame_size: np.ndarray) -> Motion:
-    """Draws a path that starts at `home`; about every third leaves the frame and returns.
-
-    Args:
-        random: where the choices come from.
-        home: (x, y) in pixels.
-        radius: in pixels.
-        frame_size: (width, height).
-    """
+    """Draws a path that starts at `home` (x, y) in a frame of size (width, height); about every third leaves it and returns."""
     strengths = random.uniform(0.08, 0.24, 2) * frame_size
     phases = random.uniform(0, 2 * np.pi, 2)
     towards_middle = np.where((home > frame_size / 2) == (np.sin(phases) > 0), 1, -1)
@@ -249,10 +212,7 @@ def draw_motion(random: np.random.Generator, home: np.ndarray, radius: float, fr
         direction = np.array([np.cos(heading), np.sin(heading)])
         to_border = np.where(direction > 0, frame_size - home, home) / np.maximum(np.abs(direction), 1e-6)
         excursion = direction * (to_border.min() + 2.5 * radius + strengths.max())
-    pulse = np.stack(
-        [random.uniform((0, 0.05, 0.05), (0.2, 0.25, 0.25)), random.uniform(0, 2 * np.pi, 3), random.uniform(0.1, 0.35, 3)],
-        axis=1,
-    )
-    return Motion(
-        home, radius, sway, excursion, random.uniform(18, 40), random.uniform(0, 2 * np.pi), random.normal(0, 0.06), pulse
-    )
+    strengths = random.uniform((0, 0.05, 0.05), (0.2, 0.25, 0.25))
+    pulse = np.stack([strengths, random.uniform(0, 2 * np.pi, 3), random.uniform(0.1, 0.35, 3)], axis=1)
+    away, angle, spin = random.uniform(18, 40), random.uniform(0, 2 * np.pi), random.normal(0, 0.06)
+    return Motion(home, radius, sway, excursion, away, angle, spin, pulse)

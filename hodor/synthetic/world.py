@@ -66,12 +66,8 @@ class World:
         height, width = self.size
         cosine, sine = np.cos(angle) * (1 + zoom), np.sin(angle) * (1 + zoom)
         centre = len(self.ground) / 2
-        matrix = np.array(
-            [
-                [cosine, -sine, centre + x - cosine * width / 2 + sine * height / 2],
-                [sine, cosine, centre + y - sine * width / 2 - cosine * height / 2],
-            ]
-        )
+        left, top = centre + x - cosine * width / 2 + sine * height / 2, centre + y - sine * width / 2 - cosine * height / 2
+        matrix = np.array([[cosine, -sine, left], [sine, cosine, top]])
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         return cv2.warpAffine(self.ground, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_WRAP)
 
@@ -155,17 +151,9 @@ def _scene_palette(random: np.random.Generator) -> np.ndarray:
 def _draw_texture(
     random: np.random.Generator, palette: np.ndarray, size: int, detail: int, *, ground: bool = False
 ) -> np.ndarray:
-    """Draws a surface that continues at its borders: one colour with markings in two others.
+    """A surface `[size, size, 3]` float32 in 0..255 that continues at its borders, `detail` features along a side.
 
-    Args:
-        random: where the choices come from.
-        palette: `[N, 3]` colours in 0..255, of which it takes three.
-        ground: calmer, as what lies behind everything.
-        size: its height and width.
-        detail: how many features (spots, stripes) fit along a side.
-
-    Returns:
-        `[size, size, 3]` float32 in 0..255.
+    One colour of the palette with markings in two others; the `ground`, which lies behind everything, is calmer.
     """
     kinds = _GROUND_KINDS if ground else _KINDS
     height = _pattern(random, str(random.choice(list(kinds), p=list(kinds.values()))), size, detail)

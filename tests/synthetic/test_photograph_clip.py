@@ -10,7 +10,7 @@ from hodor.formats.inference_json import read_inference_json
 from hodor.formats.label_maps import read_label_map
 from hodor.synthetic import PhotographClip
 from hodor.synthetic.__main__ import main
-from hodor.synthetic.cutouts import Cutout, Pose, pose_at, read_cutout
+from hodor.synthetic.photograph_clip import Cutout, Pose, pose_at, read_cutout
 
 FOLDER = Path(sys.modules["hodor.synthetic"].__path__[0]) / "photographs"
 SMALL = PhotographClip(height=96)
