@@ -18,10 +18,10 @@ from pathlib import Path
 import torch
 
 from hodor.allocation import keep_freed_memory
+from hodor.benchmark.plain import plain
 from hodor.config import load_config
 from hodor.data.loader import TrainingBatch
 from hodor.modelling.build import build_model
-from hodor.modelling.plain import plain
 from hodor.program import ArgumentParser, run
 from hodor.training.criterion import criterion
 from hodor.training.cycles import PlannedStep

@@ -1,30 +1,35 @@
-"""Measures the speed of this machine and writes a report.
+"""Measures the speed of this machine: benchmark.json with everything, benchmark.md with tables. Both grow section by section.
 
 hodor benchmark --output benchmark
 """
 
-import contextlib
+import dataclasses
 import datetime
+import json
 import logging
+import platform
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import torch
+import torchvision
 
 from hodor.allocation import keep_freed_memory
 from hodor.benchmark import sections
 from hodor.benchmark.bench import FULL, QUICK, Bench
-from hodor.benchmark.frame import frame
-from hodor.benchmark.report import TABLES_NAME, Report, machine
 from hodor.checkpoints.checkpoint import fingerprint
 from hodor.devices import is_out_of_memory
 from hodor.errors import HodorError
+from hodor.files import written_aside
 from hodor.program import ArgumentParser
 
 SECTIONS = ("floor", "frame", "modes", "objects", "memory")
+_JSON_NAME, _TABLES_NAME = "benchmark.json", "benchmark.md"
 _LEAST_FRAMES = 8
+_CPU_INFO = Path("/proc/cpuinfo")
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -42,36 +47,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise HodorError(f"{options.output}: is a file; choose another --output")
     keep_freed_memory()
     bench = Bench(options.checkpoint, options.device, options.precision, quick=options.quick)
+    bench.sizes = dataclasses.replace(bench.sizes, long=options.long or bench.sizes.long)
     weights = "random" if options.checkpoint is None else fingerprint(options.checkpoint)
     settings = {"weights": weights, "precision": options.precision, "quick": options.quick}
-    report = Report(options.output, machine(bench.device), settings)
+    report = _begun(options.output / _JSON_NAME, _machine(bench.device), settings)
     options.output.mkdir(parents=True, exist_ok=True)  # what can't be written shall fail now
-    measurements: dict[str, Callable[[], dict[str, Any]]] = {
-        "floor": partial(sections.floor, bench),
-        "frame": partial(frame, bench),
-        "modes": partial(sections.modes, bench),
-        "objects": partial(sections.objects, bench),
-        "memory": partial(sections.memory, bench, options.long or bench.sizes.long),
-    }
     for name in [name for name in SECTIONS if name in options.only]:
         _LOGGER.info("%s ...", name)
-        with _naming(name):
-            results = measurements[name]()
+        try:
+            found = getattr(sections, name)(bench)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise HodorError(f"section {name!r}: not enough memory; leave it out by naming others with --only") from None
         now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
-        report.add(name, {"date": now, "command": shlex.join(["hodor", "benchmark", *arguments])} | results)
-    print(f"report: {options.output / TABLES_NAME}")
+        report["sections"][name] = {"date": now, "command": shlex.join(["hodor", "benchmark", *arguments])} | found
+        for file, text in ((_JSON_NAME, json.dumps(report, indent=2) + "\n"), (_TABLES_NAME, tables(report))):
+            with written_aside(options.output / file) as aside:
+                aside.write_text(text)
+    print(f"report: {options.output / _TABLES_NAME}")
     return 0
-
-
-@contextlib.contextmanager
-def _naming(section: str) -> Iterator[None]:
-    """Turns a lack of memory into one line that names the section."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
-            raise
-        raise HodorError(f"section {section!r}: not enough memory; leave it out by naming others with --only") from None
 
 
 def _parser() -> ArgumentParser:
@@ -92,3 +87,62 @@ def _parser() -> ArgumentParser:
     add("--long", type=int, metavar="N", help=f"frames of the long video {frames}")
     add("--quick", action="store_true", help="tiny sizes, to see in seconds whether everything works")
     return parser
+
+
+def _machine(device: torch.device) -> dict[str, Any]:
+    """What the numbers depend on besides the program: processor, threads, device, versions."""
+    lines = _CPU_INFO.read_text().splitlines() if _CPU_INFO.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return {
+        "processor": names[0] if names else platform.processor() or platform.machine(),
+        "system": platform.system(),
+        "threads": torch.get_num_threads(),
+        "device": device.type,
+        "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU",
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "torchvision": torchvision.__version__,
+    }
+
+
+def _begun(path: Path, machine: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """A report without sections, or with those in the file, which must be of the same machine and settings."""
+    report: dict[str, Any] = {"machine": machine, "settings": settings, "sections": {}}
+    if not path.exists():
+        return report
+    try:
+        found = json.loads(path.read_text())
+        theirs = {**found["machine"], **found["settings"]}
+        report["sections"] = {name: section for name, section in found["sections"].items() if section["table"]}
+    except (ValueError, KeyError, TypeError):
+        raise HodorError(f"{path}: not a report of this program; choose another --output") from None
+    for key, own in {**machine, **settings}.items():
+        if theirs.get(key) != own:
+            raise HodorError(f"{path}: measured with {key} {theirs.get(key)!r}, not {own!r}; choose another --output")
+    return report
+
+
+def tables(report: Mapping[str, Any]) -> str:
+    """The report as Markdown: ratios first, then a table for each section, with the commands that made them."""
+    machine, settings, measured = report["machine"], report["settings"], report["sections"].values()
+    on = machine["processor"] if machine["device"] == "cpu" else f"{machine['device_name']} ({machine['processor']})"
+    lines = [
+        "# Speed",
+        "",
+        f"{on}, {machine['threads']} threads, {settings['precision']}, PyTorch {machine['torch']}; medians, in brackets the "
+        "best round (of ratios, that of the best rounds)."
+        + (" Sizes are tiny: these numbers mean nothing." if settings["quick"] else ""),
+        "",
+        *(f"    {command}" for command in dict.fromkeys(section["command"] for section in measured)),
+    ]
+    ratios = [ratio for section in measured for ratio in section["ratios"]]
+    lines += ["", *_table([("ratio", ""), *ratios])] if ratios else []
+    for section in measured:
+        lines += ["", f"## {section['title']}", "", *_table(section["table"])]
+        lines += ["", section["note"]] if section["note"] else []
+    return "\n".join(lines) + "\n"
+
+
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
+    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]

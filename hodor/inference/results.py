@@ -22,8 +22,7 @@ from hodor.files import folder_written_aside, written_aside
 from hodor.formats.inference_json import InferenceSequence
 from hodor.formats.label_maps import write_label_map
 from hodor.formats.palettes import davis_palette, youtube_vos_palette
-from hodor.media.images import read_image
-from hodor.media.overlay import overlay
+from hodor.media.images import overlay, read_image
 from hodor.media.videos import write_video
 
 _OVERLAY_QUALITY = 90
