@@ -26,7 +26,7 @@ _COMMANDS = {
     "split": _Command("hodor.media.split", "turn a video file into frames"),
     "show": _Command("hodor.data.show", "draw what training samples look like"),
     "synthetic": _Command("hodor.synthetic.__main__", "make toy videos, or one of photographs, with exact masks"),
-    "benchmark": _Command("hodor.benchmark.program", "measure the speed of this machine"),
+    "benchmark": _Command("hodor.benchmark.__main__", "measure the speed of this machine"),
 }
 
 _MEANINGS = {  # other words that people try

@@ -1,6 +1,7 @@
 """What is measured, and how: a network that follows objects through synthetic videos, in seconds and in bytes."""
 
 import itertools
+import platform
 import resource
 import statistics
 import sys
@@ -13,6 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
+import torchvision
 
 from hodor.checkpoints.checkpoint import load
 from hodor.config import Config, ModelConfig
@@ -27,7 +29,7 @@ PAPER = Config(model=ModelConfig(pos_encodings_in_fmq=False))
 Times = dict[str, Any]
 """What several rounds took: {"median": s, "minimum": s, "rounds": [s, ...]}. Others on the machine only make a round slower."""
 Key = TypeVar("Key", bound=Hashable)
-_STATUS = Path("/proc/self/status")
+_STATUS, _CPU_INFO = Path("/proc/self/status"), Path("/proc/cpuinfo")
 
 
 @dataclass(frozen=True)
@@ -107,11 +109,8 @@ class Bench:
     ) -> None:
         """Loads or builds the network and brings this process into the state that the inference program computes in.
 
-        Args:
-            checkpoint: the network; None = the paper's with random weights, which computes as long.
-            device: its name.
-            precision: of the network.
-            quick: make sizes tiny, to see that everything works.
+        Without a checkpoint it is the paper's with random weights, which computes as long. `quick` makes sizes tiny, to see
+        that everything works.
 
         Raises:
             HodorError: there is no such device or checkpoint.
@@ -129,6 +128,21 @@ class Bench:
             model = load(checkpoint).model
         self.model = model.eval().requires_grad_(False).to(self.device)
         self.repeats = 1 if self.device.type == "cpu" or quick else 20  # frames per measurement
+
+    def machine(self) -> dict[str, Any]:
+        """What the numbers depend on besides the program: processor, threads, device, versions."""
+        lines = _CPU_INFO.read_text().splitlines() if _CPU_INFO.is_file() else []
+        names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+        return {
+            "processor": names[0] if names else platform.processor() or platform.machine(),
+            "system": platform.system(),
+            "threads": torch.get_num_threads(),
+            "device": self.device.type,
+            "device_name": torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "CPU",
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "torchvision": torchvision.__version__,
+        }
 
     @cached_property
     def video(self) -> Video:
@@ -166,16 +180,9 @@ def ratios(slower: Times, faster: Times) -> dict[str, float]:
 def in_turns(
     runs: Mapping[Key, Callable[[], object]], device: torch.device, *, rounds: int, repeats: int = 1
 ) -> dict[Key, Times]:
-    """Measures side by side: in each round each is run, so that a disturbed minute doesn't hit one alone.
+    """Measures seconds per run side by side: in each round each is run, so that a disturbed minute doesn't hit one alone.
 
-    Args:
-        runs: what to run; each is run once before, to warm up.
-        device: where they compute.
-        rounds: how often each is measured.
-        repeats: runs per measurement, between which nobody waits for the device.
-
-    Returns:
-        Seconds per run, by the keys of `runs`.
+    Each is run once before, to warm up, and then `repeats` times per round, between which nobody waits for the device.
     """
     for run in runs.values():
         run()
