@@ -19,8 +19,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from hodor.benchmark.bench import Bench, Tracking, Video
-from hodor.benchmark.measuring import in_turns, resident_memory
+from hodor.benchmark.bench import Bench, Tracking, Video, in_turns, resident_memory
 from hodor.devices import keep_freed_memory
 from hodor.program import ArgumentParser, run
 
@@ -81,7 +80,7 @@ def of_size(bench: Bench, side: int) -> dict[str, Any]:
     times = in_turns({0: tracking.step}, bench.device, rounds=ROUNDS, repeats=bench.repeats)[0]
     on_gpu = bench.device.type == "cuda"
     peak = torch.cuda.max_memory_allocated(bench.device) if on_gpu else resident_memory("VmHWM")
-    return {"shorter side in pixels": side, "seconds": times.as_json(), "memory": peak}
+    return {"shorter side in pixels": side, "seconds": times, "memory": peak}
 
 
 def in_own_process(side: int, device: str, quick: bool) -> dict[str, Any]:
@@ -99,7 +98,7 @@ def of_windows(bench: Bench) -> list[dict[str, Any]]:
     """Seconds per frame against the number of frames in memory, in turns."""
     runs = {window: bench.tracking(window=window).step for window in ((1, 2) if bench.quick else WINDOWS)}
     times = in_turns(runs, bench.device, rounds=bench.sizes.rounds, repeats=bench.repeats)
-    return [{"frames in memory": window, "seconds": took.as_json()} for window, took in times.items()]
+    return [{"frames in memory": window, "seconds": took} for window, took in times.items()]
 
 
 def bytes_moved(run: Callable[[], object]) -> int:

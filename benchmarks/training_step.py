@@ -17,11 +17,11 @@ from pathlib import Path
 
 import torch
 
+from hodor.benchmark.plain import plain
 from hodor.config import load_config
 from hodor.data.loader import TrainingBatch
 from hodor.devices import keep_freed_memory
 from hodor.modelling.build import build_model
-from hodor.modelling.plain import plain
 from hodor.program import ArgumentParser, run
 from hodor.training.criterion import criterion
 from hodor.training.cycles import PlannedStep

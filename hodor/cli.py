@@ -43,7 +43,7 @@ _COMMANDS = {
         "make toy videos, or one of photographs, with exact masks",
         "toy toys generate synthesise synthesize",
     ),
-    "benchmark": _Command("hodor.benchmark.program", "measure the speed of this machine", "bench speed profile time fps"),
+    "benchmark": _Command("hodor.benchmark.__main__", "measure the speed of this machine", "bench speed profile time fps"),
 }
 
 

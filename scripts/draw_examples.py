@@ -13,7 +13,7 @@ from PIL import Image
 
 import hodor
 from hodor.formats.label_maps import davis_palette
-from hodor.media.overlay import overlay
+from hodor.media.images import overlay
 from hodor.program import ArgumentParser, run
 from hodor.synthetic import SyntheticClip
 

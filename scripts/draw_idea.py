@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from hodor.formats.label_maps import davis_palette
-from hodor.media.overlay import overlay
+from hodor.media.images import overlay
 from hodor.synthetic import SyntheticClip
 
 TARGET = Path(__file__).parent.parent / "docs" / "pictures" / "idea.svg"

@@ -1,9 +1,132 @@
-"""`python -m hodor.benchmark` is the same as `hodor benchmark`."""
+"""Measures the speed of this machine: benchmark.json with everything, benchmark.md with tables. Both grow section by section.
 
+hodor benchmark --output benchmark
+"""
+
+import dataclasses
+import datetime
+import json
+import logging
+import shlex
 import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
-from hodor.cli import main
-from hodor.program import run
+from hodor.devices import is_out_of_memory
+from hodor.errors import HodorError
+from hodor.files import written_aside
+from hodor.program import ArgumentParser, run
+
+SECTIONS = ("floor", "frame", "modes", "objects", "memory")
+_JSON_NAME, _TABLES_NAME = "benchmark.json", "benchmark.md"
+_LEAST_FRAMES = 8
+_LOGGER = logging.getLogger(__name__)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the program; see `--help`. Returns the exit code 0.
+
+    Raises:
+        HodorError: an argument is out of range, a device or checkpoint isn't there, or the folder holds another report.
+    """
+    # they load torch, for which `run` has prepared the process
+    from hodor.benchmark import sections  # noqa: PLC0415
+    from hodor.benchmark.bench import FULL, QUICK, Bench  # noqa: PLC0415
+    from hodor.checkpoints.checkpoint import fingerprint  # noqa: PLC0415
+    from hodor.devices import keep_freed_memory  # noqa: PLC0415
+
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    options = _parser(f"(default: {FULL.long}; with --quick {QUICK.long})").parse_args(arguments)
+    if options.long is not None and options.long < _LEAST_FRAMES:
+        raise HodorError(f"--long must be at least {_LEAST_FRAMES}, not {options.long}")
+    if options.output.exists() and not options.output.is_dir():
+        raise HodorError(f"{options.output}: is a file; choose another --output")
+    keep_freed_memory()
+    bench = Bench(options.checkpoint, options.device, options.precision, quick=options.quick)
+    bench.sizes = dataclasses.replace(bench.sizes, long=options.long or bench.sizes.long)
+    weights = "random" if options.checkpoint is None else fingerprint(options.checkpoint)
+    settings = {"weights": weights, "precision": options.precision, "quick": options.quick}
+    report = _begun(options.output / _JSON_NAME, bench.machine(), settings)
+    options.output.mkdir(parents=True, exist_ok=True)  # what can't be written shall fail now
+    for name in [name for name in SECTIONS if name in options.only]:
+        _LOGGER.info("%s ...", name)
+        try:
+            found = getattr(sections, name)(bench)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise HodorError(f"section {name!r}: not enough memory; leave it out by naming others with --only") from None
+        now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+        report["sections"][name] = {"date": now, "command": shlex.join(["hodor", "benchmark", *arguments])} | found
+        for file, text in ((_JSON_NAME, json.dumps(report, indent=2) + "\n"), (_TABLES_NAME, tables(report))):
+            with written_aside(options.output / file) as aside:
+                aside.write_text(text)
+    print(f"report: {options.output / _TABLES_NAME}")
+    return 0
+
+
+def _parser(frames: str) -> ArgumentParser:
+    parser = ArgumentParser(
+        prog="python -m hodor.benchmark",
+        description="Measures how fast this machine segments and writes benchmark.json and benchmark.md. "
+        "Sections that were measured before on the same machine with the same settings are kept or replaced.",
+        epilog="sections: floor (arithmetic), frame (one 854x480 frame, its parts, a plain twin, files), modes (float32, bf16 "
+        "and, on a GPU, compiled), objects (1 to 44), memory (time and memory along a long video)",
+    )
+    add = parser.add_argument
+    add("--output", type=Path, default=Path("benchmark"), metavar="DIR", help="where to write (default: benchmark)")
+    add("--checkpoint", type=Path, metavar="PATH", help="the network (default: the paper's with random weights, as fast)")
+    add("--device", choices=["auto", "cpu", "cuda"], default="auto", help="(default: auto)")
+    add("--precision", choices=["float32", "bf16"], default="float32", help="(default: float32)")
+    add("--only", nargs="+", choices=SECTIONS, default=SECTIONS, metavar="SECTION", help="only these sections (default: all)")
+    add("--long", type=int, metavar="N", help=f"frames of the long video {frames}")
+    add("--quick", action="store_true", help="tiny sizes, to see in seconds whether everything works")
+    return parser
+
+
+def _begun(path: Path, machine: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """A report without sections, or with those in the file, which must be of the same machine and settings."""
+    report: dict[str, Any] = {"machine": machine, "settings": settings, "sections": {}}
+    if not path.exists():
+        return report
+    try:
+        found = json.loads(path.read_text())
+        theirs = {**found["machine"], **found["settings"]}
+        report["sections"] = {name: section for name, section in found["sections"].items() if section["table"]}
+    except (ValueError, KeyError, TypeError):
+        raise HodorError(f"{path}: not a report of this program; choose another --output") from None
+    for key, own in {**machine, **settings}.items():
+        if theirs.get(key) != own:
+            raise HodorError(f"{path}: measured with {key} {theirs.get(key)!r}, not {own!r}; choose another --output")
+    return report
+
+
+def tables(report: Mapping[str, Any]) -> str:
+    """The report as Markdown: ratios first, then a table for each section, with the commands that made them."""
+    machine, settings, measured = report["machine"], report["settings"], report["sections"].values()
+    on = machine["processor"] if machine["device"] == "cpu" else f"{machine['device_name']} ({machine['processor']})"
+    lines = [
+        "# Speed",
+        "",
+        f"{on}, {machine['threads']} threads, {settings['precision']}, PyTorch {machine['torch']}; medians, in brackets the "
+        "best round (of ratios, that of the best rounds)."
+        + (" Sizes are tiny: these numbers mean nothing." if settings["quick"] else ""),
+        "",
+        *(f"    {command}" for command in dict.fromkeys(section["command"] for section in measured)),
+    ]
+    ratios = [ratio for section in measured for ratio in section["ratios"]]
+    lines += ["", *_table([("ratio", ""), *ratios])] if ratios else []
+    for section in measured:
+        lines += ["", f"## {section['title']}", "", *_table(section["table"])]
+        lines += ["", section["note"]] if section["note"] else []
+    return "\n".join(lines) + "\n"
+
+
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
+    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
+
 
 if __name__ == "__main__":
-    run(main, ["benchmark", *sys.argv[1:]])
+    run(main)

@@ -1,13 +1,20 @@
-"""What is measured: a network, and synthetic videos that it follows objects through with a full memory."""
+"""What is measured, and how: a network that follows objects through synthetic videos, in seconds and in bytes."""
 
 import itertools
+import platform
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
+import torchvision
 
 from hodor.checkpoints.checkpoint import load
 from hodor.config import Config, ModelConfig
@@ -19,39 +26,28 @@ from hodor.synthetic import SyntheticClip
 
 PAPER = Config(model=ModelConfig(pos_encodings_in_fmq=False))
 """The paper's network: Swin-T, width 256, five layers each in encoder and decoder."""
+Times = dict[str, Any]
+"""What several rounds took: {"median": s, "minimum": s, "rounds": [s, ...]}. Others on the machine only make a round slower."""
+Key = TypeVar("Key", bound=Hashable)
+_STATUS, _CPU_INFO = Path("/proc/self/status"), Path("/proc/cpuinfo")
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is measured. Sizes are (height, width) in pixels.
+    """How much is measured. Sizes are (height, width) in pixels."""
 
-    Attributes:
-        frame: of the video that most sections use.
-        min_dim: shorter side of that video as the network sees it.
-        window: how many earlier frames are in memory.
-        objects: in the video.
-        object_counts: of the section `objects`.
-        small: frame of the long video.
-        long: its number of frames.
-        files: frames that are read and written.
-        followed: frames of the section `modes`.
-        rounds: of every measurement.
-        matrix: side of the large matrices.
-        convolution: channels, height and width of the large convolution.
-    """
-
-    frame: tuple[int, int] = (480, 854)
-    min_dim: int = 512
-    window: int = 7
+    frame: tuple[int, int] = (480, 854)  # of the video that most sections use
+    min_dim: int = 512  # its shorter side as the network sees it
+    window: int = 7  # earlier frames in memory
     objects: int = 2
     object_counts: tuple[int, ...] = (1, 2, 5, 10, 20, 44)
-    small: tuple[int, int] = (96, 160)
-    long: int = 600
-    files: int = 12
-    followed: int = 6
-    rounds: int = 5
-    matrix: int = 3072
-    convolution: tuple[int, int, int] = (256, 128, 232)
+    small: tuple[int, int] = (96, 160)  # frame of the long video
+    long: int = 600  # its number of frames
+    files: int = 12  # frames that are read and written
+    followed: int = 6  # frames of the section `modes`
+    rounds: int = 5  # of every measurement
+    matrix: int = 3072  # side of the large matrices
+    convolution: tuple[int, int, int] = (256, 128, 232)  # channels, height and width of the large one
 
 
 FULL = Sizes()
@@ -78,7 +74,7 @@ class Video:
 
     def of_objects(self, count: int) -> "Video":
         """The same video with the masks of only the first objects."""
-        return Video(self.frames, {object_id: self.masks[object_id] for object_id in range(1, count + 1)})
+        return Video(self.frames, dict(itertools.islice(self.masks.items(), count)))
 
 
 class Tracking:
@@ -113,11 +109,8 @@ class Bench:
     ) -> None:
         """Loads or builds the network and brings this process into the state that the inference program computes in.
 
-        Args:
-            checkpoint: the network; None = the paper's with random weights, which computes as long.
-            device: its name.
-            precision: of the network.
-            quick: make sizes tiny, to see that everything works.
+        Without a checkpoint it is the paper's with random weights, which computes as long. `quick` makes sizes tiny, to see
+        that everything works.
 
         Raises:
             HodorError: there is no such device or checkpoint.
@@ -127,9 +120,29 @@ class Bench:
         self.device = choose_device(device)
         if precision == "float32":
             torch.backends.cudnn.allow_tf32 = False
-        self.model = (_random_network() if checkpoint is None else load(checkpoint).model).requires_grad_(False)
-        self.model.to(self.device)
+        if checkpoint is None:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(0)
+                model = build_model(PAPER)
+        else:
+            model = load(checkpoint).model
+        self.model = model.eval().requires_grad_(False).to(self.device)
         self.repeats = 1 if self.device.type == "cpu" or quick else 20  # frames per measurement
+
+    def machine(self) -> dict[str, Any]:
+        """What the numbers depend on besides the program: processor, threads, device, versions."""
+        lines = _CPU_INFO.read_text().splitlines() if _CPU_INFO.is_file() else []
+        names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+        return {
+            "processor": names[0] if names else platform.processor() or platform.machine(),
+            "system": platform.system(),
+            "threads": torch.get_num_threads(),
+            "device": self.device.type,
+            "device_name": torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "CPU",
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "torchvision": torchvision.__version__,
+        }
 
     @cached_property
     def video(self) -> Video:
@@ -148,13 +161,59 @@ class Bench:
         video = self.video.of_objects(objects or self.sizes.objects)
         return Tracking(self.segmenter(model, temporal_window=window), video, window)
 
-
-def _random_network() -> HODOR:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return build_model(PAPER).eval()
+    def in_turns(self, runs: Mapping[Key, Callable[[], object]], *, repeats: int | None = None) -> dict[Key, Times]:
+        """Measures seconds per run side by side, as often as usual; see `in_turns`."""
+        return in_turns(runs, self.device, rounds=self.sizes.rounds, repeats=repeats or self.repeats)
 
 
-def label(size: tuple[int, int]) -> str:
-    """(height, width) as people write it: 854x480."""
-    return f"{size[1]}x{size[0]}"
+def times(rounds: Sequence[float]) -> Times:
+    """What several rounds took, in seconds."""
+    return {"median": statistics.median(rounds), "minimum": min(rounds), "rounds": list(rounds)}
+
+
+def ratios(slower: Times, faster: Times) -> dict[str, float]:
+    """How much longer the one took: {"median": of the rounds' own ratios, "minimum": ratio of both minima}."""
+    each = [a / b for a, b in zip(slower["rounds"], faster["rounds"], strict=True)]
+    return {"median": statistics.median(each), "minimum": slower["minimum"] / faster["minimum"]}
+
+
+def in_turns(
+    runs: Mapping[Key, Callable[[], object]], device: torch.device, *, rounds: int, repeats: int = 1
+) -> dict[Key, Times]:
+    """Measures seconds per run side by side: in each round each is run, so that a disturbed minute doesn't hit one alone.
+
+    Each is run once before, to warm up, and then `repeats` times per round, between which nobody waits for the device.
+    """
+    for run in runs.values():
+        run()
+    measured = [{key: seconds(run, device, repeats=repeats) for key, run in runs.items()} for _ in range(rounds)]
+    return {key: times([each[key] for each in measured]) for key in runs}
+
+
+def seconds(run: Callable[[], object], device: torch.device, *, repeats: int = 1) -> float:
+    """Seconds per run, measured over `repeats` with the device idle at both ends."""
+    wait(device)
+    started = time.perf_counter()
+    for _ in range(repeats):
+        run()
+    wait(device)
+    return (time.perf_counter() - started) / repeats
+
+
+def wait(device: torch.device) -> None:
+    """Until the device has done what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def resident_memory(line: str = "VmRSS") -> int:
+    """Bytes of this process that lie in memory now, or by "VmHWM" that ever did.
+
+    From the kernel's account; where there is none, the peak that `getrusage` knows. That alone would not do: a process inherits
+    the peak of the one that started it.
+    """
+    for text in _STATUS.read_text().splitlines() if _STATUS.is_file() else []:
+        name, _, value = text.partition(":")
+        if name == line:
+            return int(value.split()[0]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

@@ -15,7 +15,7 @@ from hodor.data.training_data import build_training_data
 from hodor.errors import HodorError
 from hodor.files import written_aside
 from hodor.formats.label_maps import davis_palette
-from hodor.media.overlay import overlay
+from hodor.media.images import overlay
 from hodor.program import ArgumentParser, parse_with_overrides, run
 from hodor.workspace import Workspace
 

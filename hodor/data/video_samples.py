@@ -13,7 +13,7 @@ from hodor.data.geometry import Frame
 from hodor.data.samples import SampleRequest, Scene, TrainingSample, finish_sample, read_frame
 from hodor.errors import HodorError
 from hodor.formats.training_json import AnnotatedVideos
-from hodor.media.sizes import network_size
+from hodor.media.images import network_size
 
 
 class VideoSamples(ABC):

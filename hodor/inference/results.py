@@ -21,8 +21,7 @@ from PIL import Image
 from hodor.files import folder_written_aside, written_aside
 from hodor.formats.inference_json import InferenceSequence
 from hodor.formats.label_maps import davis_palette, write_label_map, youtube_vos_palette
-from hodor.media.images import read_image
-from hodor.media.overlay import overlay
+from hodor.media.images import overlay, read_image
 from hodor.media.videos import write_video
 
 _OVERLAY_QUALITY = 90

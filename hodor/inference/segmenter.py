@@ -23,7 +23,7 @@ from hodor.formats.inference_json import MAX_OBJECT_ID
 from hodor.inference.compiled import compiled as compiled_network
 from hodor.inference.logits_to_labels import LabelMap, label_map
 from hodor.inference.tracker import DescriptorTracker
-from hodor.media.sizes import network_size
+from hodor.media.images import network_size
 from hodor.modelling.features import Features
 from hodor.modelling.model import HODOR, pad
 from hodor.modelling.soft_masks import resize

@@ -1,4 +1,4 @@
-"""Reading photographs and frames: strict, so that a broken file is an error and never half a picture.
+"""Photographs and frames: read strictly, so that a broken file is an error and never half a picture; sizes; masks on them.
 
 This is the one place where an image file becomes pixels. Whatever a decoder makes of a file becomes one line that names it, and
 a size that can't be a frame's is seen in the header, before there is memory for it.
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -22,6 +23,7 @@ _FORMATS = ["PNG", "JPEG", "BMP", "WEBP", "TIFF", "GIF", "PPM", "JPEG2000"]
 if importlib.util.find_spec("PIL.AvifImagePlugin"):  # since Pillow 11.3
     _FORMATS.append("AVIF")
 _EXIF_ORIENTATION = 0x0112
+_OPACITY = 0.5  # of the colours of objects
 _COLOUR_MODES = {"RGB", "RGBA", "L", "LA", "P", "PA", "1", "CMYK", "YCbCr"}
 Image.MAX_IMAGE_PIXELS = None  # `_opened` has a limit of its own
 warnings.filterwarnings("ignore", module=r"PIL\.")  # a file is good or an error
@@ -67,6 +69,45 @@ def image_size(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
         if picture.format not in {"PNG", "TIFF"} or "exif" in picture.info:
             _refuse_rotation(picture, path)
         return picture.height, picture.width
+
+
+def network_size(height: int, width: int, min_dim: int, max_dim: int) -> tuple[int, int]:
+    """Size of a frame whose shorter side becomes `min_dim`, or whose longer side `max_dim` where it would exceed that.
+
+    Args:
+        height: of the frame, in pixels.
+        width: of the frame, in pixels.
+        min_dim: wanted shorter side.
+        max_dim: limit of the longer side.
+
+    Returns:
+        (height, width), each at least 1.
+    """
+    shorter, longer = sorted((height, width))
+    scale = min_dim / shorter
+    if scale * longer > max_dim:
+        scale = max_dim / longer
+    return max(round(scale * height), 1), max(round(scale * width), 1)
+
+
+def overlay(image: np.ndarray, labels: np.ndarray, palette: np.ndarray) -> np.ndarray:
+    """Tints each object of a frame with its colour and draws a white line around it.
+
+    Args:
+        image: [H, W, 3] uint8, R, G, B.
+        labels: [H, W] uint8, object ids.
+        palette: [256, 3] uint8.
+
+    Returns:
+        [H, W, 3] uint8.
+    """
+    colours = palette[labels]
+    tinted = cv2.addWeighted(image, 1 - _OPACITY, colours, _OPACITY, 0)
+    result = np.where((labels > 0)[..., None], tinted, image)
+    cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+    outline = (cv2.dilate(labels, cross) != labels) | (cv2.erode(labels, cross) != labels)
+    result[outline & (labels > 0)] = 255
+    return result
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from tensorboardX import SummaryWriter
 from hodor.data.loader import TrainingBatch
 from hodor.distributed import Group
 from hodor.formats.label_maps import davis_palette
-from hodor.media.overlay import overlay
+from hodor.media.images import overlay
 from hodor.modelling.soft_masks import resize
 from hodor.training.criterion import Loss, SupervisedPrediction
 from hodor.training.session import Session

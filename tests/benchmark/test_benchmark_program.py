@@ -10,9 +10,8 @@ from support.small import write_small_checkpoint
 
 from hodor import HodorError
 from hodor.benchmark import sections
+from hodor.benchmark.__main__ import SECTIONS, main, tables
 from hodor.benchmark.bench import QUICK
-from hodor.benchmark.program import SECTIONS, main
-from hodor.benchmark.report import tables
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -130,7 +129,7 @@ def test_sections_are_added_to_a_report_of_the_same_machine(tmp_path, arguments,
 
 
 def test_an_interrupted_run_keeps_what_was_finished(tmp_path, arguments, monkeypatch):
-    def interrupted(bench, count):
+    def interrupted(bench):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(sections, "memory", interrupted)

@@ -6,11 +6,11 @@ from support.goldens import relative_difference
 from support.small_models import randomised, small_model
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from hodor.benchmark.plain import plain
 from hodor.modelling.decoder import Decoder
 from hodor.modelling.encoder import Encoder
 from hodor.modelling.features import FeatureExtractor
 from hodor.modelling.model import HODOR
-from hodor.modelling.plain import plain
 from hodor.modelling.swin import SwinTransformer
 
 HEIGHT, WIDTH, WIDE = 256, 256, 128  # large enough for products by convolutions

@@ -1,7 +1,7 @@
 import numpy as np
 
 from hodor.formats.label_maps import davis_palette
-from hodor.media.overlay import overlay
+from hodor.media.images import overlay
 
 
 def test_overlay_tints_objects_outlines_them_and_leaves_the_rest():

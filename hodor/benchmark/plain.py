@@ -1,9 +1,10 @@
 """The plain twin of a network: the same weights and results, computed by the operators that PyTorch and torchvision bring."""
 
-import functools
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
+from unittest import mock
 
 import torch
 import torchvision
@@ -25,15 +26,15 @@ def plain(model: HODOR) -> Iterator[None]:
 
     Other networks are left alone, and this one is as before when the context ends, however it ends.
     """
-    changed = [(module, twins) for module in model.modules() if (twins := _plain_twins(module))]
-    try:
-        for module, twins in changed:
-            vars(module).update(twins)
+    with ExitStack() as changes:
+        for module in model.modules():
+            if isinstance(module, DeformableConvolution):
+                changes.enter_context(mock.patch.object(module, "forward", partial(_by_torchvision, module)))
+            elif isinstance(module, Linear):
+                changes.enter_context(mock.patch.object(module, "forward", partial(nn.Linear.forward, module)))
+            elif isinstance(module, SoftMaskedAttention):
+                changes.enter_context(mock.patch.multiple(module, logits=plain_logits, sums=plain_sums))
         yield
-    finally:
-        for module, twins in changed:
-            for name in twins:
-                vars(module).pop(name, None)  # the class's own shows again
 
 
 def direct_gflop(model: HODOR, run: Callable[[], object]) -> float:
@@ -53,17 +54,6 @@ def direct_gflop(model: HODOR, run: Callable[[], object]) -> float:
     with plain(model), sdpa_kernel(SDPBackend.MATH), counter:
         run()
     return counter.get_total_flops() / 1e9
-
-
-def _plain_twins(module: nn.Module) -> dict[str, Callable[..., torch.Tensor]]:
-    """What takes the place of a module's methods, by their names."""
-    if isinstance(module, DeformableConvolution):
-        return {"forward": functools.partial(_by_torchvision, module)}
-    if isinstance(module, Linear):
-        return {"forward": functools.partial(nn.Linear.forward, module)}
-    if isinstance(module, SoftMaskedAttention):
-        return {"logits": plain_logits, "sums": plain_sums}
-    return {}
 
 
 def _by_torchvision(module: DeformableConvolution, x: torch.Tensor) -> torch.Tensor:
