@@ -138,11 +138,9 @@ def _build_index(path: Path) -> _Index:
 
 def _positions(ids: np.ndarray, wanted: np.ndarray, path: Path) -> np.ndarray:
     """The position of each object's image among the `ids` of all images, [M] int64."""
-    order = np.argsort(ids, kind="stable")
-    ordered = ids[order]
-    twice = np.flatnonzero(ordered[1:] == ordered[:-1])
-    if len(twice):
-        raise HodorError(f"{path}: image id {ordered[twice[0]]} stands in it twice")
+    ordered, order, counts = np.unique(ids, return_index=True, return_counts=True)
+    if counts.max() > 1:
+        raise HodorError(f"{path}: image id {ordered[counts > 1][0]} stands in it twice")
     places = np.searchsorted(ordered, wanted).clip(max=len(ordered) - 1)
     unknown = np.flatnonzero(ordered[places] != wanted)
     if len(unknown):

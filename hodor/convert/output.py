@@ -84,11 +84,7 @@ class Target:
         return cls(kind, path, workspace.images(dataset), arguments.frames)
 
     def refuse_links(self, source: Path, names: Iterable[str] = ("",)) -> None:
-        """Finds links in the way before the work begins, without a look at the images.
-
-        Args:
-            source: the folder of the images.
-            names: the folders in it that become links; by default itself.
+        """Finds links in the way before the work begins: of the folder of the images, or of the folders of these names in it.
 
         Raises:
             HodorError: there is a link to elsewhere, or a link where copies are wanted.
@@ -159,8 +155,8 @@ def publish_clips(clips: Iterable[ConvertedClip], count: int, name: str, argumen
     """Reads all clips, then makes their frames reachable and writes the JSON; nothing is written if a clip is bad.
 
     Args:
-        clips: the clips, made one by one as they are asked for.
-        count: how many there are, for the progress bar.
+        clips: made one by one as they are asked for; `count` of them.
+        count: for the progress bar.
         name: the data set's name.
         arguments: the options of the converter.
 

@@ -15,13 +15,12 @@ Frames = Iterable[tuple[np.ndarray, np.ndarray]]
 """Images `[H, W, 3]` uint8 (R, G, B) with their labels `[H, W]` uint8: a `SyntheticClip`, a `PhotographClip`."""
 
 
-def write_davis_folder(folder: Path, clips: Iterable[tuple[str, Frames]], *, resolution: str = "480p") -> None:
+def write_davis_folder(folder: Path, clips: Iterable[tuple[str, Frames]]) -> None:
     """Writes clips as JPEGImages, Annotations (every frame, palette PNG) and ImageSets/2017/val.txt; complete or absent.
 
     Args:
         folder: is made; if it exists it must be empty.
-        clips: (name of the sequence, its frames); they are drawn one by one.
-        resolution: the folder below JPEGImages and Annotations; DAVIS' own name by default, whatever the size is.
+        clips: (name of the sequence, its frames), drawn one by one; they lie below 480p, whatever their size is.
 
     Raises:
         HodorError: the folder holds something already.
@@ -34,7 +33,7 @@ def write_davis_folder(folder: Path, clips: Iterable[tuple[str, Frames]], *, res
         names = []
         for name, frames in clips:
             names.append(name)
-            images, masks = aside / "JPEGImages" / resolution / name, aside / "Annotations" / resolution / name
+            images, masks = aside / "JPEGImages" / "480p" / name, aside / "Annotations" / "480p" / name
             images.mkdir(parents=True)
             for index, (image, labels) in enumerate(frames):
                 Image.fromarray(image).save(images / f"{index:05d}.jpg", quality=JPEG_QUALITY)
