@@ -122,6 +122,16 @@ def _parser() -> ArgumentParser:
         help="where to write; relative to the checkpoint's folder, or with shipped weights to checkpoints/<name> "
         "(default: <dataset>_inference)",
     )
+    parser.add_argument("--seqs", nargs="+", metavar="ID", help="only these sequences")
+    parser.add_argument(
+        "--save_vis", action="store_true", help="also write the frames with coloured masks, and videos of them, to DIR/vis"
+    )
+    _add_network_options(parser)
+    return parser
+
+
+def _add_network_options(parser: ArgumentParser) -> None:
+    """How the network sees frames, what it remembers, and where it computes."""
     parser.add_argument(
         "-t",
         "--temporal_window",
@@ -135,10 +145,6 @@ def _parser() -> ArgumentParser:
         metavar="N",
         help="shorter side of the frames as the network sees them; the longer side's limit is scaled likewise "
         "(default: the configuration's; the paper's results on DAVIS: 512)",
-    )
-    parser.add_argument("--seqs", nargs="+", metavar="ID", help="only these sequences")
-    parser.add_argument(
-        "--save_vis", action="store_true", help="also write the frames with coloured masks, and videos of them, to DIR/vis"
     )
     parser.add_argument(
         "--permanent_reference",
@@ -158,7 +164,6 @@ def _parser() -> ArgumentParser:
         metavar="N",
         help="extract the features of so many frames at once, which keeps a GPU busy (default: 1)",
     )
-    return parser
 
 
 def _select(sequences: list[InferenceSequence], wanted: list[str] | None, source: Path) -> list[InferenceSequence]:

@@ -85,8 +85,7 @@ def train(
             progress.iteration += 1
             recorder.end_iteration(rate, shown)
             if group.any(stop.wanted):
-                path = _save(session, folder, group)
-                _LOGGER.info("stopped after iteration %d; --restore_session %s goes on", progress.iteration, path)
+                _stop(session, folder, group)
                 break
             if validate is not None and is_due(training.validation.interval, progress.iteration, last):
                 _validate(validate, session, recorder, folder, group=group)
@@ -139,6 +138,11 @@ def _save(session: Session, folder: Path, group: Group) -> Path:
         _LOGGER.info("saved %s", path)
     group.wait()
     return path
+
+
+def _stop(session: Session, folder: Path, group: Group) -> None:
+    path = _save(session, folder, group)
+    _LOGGER.info("stopped after iteration %d; --restore_session %s goes on", session.progress.iteration, path)
 
 
 def _validate(validate: Callable[[HODOR], float], session: Session, recorder: Recorder, folder: Path, *, group: Group) -> None:
