@@ -13,10 +13,12 @@ from hodor.devices import keep_freed_memory
 kept = sys.argv[1] == "keep" and keep_freed_memory()
 faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 torch.ones(8 << 20)
-before = faults()
-for _ in range(20):
+counts = []
+for _ in range(21):
+    before = faults()
     torch.ones(8 << 20)  # 32 MiB
-print(kept, faults() - before)
+    counts.append(faults() - before)
+print(kept, sorted(counts)[10])  # the median: a system that is short of memory may take pages back in between
 """
 
 
@@ -31,4 +33,4 @@ def test_tensors_use_the_memory_of_earlier_ones_again():
     assert not page_faults("leave")[0]
     kept, count = page_faults("keep")
     assert kept
-    assert count < 20 * 8192 / 100  # of the 8192 pages of each tensor
+    assert count < 8192 / 100  # of a tensor's 8192 pages
