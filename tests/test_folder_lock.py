@@ -12,18 +12,22 @@ from support.torchrun import ROOT, error_lines, finished, torchrun
 
 from hodor.errors import HodorError
 from hodor.files import folder_lock, written_aside
+from hodor.formats.inference_json import InferenceSequence
+from hodor.inference.results import ResultsFolder
 
 HOLDS = """
 import os, sys, time
 from pathlib import Path
 from hodor.files import folder_lock, written_aside
+from hodor.formats.inference_json import InferenceSequence
+from hodor.inference.results import ResultsFolder
 with folder_lock(Path(sys.argv[1])), written_aside(Path(sys.argv[1]) / "000001.pth") as aside:
     aside.touch()
     if os.fork() == 0:  # as one that loads data, which outlives its parent
-        time.sleep(60)
+        time.sleep(600)
         os._exit(0)
     print("held", flush=True)
-    time.sleep(60)
+    time.sleep(600)
 """
 
 
@@ -115,3 +119,22 @@ def check(command: list[str], environment: dict[str, str], output: Path, expecte
         assert result.returncode == 0, result.stderr
     finally:
         holder.end()
+
+
+def test_temporary_names_are_short_whatever_the_name_is(tmp_path):
+    for name in ("x" * 255, "é" * 127):
+        with written_aside(tmp_path / name) as aside:
+            aside.touch()
+            assert len(os.fsencode(aside.name)) < 220
+        assert (tmp_path / name).is_file()
+
+
+def test_sequences_whose_files_would_clash_are_refused(tmp_path):
+    def sequences(*ids: str) -> list[InferenceSequence]:
+        return [InferenceSequence(each, ("0.jpg",), {}) for each in ids]
+
+    with pytest.raises(HodorError, match=r"a file of sequence 'a' .* folder of 'a.mp4'; rename one, or leave out --save_vis"):
+        ResultsFolder(tmp_path, with_overlays=True).refuse_clashes(sequences("a.mp4", "a"))
+    ResultsFolder(tmp_path).refuse_clashes(sequences("a.mp4", "a", "a.json"))
+    with pytest.raises(HodorError, match=r"'a' would have the name of a folder of 'a.json/b'; rename one$"):
+        ResultsFolder(tmp_path).refuse_clashes(sequences("a", "a.json/b"))
