@@ -1,6 +1,10 @@
-"""Files and folders that are either complete or absent: written aside, then renamed; paths and names of files."""
+"""Files and folders: complete or absent, by writing them aside; for one process at a time; paths and names of files."""
 
+import contextlib
+import errno
+import fcntl
 import glob
+import hashlib
 import os
 import platform
 import re
@@ -11,6 +15,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hodor.errors import HodorError
+
+_BEGINNING = 20
+"""So many characters of a name are kept in the temporary one, for whoever looks into the folder."""
+_LOCK = ".lock"
+_WITHOUT_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)
+"""What file systems say that know no locks, as on some clusters: there nobody is kept out."""
+_LOCKS: set[int] = set()
+"""File descriptors of the locks that this process holds."""
 
 
 @contextmanager
@@ -38,15 +50,82 @@ def folder_written_aside(path: Path) -> Iterator[Path]:
         shutil.rmtree(aside, ignore_errors=True)
 
 
+@contextmanager
+def folder_lock(folder: Path) -> Iterator[None]:
+    """Keeps other processes out of an output folder, which is made if it isn't there, and removes what killed ones left in it.
+
+    A process that dies keeps nothing locked. Afterwards no trace of the lock is left, nor of the folder if it stayed empty.
+
+    Raises:
+        HodorError: another process writes to the folder.
+    """
+    made = [each for each in (folder, *folder.parents) if not each.exists()]
+    file = None
+    try:
+        while file is None:  # the one before may just be removing its lock, or the folder
+            folder.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                file = _locked(folder / _LOCK, folder)
+        _LOCKS.add(file)
+        _remove_abandoned(folder, "*")
+        yield
+    finally:
+        if file is not None:
+            (folder / _LOCK).unlink(missing_ok=True)
+            _LOCKS.discard(file)
+            os.close(file)
+        for each in made:
+            with contextlib.suppress(OSError):
+                each.rmdir()
+
+
+def _locked(path: Path, folder: Path) -> int | None:
+    """Opens and locks a file; None if it is another one, or none, that others find under its name now."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in _WITHOUT_LOCKS:
+                raise
+        if os.path.samestat(os.fstat(file), path.stat()):
+            return file
+    except BlockingIOError:
+        os.close(file)
+        raise HodorError(f"{folder}: another process is writing there; wait for it, or choose another folder") from None
+    except BaseException:
+        os.close(file)
+        raise
+    os.close(file)
+    return None
+
+
+def _close_locks() -> None:
+    """In a forked process, such as one that loads data: it may outlive its parent, and would keep the folder locked."""
+    for file in _LOCKS:
+        os.close(file)
+    _LOCKS.clear()
+
+
+os.register_at_fork(after_in_child=_close_locks)
+
+
 def _aside(path: Path) -> Path:
     """A name beside `path` that no other process uses. Removes what processes of this machine that were killed left there."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".{path.name}.{platform.node()}-"
-    for abandoned in path.parent.glob(f"{glob.escape(prefix)}*.partial"):
-        process = abandoned.name.removeprefix(prefix).split("-")[0].removesuffix(".partial")
-        if process.isdigit() and not _is_running(int(process)):
-            shutil.rmtree(abandoned) if abandoned.is_dir() else abandoned.unlink(missing_ok=True)
-    return path.with_name(f"{prefix}{os.getpid()}-{threading.get_ident()}.partial")
+    digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:8]
+    name = f"{path.name[:_BEGINNING]}.{digest}"  # short, whatever the length of the path's own name
+    _remove_abandoned(path.parent, glob.escape(name))
+    return path.with_name(f".{name}.{platform.node()}-{os.getpid()}-{threading.get_ident()}.partial")
+
+
+def _remove_abandoned(folder: Path, pattern: str) -> None:
+    """Removes what processes of this machine that were killed left half-written; `pattern` stands for the names that count."""
+    owner = re.compile(rf".*\.{re.escape(platform.node())}-([0-9]+)(-[0-9]+)?\.partial", re.DOTALL)
+    for abandoned in folder.glob(f".{pattern}.{glob.escape(platform.node())}-*.partial"):
+        process = owner.fullmatch(abandoned.name)
+        if process and not _is_running(int(process[1])):
+            shutil.rmtree(abandoned, ignore_errors=True) if abandoned.is_dir() else abandoned.unlink(missing_ok=True)
 
 
 def _is_running(process: int) -> bool:

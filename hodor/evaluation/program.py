@@ -11,7 +11,7 @@ import argparse
 import difflib
 import logging
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from tqdm import tqdm
@@ -24,7 +24,7 @@ from hodor.evaluation.protocols import PROTOCOLS
 from hodor.evaluation.report import as_text, write_json, write_report
 from hodor.evaluation.sequences import ScoredSequence, SequenceToScore, score_sequence
 from hodor.evaluation.summary import Summary, read_categories, summarise
-from hodor.files import read_names
+from hodor.files import folder_lock, read_names
 from hodor.parallel import ordered_map
 from hodor.program import ArgumentParser
 
@@ -40,13 +40,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     group = Group()
     try:
-        _run(options, group)
+        with ExitStack() as held:
+            _run(options, group, held)
     finally:
         group.leave()
     return 0
 
 
-def _run(options: argparse.Namespace, group: Group) -> None:
+def _run(options: argparse.Namespace, group: Group, held: ExitStack) -> None:
+    """Scores and reports; `held` keeps the report's folder locked until the end."""
     jobs: list[SequenceToScore] = []
     categories: dict[tuple[str, int], str] = {}
     seen: frozenset[str] = frozenset()
@@ -61,6 +63,7 @@ def _run(options: argparse.Namespace, group: Group) -> None:
             if options.seen_categories:
                 seen = frozenset(read_names(options.seen_categories, "--seen_categories", "category"))
                 categories = read_categories(options.ground_truth, truth, options.categories)
+            held.enter_context(folder_lock(options.output_dir))
     jobs = group.from_first(jobs)
     own = share([len(job.truth.frames) for job in jobs], group.count)[group.rank]
     results: dict[int, ScoredSequence] = {}
@@ -108,6 +111,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     if options.results is None:
         parser.error("the following arguments are required: RESULTS")
     options.results = Path(options.results)
+    if options.output_dir is None:
+        given = options.results.resolve()
+        options.output_dir = given.with_name(f"{given.stem if given.is_file() else given.name}_evaluation")
     return options
 
 
@@ -198,9 +204,7 @@ def _report(
             raise HodorError(f"sequence {scores.sequence!r}: object {scores.object_id} has no category; see --categories")
     summary = summarise(objects, categories, seen)
     _warn_of_gaps(summary, bool(seen))
-    given = options.results.resolve()
-    beside = given.with_name(f"{given.stem if given.is_file() else given.name}_evaluation")
-    folder = options.output_dir or beside
+    folder = options.output_dir
     subtitle = f"protocol {options.protocol}, ground truth {options.ground_truth}, {len(results)} sequences"
     try:
         write_report(folder, summary, results, f"Evaluation of {options.results}", subtitle)

@@ -19,7 +19,7 @@ from hodor.checkpoints.weights import DEFAULT, is_shipped, locate, names
 from hodor.devices import keep_freed_memory, own_device
 from hodor.distributed import Group, share
 from hodor.errors import HodorError
-from hodor.files import inside
+from hodor.files import folder_lock, inside
 from hodor.formats.inference_json import InferenceSequence, read_inference_json
 from hodor.inference.results import ResultsFolder, results_format
 from hodor.inference.segmenter import Segmenter, recommended_options
@@ -36,25 +36,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     keep_freed_memory()
     group = Group()
     try:
-        return _run(options, group)
+        with contextlib.ExitStack() as held:
+            return _run(options, group, held)
     finally:
         group.leave()
 
 
-def _run(options: argparse.Namespace, group: Group) -> int:
+def _run(options: argparse.Namespace, group: Group, held: contextlib.ExitStack) -> int:
+    """Segments what is left to do; `held` keeps the output folder locked until the end."""
     with group.agreed(), _heard_once(group):
         workspace = Workspace.from_environment()
         options.checkpoint = locate(options.checkpoint, workspace.checkpoints)
         inside(workspace.root, options.dataset, "--dataset")
         dataset = inference_dataset(options.dataset)
         annotations, images = workspace.annotations(dataset), workspace.images(dataset)
-        sequences = _select(read_inference_json(annotations), options.seqs, annotations)
+        everything = read_inference_json(annotations)
+        sequences = _select(everything, options.seqs, annotations)
         if not images.is_dir():
             raise HodorError(f"{images}: no such folder; put the frames there, or see hodor convert --help")
         folder = _output_folder(options, workspace)
         checkpoint = load(options.checkpoint)
         segmenter = _segmenter(checkpoint, options)
         results = ResultsFolder(folder, results_format(options.dataset), with_overlays=options.save_vis)
+        results.refuse_clashes(everything)
+        if group.is_first:
+            held.enter_context(folder_lock(folder))
     jobs: list[SegmentationJob] = []
     with group.agreed(), _naming(folder):
         if group.is_first:

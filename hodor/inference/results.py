@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from hodor.errors import HodorError
 from hodor.files import folder_written_aside, written_aside
 from hodor.formats.inference_json import InferenceSequence
 from hodor.formats.label_maps import davis_palette, write_label_map, youtube_vos_palette
@@ -94,6 +95,25 @@ class ResultsFolder:
         self.archive = folder / results_format.archive if results_format.archive else None
         self._palette = results_format.palette
         self._with_overlays = with_overlays
+
+    def refuse_clashes(self, sequences: Iterable[InferenceSequence]) -> None:
+        """Makes sure that no file of a sequence has the name of another's folder, as a video "a.mp4" and a sequence "a.mp4".
+
+        Raises:
+            HodorError: two sequences clash; the message names both.
+        """
+        ids = [PurePosixPath(sequence.id) for sequence in sequences]
+        outer = {parent: name for name in ids for parent in name.parents}  # folders that sequences lie in
+        with_videos = outer | {name: name for name in ids} if self._with_overlays else {}
+        for name in ids:
+            for other, way_out in (
+                (outer.get(PurePosixPath(f"{name}.json")), "rename one"),
+                (with_videos.get(PurePosixPath(f"{name}.mp4")), "rename one, or leave out --save_vis"),
+            ):
+                if other is not None:
+                    raise HodorError(
+                        f"a file of sequence {str(name)!r} would have the name of a folder of {str(other)!r}; {way_out}"
+                    )
 
     def is_finished(self, sequence: InferenceSequence, settings: Mapping[str, Any]) -> bool:
         """Whether the masks of a sequence are all there and were made with these settings."""

@@ -138,7 +138,8 @@ class Segmenter:
             Label map [H, W] uint8 on the segmenter's device: the id of the object that each pixel shows, 0 for none.
 
         Raises:
-            HodorError: sizes differ, a mask is empty or an id is out of range; the message names the object.
+            HodorError: sizes differ, the frame holds NaN or infinity, a mask is empty or an id is out of range; the message
+                names the object. Everything is then as if the frame hadn't been shown.
         """
         return self._step(frame, new_masks, None, last)
 
@@ -172,11 +173,23 @@ class Segmenter:
 
     def _step(self, frame: Mask, new_masks: Mapping[int, Mask] | Mask | None, seen: _Seen | None, last: bool) -> torch.Tensor:
         """See `step`; `seen` is what is known of the frame already."""
-        self._latest = None
-        image = self._checked(frame)
+        before = self.state_dict()
+        try:
+            return self._segment(self._checked(frame), new_masks, seen, last)
+        except BaseException:
+            self.load_state_dict(before)
+            raise
+
+    def _segment(
+        self, image: torch.Tensor, new_masks: Mapping[int, Mask] | Mask | None, seen: _Seen | None, last: bool
+    ) -> torch.Tensor:
+        """See `step`; `image` is [3, H, W]."""
+        if image.is_floating_point() and not image.float().isfinite().all():
+            raise HodorError("the frame holds NaN or infinity; its values must be 0..255")
         size = (image.shape[1], image.shape[2])
         masks = self._mask_tensors(new_masks, size)
         network = network_size(*size, *self._size_limits)
+        self._latest, self._video_size = None, size
         with self._computing():
             prepared, features = (self._prepare(image[None]), None) if seen is None else seen
             shown = {object_id: pad(_to_network(mask, network)) for object_id, mask in masks.items()}
@@ -221,7 +234,6 @@ class Segmenter:
         size = (tensor.shape[1], tensor.shape[2])
         if self._video_size not in (None, size):
             raise HodorError(f"the frame is {_text(size)}, but the video began with {_text(self._video_size)} (height x width)")
-        self._video_size = size
         return tensor
 
     def _mask_tensors(self, new_masks: Mapping[int, Mask] | Mask | None, size: tuple[int, int]) -> dict[int, torch.Tensor]:

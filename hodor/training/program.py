@@ -18,7 +18,7 @@ from hodor.data.training_data import build_training_data
 from hodor.devices import keep_freed_memory, own_device, usable_cores
 from hodor.distributed import Group
 from hodor.errors import HodorError
-from hodor.files import written_aside
+from hodor.files import folder_lock, written_aside
 from hodor.modelling.build import build_model
 from hodor.program import ArgumentParser, parse_with_overrides
 from hodor.training.recipe import build_plans, micro_batches
@@ -53,7 +53,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     device = own_device(options.device)
     group = Group(device, _TIMEOUT)
     try:
-        with _logged(folder, options.log_level, group):
+        with contextlib.ExitStack() as held:
+            with group.agreed():
+                if group.is_first:
+                    held.enter_context(folder_lock(folder))
+            held.enter_context(_logged(folder, options.log_level, group))
             _train(config, options, workspace, folder, group=group, device=device)
     finally:
         group.leave()

@@ -216,3 +216,37 @@ def test_sizes_come_from_the_checkpoint_unless_others_are_given(model, clip):
         segmenter = Segmenter.of(checkpoint, temporal_window=3, device="cpu", **options)
         assert (run(segmenter, clip, {0: {1: mask}})[1] == labels).all()
     assert not (expected == other).all()
+
+
+def test_a_refused_first_step_does_not_fix_the_size(model, clip):
+    segmenter = segmenter_of(model)
+    other = np.zeros((20, 30, 3), dtype=np.uint8)
+    for frame, masks in [(other, {1: np.zeros((20, 30), dtype=bool)}), (np.full((20, 30, 3), np.nan), None)]:
+        with pytest.raises(HodorError):
+            segmenter.step(frame, masks)
+        assert segmenter.state_dict() == segmenter_of(model).state_dict()
+    segmenter.step(clip[0][0], {1: box(5, 5, 25, 30)})
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e300])
+def test_a_frame_that_is_not_finite_is_refused_before_it_is_remembered(model, clip, value):
+    given = {0: {1: box(5, 5, 25, 30)}}
+    expected = run(segmenter_of(model), clip, given)
+    segmenter = segmenter_of(model)
+    for t, (image, _) in enumerate(clip):
+        broken = image.astype(np.float64)
+        broken[3, 4, 1] = value
+        with pytest.raises(HodorError, match="the frame holds NaN or infinity"):
+            segmenter.step(broken, {2: box(1, 40, 12, 69)})
+        assert (segmenter.step(image, given.get(t)).numpy() == expected[t]).all()
+
+
+def test_frames_seen_ahead_are_refused_when_their_turn_has_come(model, clip):
+    frames = [image.astype(np.float32) for image, _ in clip[:4]]
+    frames[2][0, 0, 0] = np.nan
+    following = segmenter_of(model, look_ahead=4).follow(
+        (f, {1: box(5, 5, 25, 30)} if not t else None) for t, f in enumerate(frames)
+    )
+    next(following), next(following)
+    with pytest.raises(HodorError, match="NaN"):
+        next(following)

@@ -138,3 +138,19 @@ def test_processes_of_torchrun_stop_together_and_say_so_when_one_is_lost(trainin
     lines = [line for line in stderr.splitlines() if line.startswith("error:")]
     assert process.returncode == 1 and len(lines) == 1 and "another process ended" in lines[0]
     assert "[rank0]" not in stderr and list(tmp_path.glob("*.pth")) == [stopped]
+
+
+def test_a_second_training_in_the_folder_is_refused_until_the_first_is_dead(training_data, tmp_path):
+    process = start(training_data, *command(tmp_path, TRAINING__TOTAL_ITERATIONS=1000))
+    await_line(process, "1/1000")
+    log = (tmp_path / "logs/out.log").read_text()
+    result = train(training_data, *command(tmp_path))
+    assert (result.returncode, result.stderr) == (
+        1,
+        f"error: {tmp_path}: another process is writing there; wait for it, or choose another folder\n",
+    )
+    assert (tmp_path / "logs/out.log").read_text().startswith(log) and "error" not in log
+    kill(process)
+    result = train(training_data, *command(tmp_path, TRAINING__TOTAL_ITERATIONS=1))
+    assert result.returncode == 0, result.stderr
+    assert not list(tmp_path.glob(".*"))
