@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from hodor.errors import HodorError
 from hodor.files import folder_written_aside
+from hodor.media.images import MAX_PIXELS
 from hodor.media.videos import read_video
 from hodor.program import ArgumentParser, complain, run
 
@@ -24,6 +25,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("video", type=Path, metavar="VIDEO", help="any file that FFmpeg reads")
     parser.add_argument("folder", type=Path, metavar="FRAMES_DIR", help="a folder that doesn't exist yet or is empty")
+    parser.add_argument(
+        "--max_pixels",
+        type=int,
+        default=MAX_PIXELS,
+        metavar="N",
+        help="how many a frame may have; more needs more memory (default: %(default)s)",
+    )
     options = parser.parse_args(arguments)
     folder: Path = options.folder.resolve()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -31,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     count, complaint = 0, None
     with folder_written_aside(folder) as aside:
         try:
-            for image in tqdm(read_video(options.video), desc="reading", unit="frame", disable=None):
+            for image in tqdm(read_video(options.video, options.max_pixels), desc="reading", unit="frame", disable=None):
                 Image.fromarray(image).save(aside / f"{count:05d}.jpg", quality=_QUALITY)
                 count += 1
         except HodorError as error:

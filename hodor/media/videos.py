@@ -13,6 +13,7 @@ from av.video.stream import VideoStream
 
 from hodor.errors import HodorError
 from hodor.files import written_aside
+from hodor.media.images import MAX_PIXELS, refuse_too_large
 
 _PACKET_SIZES = (188, 192, 204)  # bytes, of the three kinds of MPEG transport streams
 _TAG = re.compile(r"(\d+):(\d+):(\d+(?:\.\d+)?)$")
@@ -21,12 +22,16 @@ _ROUNDING = 0.002  # seconds; Matroska and FLV count in thousandths
 _QUALITY = {"crf": "20", "preset": "veryfast"}
 
 
-def read_video(path: Path) -> Iterator[np.ndarray]:
+def read_video(path: Path, max_pixels: int = MAX_PIXELS) -> Iterator[np.ndarray]:
     """The frames of a video file in the order of their display, [H, W, 3] uint8, R, G, B, one at a time.
 
+    Args:
+        path: the file.
+        max_pixels: how many a frame may have.
+
     Raises:
-        HodorError: the file is missing, broken, or holds no pictures; or, after the last frame that could be read, some are
-            damaged, or fewer came than the container promised, by more than two.
+        HodorError: the file is missing, broken, too large, or holds no pictures; or, after the last frame that could be
+            read, some are damaged, or fewer came than the container promised, by more than two.
     """
     if not path.is_file():
         raise HodorError(f"{path}: no such video")
@@ -36,9 +41,11 @@ def read_video(path: Path) -> Iterator[np.ndarray]:
             if not container.streams.video:
                 raise HodorError(f"{path}: holds no pictures, only other streams")
             stream = container.streams.video[0]
+            refuse_too_large(path, stream.width, stream.height, max_pixels)
             stream.thread_type = "AUTO"
             arrived = _Arrived(container, stream)
             for frame in container.decode(stream):
+                refuse_too_large(path, frame.width, frame.height, max_pixels)  # the size may change on the way
                 yield frame.to_ndarray(format="rgb24")
                 arrived.add(frame)
     except (av.FFmpegError, ValueError) as error:

@@ -88,3 +88,10 @@ def test_splitting_keeps_what_came_and_fails(tmp_path):
     count = len(list((tmp_path / "frames").iterdir()))
     assert result.returncode == 1 and FRAMES * 0.4 < count < FRAMES and f"wrote {count} frames" in result.stdout
     assert len(result.stderr.splitlines()) == 1 and f"{count} frames of about {FRAMES} promised" in result.stderr
+
+
+def test_frames_that_are_too_large_are_seen_in_the_header(tmp_path):
+    write(tmp_path / "clip.mkv")
+    with pytest.raises(HodorError, match=r"clip\.mkv: has 64x48 pixels, and 3071 are the most"):
+        next(read_video(tmp_path / "clip.mkv", max_pixels=64 * 48 - 1))
+    assert len(list(read_video(tmp_path / "clip.mkv", max_pixels=64 * 48))) == FRAMES
