@@ -24,6 +24,7 @@ from hodor.formats.inference_json import InferenceSequence, read_inference_json
 from hodor.inference.results import ResultsFolder, results_format
 from hodor.inference.segmenter import Segmenter, recommended_options
 from hodor.inference.sequences import SegmentationJob, SegmentationOutcome, Timing, segment_sequences
+from hodor.media.images import MAX_PIXELS
 from hodor.program import ArgumentParser, complain
 from hodor.workspace import INFERENCE_DATASETS, Workspace, inference_dataset
 
@@ -67,7 +68,7 @@ def _run(options: argparse.Namespace, group: Group, held: contextlib.ExitStack) 
             jobs = _unfinished(sequences, images, results, _run_settings(checkpoint, options))
     jobs = group.from_first(jobs)  # not before does anyone write, which could change what is unfinished
     with _naming(folder):
-        outcome = _segment_own(segmenter, jobs, images, results, group)
+        outcome = _segment_own(segmenter, jobs, images, results, group, max_pixels=options.max_pixels)
     outcomes = group.gather(outcome)
     failed = group.from_first(any(each.failures for each in outcomes))
     with group.agreed(), _naming(folder):
@@ -170,6 +171,13 @@ def _add_network_options(parser: ArgumentParser) -> None:
         metavar="N",
         help="extract the features of so many frames at once, which keeps a GPU busy (default: 1)",
     )
+    parser.add_argument(
+        "--max_pixels",
+        type=int,
+        default=MAX_PIXELS,
+        metavar="N",
+        help="how many a frame may have; more needs more memory (default: %(default)s)",
+    )
 
 
 def _select(sequences: list[InferenceSequence], wanted: list[str] | None, source: Path) -> list[InferenceSequence]:
@@ -257,7 +265,13 @@ def _unfinished(
 
 
 def _segment_own(
-    segmenter: Segmenter, jobs: Sequence[SegmentationJob], images: Path, results: ResultsFolder, group: Group
+    segmenter: Segmenter,
+    jobs: Sequence[SegmentationJob],
+    images: Path,
+    results: ResultsFolder,
+    group: Group,
+    *,
+    max_pixels: int,
 ) -> SegmentationOutcome:
     """Segments this process's share of all jobs; the first process shows how far its own is."""
     own = [jobs[index] for index in share([job.frames for job in jobs], group.count)[group.rank]]
@@ -270,7 +284,7 @@ def _segment_own(
         disable=not own or not group.is_first,
     )
     with bar as progress, logging_redirect_tqdm():
-        outcome = segment_sequences(segmenter, own, images, results, progress)
+        outcome = segment_sequences(segmenter, own, images, results, progress, max_pixels=max_pixels)
     if group.is_first and len(own) < len(jobs):
         _LOGGER.info("the first process is done with %d of %d sequences and waits for the others", len(own), len(jobs))
     return outcome

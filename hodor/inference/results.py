@@ -8,6 +8,7 @@
 
 import json
 import shutil
+import sys
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -137,7 +138,7 @@ class ResultsFolder:
             yield SequenceWriter(masks, vis, self._palette)
         if self._with_overlays:
             pictures = (self.folder / "vis" / sequence.id / overlay_name(path) for path in sequence.image_paths)
-            write_video(self.folder / "vis" / f"{sequence.id}.mp4", map(read_image, pictures))
+            write_video(self.folder / "vis" / f"{sequence.id}.mp4", (read_image(path, sys.maxsize) for path in pictures))
         with written_aside(self._marker(sequence)) as aside:
             aside.write_text(json.dumps(settings))
 

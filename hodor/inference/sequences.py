@@ -18,7 +18,7 @@ from hodor.errors import HodorError
 from hodor.formats.inference_json import InferenceSequence
 from hodor.inference.results import ResultsFolder, SequenceWriter
 from hodor.inference.segmenter import Segmenter
-from hodor.media.images import read_image
+from hodor.media.images import MAX_PIXELS, read_image
 from hodor.media.streams import WriteBehind, read_ahead
 from hodor.program import describe_os_error
 
@@ -75,7 +75,13 @@ class SegmentationOutcome:
 
 
 def segment_sequences(
-    segmenter: Segmenter, jobs: Sequence[SegmentationJob], images: Path, results: ResultsFolder, progress: "tqdm[Any]"
+    segmenter: Segmenter,
+    jobs: Sequence[SegmentationJob],
+    images: Path,
+    results: ResultsFolder,
+    progress: "tqdm[Any]",
+    *,
+    max_pixels: int = MAX_PIXELS,
 ) -> SegmentationOutcome:
     """Segments sequences one after the other; one that fails doesn't stop the others.
 
@@ -85,6 +91,7 @@ def segment_sequences(
         images: folder that their image paths are relative to.
         results: where the masks go.
         progress: counts frames.
+        max_pixels: how many a frame may have.
 
     Raises:
         OSError: the disk is full.
@@ -96,7 +103,9 @@ def segment_sequences(
         before = progress.n
         try:
             with results.writing(job.sequence, job.settings) as writer:
-                outcome.timing.add(segment_sequence(segmenter, job.sequence, images, writer, progress.update))
+                outcome.timing.add(
+                    segment_sequence(segmenter, job.sequence, images, writer, progress.update, max_pixels=max_pixels)
+                )
         except HodorError as error:
             outcome.failures[name] = str(error)
         except OSError as error:
@@ -119,6 +128,8 @@ def segment_sequence(
     images: Path,
     writer: SequenceWriter,
     on_frame: Callable[[], object],
+    *,
+    max_pixels: int = MAX_PIXELS,
 ) -> Timing:
     """Segments the frames of a sequence and writes their masks.
 
@@ -128,6 +139,7 @@ def segment_sequence(
         images: folder that the sequence's image paths are relative to.
         writer: where the masks go.
         on_frame: called after each frame.
+        max_pixels: how many a frame may have.
 
     Raises:
         HodorError: no mask is given, or a frame or mask is broken; the message names sequence and frame.
@@ -138,7 +150,7 @@ def segment_sequence(
     timing = Timing(frames=len(sequence.image_paths))
     start = time.perf_counter()
     waiting = 0.0
-    with WriteBehind() as behind, closing(read_ahead(_frames(sequence, images))) as frames:
+    with WriteBehind() as behind, closing(read_ahead(_frames(sequence, images, max_pixels))) as frames:
         reading = _Reading(frames)
         label_maps = segmenter.follow(reading)
         for image_path in sequence.image_paths:
@@ -187,10 +199,10 @@ class _Reading(Iterator[tuple[np.ndarray, dict[int, np.ndarray]]]):
         return image, masks
 
 
-def _frames(sequence: InferenceSequence, images: Path) -> Iterator[tuple[np.ndarray, dict[int, np.ndarray]]]:
+def _frames(sequence: InferenceSequence, images: Path, max_pixels: int) -> Iterator[tuple[np.ndarray, dict[int, np.ndarray]]]:
     """Each frame [H, W, 3] with the masks given in it."""
     for index, image_path in enumerate(sequence.image_paths):
-        image = read_image(images / image_path)
+        image = read_image(images / image_path, max_pixels)
         yield image, sequence.masks(index, image.shape[0], image.shape[1])
 
 

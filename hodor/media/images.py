@@ -71,6 +71,18 @@ def image_size(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
         return picture.height, picture.width
 
 
+def refuse_too_large(path: Path, width: int, height: int, max_pixels: int) -> None:
+    """Checks the size that a header gives, before there is memory for it.
+
+    Raises:
+        HodorError: an image or a frame has more than `max_pixels`.
+    """
+    if width * height > max_pixels:
+        raise HodorError(
+            f"{path}: has {width}x{height} pixels, and {max_pixels} are the most that can be read; make it smaller"
+        )
+
+
 def network_size(height: int, width: int, min_dim: int, max_dim: int) -> tuple[int, int]:
     """Size of a frame whose shorter side becomes `min_dim`, or whose longer side `max_dim` where it would exceed that.
 
@@ -117,9 +129,7 @@ def _opened(path: Path, max_pixels: int) -> Iterator[Image.Image]:
         if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe could wait forever
             raise HodorError(f"{path}: is a folder, a pipe or a device, not an image; replace it")
         with Image.open(path, formats=_FORMATS) as picture:
-            if picture.width * picture.height > max_pixels:
-                size = f"{picture.width}x{picture.height}"
-                raise HodorError(f"{path}: has {size} pixels, and {max_pixels} are the most that can be read; make it smaller")
+            refuse_too_large(path, picture.width, picture.height, max_pixels)
             if _bits_16(picture):
                 raise HodorError(f"{path}: 16 bits per channel are not supported; convert it to 8 bits")
             if picture.format == "TIFF" and _area_of_tiles(picture) < picture.width * picture.height:
