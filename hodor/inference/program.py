@@ -15,25 +15,25 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from hodor.checkpoints.checkpoint import Checkpoint, fingerprint, load
-from hodor.checkpoints.weights import DEFAULT, is_shipped, locate, names
+from hodor.checkpoints.weights import is_shipped, locate
 from hodor.devices import keep_freed_memory, own_device
 from hodor.distributed import Group, share
 from hodor.errors import HodorError
 from hodor.files import folder_lock, inside
 from hodor.formats.inference_json import InferenceSequence, read_inference_json
+from hodor.inference.options import memory_and_sizes, parser
 from hodor.inference.results import ResultsFolder, results_format
-from hodor.inference.segmenter import Segmenter, recommended_options
+from hodor.inference.segmenter import Segmenter
 from hodor.inference.sequences import SegmentationJob, SegmentationOutcome, Timing, segment_sequences
-from hodor.media.images import MAX_PIXELS
-from hodor.program import ArgumentParser, complain
-from hodor.workspace import INFERENCE_DATASETS, Workspace, inference_dataset
+from hodor.program import complain
+from hodor.workspace import Workspace, inference_dataset
 
 _LOGGER = logging.getLogger(__name__)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the program; see `--help`. Returns the exit code: 1 if a sequence failed."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     keep_freed_memory()
     group = Group()
     try:
@@ -100,86 +100,6 @@ def _naming(folder: Path) -> Iterator[None]:
         raise
 
 
-def _parser() -> ArgumentParser:
-    parser = ArgumentParser(
-        prog="python hodor/inference/main.py",
-        description="Segments every video of a data set, given the masks of its objects in the frames where they start. "
-        "Sequences that are finished are skipped when the same command is run again. "
-        "Started by torchrun, several processes, on machines that share the folders, share out the sequences.",
-    )
-    parser.add_argument(
-        "checkpoint",
-        nargs="?",
-        default=DEFAULT,
-        help="a .pth in the original's format beside its config.yaml, a .safetensors, or the name of weights "
-        f"that come with the package: {', '.join(names())}; also relative to $HODOR_WORKSPACE_DIR/checkpoints, or "
-        f"'latest' for the newest there (default: {DEFAULT})",
-    )
-    parser.add_argument(
-        "-d",
-        "--dataset",
-        required=True,
-        metavar="NAME",
-        help=f"{', '.join(INFERENCE_DATASETS)}, or the name of any data set that was converted into $HODOR_WORKSPACE_DIR",
-    )
-    parser.add_argument(
-        "-o",
-        "--output_dir",
-        type=Path,
-        help="where to write; relative to the checkpoint's folder, or with shipped weights to checkpoints/<name> "
-        "(default: <dataset>_inference)",
-    )
-    parser.add_argument("--seqs", nargs="+", metavar="ID", help="only these sequences")
-    parser.add_argument(
-        "--save_vis", action="store_true", help="also write the frames with coloured masks, and videos of them, to DIR/vis"
-    )
-    _add_network_options(parser)
-    return parser
-
-
-def _add_network_options(parser: ArgumentParser) -> None:
-    """How the network sees frames, what it remembers, and where it computes."""
-    parser.add_argument(
-        "-t",
-        "--temporal_window",
-        type=int,
-        metavar="N",
-        help="how many earlier frames are remembered (default: what the checkpoint is meant for; the paper's: 7)",
-    )
-    parser.add_argument(
-        "--min_image_dim",
-        type=int,
-        metavar="N",
-        help="shorter side of the frames as the network sees them; the longer side's limit is scaled likewise "
-        "(default: the configuration's; the paper's results on DAVIS: 512)",
-    )
-    parser.add_argument(
-        "--permanent_reference",
-        action=argparse.BooleanOptionalAction,
-        help="never forget what objects looked like where their masks were given (default: what the checkpoint is meant for; "
-        "the paper's: no)",
-    )
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda, with a GPU for each process (default: auto)")
-    parser.add_argument("--precision", choices=["float32", "bf16"], default="float32", help="(default: float32)")
-    parser.add_argument(
-        "--compile", action="store_true", help="compile the network: the first frames take minutes, the others less on a GPU"
-    )
-    parser.add_argument(
-        "--look_ahead",
-        type=int,
-        default=1,
-        metavar="N",
-        help="extract the features of so many frames at once, which keeps a GPU busy (default: 1)",
-    )
-    parser.add_argument(
-        "--max_pixels",
-        type=int,
-        default=MAX_PIXELS,
-        metavar="N",
-        help="how many a frame may have; more needs more memory (default: %(default)s)",
-    )
-
-
 def _select(sequences: list[InferenceSequence], wanted: list[str] | None, source: Path) -> list[InferenceSequence]:
     if wanted is None:
         return sequences
@@ -207,7 +127,7 @@ def _segmenter(checkpoint: Checkpoint, options: argparse.Namespace) -> Segmenter
         torch.backends.cudnn.allow_tf32 = False
     return Segmenter(
         checkpoint.model,
-        **_memory_and_sizes(checkpoint, options),
+        **memory_and_sizes(checkpoint, options),
         device=own_device(options.device),
         precision=options.precision,
         compiled=options.compile,
@@ -215,26 +135,12 @@ def _segmenter(checkpoint: Checkpoint, options: argparse.Namespace) -> Segmenter
     )
 
 
-def _memory_and_sizes(checkpoint: Checkpoint, options: argparse.Namespace) -> dict[str, Any]:
-    """What the checkpoint is meant to be used with, where the command line doesn't say otherwise."""
-    settings = recommended_options(checkpoint.config)
-    if options.min_image_dim is not None:
-        if options.min_image_dim < 1:
-            raise HodorError(f"--min_image_dim must be at least 1, not {options.min_image_dim}")
-        settings["max_dim"] = round(options.min_image_dim * settings["max_dim"] / settings["min_dim"])
-        settings["min_dim"] = options.min_image_dim
-    for name in ("temporal_window", "permanent_reference"):
-        if (given := getattr(options, name)) is not None:
-            settings[name] = given
-    return settings
-
-
 def _run_settings(checkpoint: Checkpoint, options: argparse.Namespace) -> dict[str, Any]:
     """What the masks of a run depend on, apart from the sequence."""
     return {
         "checkpoint": fingerprint(options.checkpoint),
         "config": repr((checkpoint.config.input, checkpoint.config.model)),
-        **_memory_and_sizes(checkpoint, options),
+        **memory_and_sizes(checkpoint, options),
         "precision": options.precision,
         "compiled": options.compile,
         "look_ahead": options.look_ahead,

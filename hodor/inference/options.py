@@ -1,0 +1,108 @@
+"""The command line of `hodor infer`, and the settings of a segmenter that follow from it and from the checkpoint."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from hodor.checkpoints.checkpoint import Checkpoint
+from hodor.checkpoints.weights import DEFAULT, names
+from hodor.errors import HodorError
+from hodor.inference.segmenter import recommended_options
+from hodor.media.images import MAX_PIXELS
+from hodor.program import ArgumentParser
+from hodor.workspace import INFERENCE_DATASETS
+
+
+def parser() -> ArgumentParser:
+    """The options of the program."""
+    options = ArgumentParser(
+        prog="python hodor/inference/main.py",
+        description="Segments every video of a data set, given the masks of its objects in the frames where they start. "
+        "Sequences that are finished are skipped when the same command is run again. "
+        "Started by torchrun, several processes, on machines that share the folders, share out the sequences.",
+    )
+    options.add_argument(
+        "checkpoint",
+        nargs="?",
+        default=DEFAULT,
+        help="a .pth in the original's format beside its config.yaml, a .safetensors, or the name of weights "
+        f"that come with the package: {', '.join(names())}; also relative to $HODOR_WORKSPACE_DIR/checkpoints, or "
+        f"'latest' for the newest there (default: {DEFAULT})",
+    )
+    options.add_argument(
+        "-d",
+        "--dataset",
+        required=True,
+        metavar="NAME",
+        help=f"{', '.join(INFERENCE_DATASETS)}, or the name of any data set that was converted into $HODOR_WORKSPACE_DIR",
+    )
+    options.add_argument(
+        "-o",
+        "--output_dir",
+        type=Path,
+        help="where to write; relative to the checkpoint's folder, or with shipped weights to checkpoints/<name> "
+        "(default: <dataset>_inference)",
+    )
+    options.add_argument("--seqs", nargs="+", metavar="ID", help="only these sequences")
+    options.add_argument(
+        "--save_vis", action="store_true", help="also write the frames with coloured masks, and videos of them, to DIR/vis"
+    )
+    _add_network_options(options)
+    return options
+
+
+def _add_network_options(options: ArgumentParser) -> None:
+    """How the network sees frames, what it remembers, and where it computes."""
+    options.add_argument(
+        "-t",
+        "--temporal_window",
+        type=int,
+        metavar="N",
+        help="how many earlier frames are remembered (default: what the checkpoint is meant for; the paper's: 7)",
+    )
+    options.add_argument(
+        "--min_image_dim",
+        type=int,
+        metavar="N",
+        help="shorter side of the frames as the network sees them; the longer side's limit is scaled likewise "
+        "(default: the configuration's; the paper's results on DAVIS: 512)",
+    )
+    options.add_argument(
+        "--permanent_reference",
+        action=argparse.BooleanOptionalAction,
+        help="never forget what objects looked like where their masks were given (default: what the checkpoint is meant for; "
+        "the paper's: no)",
+    )
+    options.add_argument("--device", default="auto", help="auto, cpu or cuda, with a GPU for each process (default: auto)")
+    options.add_argument("--precision", choices=["float32", "bf16"], default="float32", help="(default: float32)")
+    options.add_argument(
+        "--compile", action="store_true", help="compile the network: the first frames take minutes, the others less on a GPU"
+    )
+    options.add_argument(
+        "--look_ahead",
+        type=int,
+        default=1,
+        metavar="N",
+        help="extract the features of so many frames at once, which keeps a GPU busy (default: 1)",
+    )
+    options.add_argument(
+        "--max_pixels",
+        type=int,
+        default=MAX_PIXELS,
+        metavar="N",
+        help="how many a frame may have; more needs more memory (default: %(default)s)",
+    )
+
+
+def memory_and_sizes(checkpoint: Checkpoint, options: argparse.Namespace) -> dict[str, Any]:
+    """What the checkpoint is meant to be used with, where the command line doesn't say otherwise."""
+    settings = recommended_options(checkpoint.config)
+    if options.min_image_dim is not None:
+        if options.min_image_dim < 1:
+            raise HodorError(f"--min_image_dim must be at least 1, not {options.min_image_dim}")
+        settings["max_dim"] = round(options.min_image_dim * settings["max_dim"] / settings["min_dim"])
+        settings["min_dim"] = options.min_image_dim
+    for name in ("temporal_window", "permanent_reference"):
+        if (given := getattr(options, name)) is not None:
+            settings[name] = given
+    return settings
