@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import fcntl
 import glob
 import hashlib
 import os
@@ -15,6 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hodor.errors import HodorError
+
+try:
+    import fcntl
+except ImportError:  # where there are no such locks, as on Windows, nobody is kept out
+    fcntl = None  # type: ignore[assignment]
 
 _BEGINNING = 20
 """So many characters of a name are kept in the temporary one, for whoever looks into the folder."""
@@ -84,7 +88,8 @@ def _locked(path: Path, folder: Path) -> int | None:
     file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if fcntl is not None:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             if error.errno not in _WITHOUT_LOCKS:
                 raise
@@ -107,7 +112,8 @@ def _close_locks() -> None:
     _LOCKS.clear()
 
 
-os.register_at_fork(after_in_child=_close_locks)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_close_locks)
 
 
 def _aside(path: Path) -> Path:

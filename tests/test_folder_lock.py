@@ -138,3 +138,18 @@ def test_sequences_whose_files_would_clash_are_refused(tmp_path):
     ResultsFolder(tmp_path).refuse_clashes(sequences("a.mp4", "a", "a.json"))
     with pytest.raises(HodorError, match=r"'a' would have the name of a folder of 'a.json/b'; rename one$"):
         ResultsFolder(tmp_path).refuse_clashes(sequences("a", "a.json/b"))
+
+
+def test_where_the_system_has_no_such_locks_programs_run_without(tmp_path):
+    program = """
+import os, sys
+from pathlib import Path
+import tempfile
+sys.modules["fcntl"] = None
+del os.register_at_fork
+from hodor.files import folder_lock
+with folder_lock(Path(sys.argv[1]) / "out"):
+    (Path(sys.argv[1]) / "out/written").touch()
+"""
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["written"]

@@ -79,7 +79,8 @@ def refuse_too_large(path: Path, width: int, height: int, max_pixels: int) -> No
     """
     if width * height > max_pixels:
         raise HodorError(
-            f"{path}: has {width}x{height} pixels, and {max_pixels} are the most that can be read; make it smaller"
+            f"{path}: has {width}x{height} pixels, and {max_pixels} are the most that can be read; make it smaller, "
+            "or raise --max_pixels"
         )
 
 
