@@ -55,6 +55,16 @@ def folder_written_aside(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
+def errors_naming(path: Path) -> Iterator[None]:
+    """Adds a path to errors of libraries that write files, which don't say where the disk was full."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
+
+
+@contextmanager
 def folder_lock(folder: Path) -> Iterator[None]:
     """Keeps other processes out of an output folder, which is made if it isn't there, and removes what killed ones left in it.
 

@@ -44,6 +44,14 @@ class ArgumentParser(argparse.ArgumentParser):
         raise SystemExit(2)
 
 
+def at_least_1(text: str) -> int:
+    """The type of an option: a whole number from 1 on."""
+    number = int(text) if text.strip().isdecimal() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number, at least 1, not {text!r}")
+    return number
+
+
 def parse_with_overrides(
     parser: ArgumentParser, arguments: Sequence[str] | None
 ) -> tuple[argparse.Namespace, list[tuple[str, str]]]:

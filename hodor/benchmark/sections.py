@@ -16,7 +16,6 @@ from typing import Any
 from unittest import mock
 
 import torch
-from PIL import Image
 from torch.nn import functional as F
 
 from hodor.benchmark.bench import Bench, Times, Tracking, Video, ratios, resident_memory, seconds, times, wait
@@ -27,7 +26,7 @@ from hodor.inference import segmenter as segmenter_module
 from hodor.inference.results import ResultsFolder
 from hodor.inference.segmenter import Segmenter
 from hodor.inference.sequences import segment_sequence
-from hodor.media.images import network_size
+from hodor.media.images import network_size, write_image
 from hodor.synthetic.davis_folder import JPEG_QUALITY
 
 _CHUNKS = 60
@@ -252,7 +251,7 @@ def _with_files(bench: Bench) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for path, image in zip(paths, itertools.cycle(video.frames), strict=False):
-            Image.fromarray(image).save(folder / path, quality=JPEG_QUALITY)
+            write_image(folder / path, image, JPEG_QUALITY)
         with ResultsFolder(folder / "output").writing(sequence, {}) as writer:
             timing = segment_sequence(bench.segmenter(), sequence, folder, writer, lambda: None)
     return {"frames": count, "seconds": timing.total / count, "network_seconds": timing.network / count}

@@ -13,9 +13,8 @@ from hodor.config import load_config
 from hodor.data.samples import TrainingSample
 from hodor.data.training_data import build_training_data
 from hodor.errors import HodorError
-from hodor.files import written_aside
 from hodor.formats.label_maps import davis_palette
-from hodor.media.images import overlay
+from hodor.media.images import overlay, write_image
 from hodor.program import ArgumentParser, parse_with_overrides, run
 from hodor.workspace import Workspace
 
@@ -46,8 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         shown = [number for number in range(start, start + _ROWS) if number in numbers]
         sheet = contact_sheet([data.dataset[data.stream[number][0]] for number in shown])
         path = options.output / f"samples_{start:06d}.png"
-        with written_aside(path) as aside:
-            Image.fromarray(sheet).save(aside, format="PNG")
+        write_image(path, sheet)
         print(f"wrote {path}")
     return 0
 

@@ -24,13 +24,13 @@ from hodor.files import inside, natural_order
 from hodor.formats import run_length
 from hodor.formats.json_files import JsonValue, read_json
 from hodor.formats.label_maps import present_ids, read_label_map
+from hodor.media.images import MAX_PIXELS
 
 _WHITE = {"1": 1, "L": 255, "LA": 255, "P": 255, "RGB": 9, "RGBA": 9}  # what `read_label_map` makes of white, by image mode
 _SUFFIX = ".png"
 _NO_TEXT = re.compile("[\ud800-\udfff]")  # what Python makes of bytes in the name of a file that are no UTF-8
 _MAX_OBJECT_ID = 254  # 255 is void in label maps
 _MAX_DIGITS = 9
-_MAX_PIXELS = 2**30
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ def _run_length_masks(name: str, value: JsonValue, path: Path, labels: Mapping[s
     if not name.isprintable():
         raise HodorError(f"{where}, key 'id': {name!r} holds characters that can't be printed; rename it")
     height, width = (_whole_number(value, key) for key in ("height", "width"))
-    if height < 1 or width < 1 or height * width > _MAX_PIXELS:
+    if height < 1 or width < 1 or height * width > MAX_PIXELS:
         raise HodorError(f"{where}: key 'height' or 'width': {height} x {width} is no size of a frame")
     frames = tuple(PurePosixPath(image_path).stem for image_path in value.get("image_paths").texts())
     if not frames:

@@ -9,8 +9,7 @@ import numpy as np
 from PIL import Image
 
 from hodor.errors import HodorError
-from hodor.files import written_aside
-from hodor.media.images import open_picture
+from hodor.media.images import open_picture, write_image
 
 VOID = 255  # "unsure" in DAVIS' annotations
 _YOUTUBE_VOS_FIRST = (
@@ -60,8 +59,7 @@ def write_label_map(path: Path, labels: np.ndarray, palette: np.ndarray) -> None
     """Writes `labels` `[H, W]` uint8 as a palette PNG whose pixel values are the ids; complete or absent."""
     picture = Image.fromarray(labels).convert("P")
     picture.putpalette(palette.tobytes())
-    with written_aside(path) as aside:
-        picture.save(aside, format="PNG")
+    write_image(path, picture)
 
 
 def present_ids(labels: np.ndarray) -> list[int]:

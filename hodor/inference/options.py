@@ -9,7 +9,7 @@ from hodor.checkpoints.weights import DEFAULT, names
 from hodor.errors import HodorError
 from hodor.inference.segmenter import recommended_options
 from hodor.media.images import MAX_PIXELS
-from hodor.program import ArgumentParser
+from hodor.program import ArgumentParser, at_least_1
 from hodor.workspace import INFERENCE_DATASETS
 
 
@@ -87,7 +87,7 @@ def _add_network_options(options: ArgumentParser) -> None:
     )
     options.add_argument(
         "--max_pixels",
-        type=int,
+        type=at_least_1,
         default=MAX_PIXELS,
         metavar="N",
         help="how many a frame may have; more needs more memory (default: %(default)s)",

@@ -19,7 +19,7 @@ from hodor.checkpoints.weights import is_shipped, locate
 from hodor.devices import keep_freed_memory, own_device
 from hodor.distributed import Group, share
 from hodor.errors import HodorError
-from hodor.files import folder_lock, inside
+from hodor.files import errors_naming, folder_lock, inside
 from hodor.formats.inference_json import InferenceSequence, read_inference_json
 from hodor.inference.options import memory_and_sizes, parser
 from hodor.inference.results import ResultsFolder, results_format
@@ -63,15 +63,15 @@ def _run(options: argparse.Namespace, group: Group, held: contextlib.ExitStack) 
         if group.is_first:
             held.enter_context(folder_lock(folder))
     jobs: list[SegmentationJob] = []
-    with group.agreed(), _naming(folder):
+    with group.agreed(), errors_naming(folder):
         if group.is_first:
             jobs = _unfinished(sequences, images, results, _run_settings(checkpoint, options))
     jobs = group.from_first(jobs)  # not before does anyone write, which could change what is unfinished
-    with _naming(folder):
+    with errors_naming(folder):
         outcome = _segment_own(segmenter, jobs, images, results, group, max_pixels=options.max_pixels)
     outcomes = group.gather(outcome)
     failed = group.from_first(any(each.failures for each in outcomes))
-    with group.agreed(), _naming(folder):
+    with group.agreed(), errors_naming(folder):
         if group.is_first:
             _finish(sequences, results, outcomes, segmenter.device.type)
     return 1 if failed else 0
@@ -88,16 +88,6 @@ def _heard_once(group: Group) -> Iterator[None]:
         yield
     finally:
         logging.disable(logging.NOTSET)
-
-
-@contextlib.contextmanager
-def _naming(folder: Path) -> Iterator[None]:
-    """Adds the folder to errors of libraries that write images, which don't say where the disk was full."""
-    try:
-        yield
-    except OSError as error:
-        error.filename = error.filename or str(folder)
-        raise
 
 
 def _select(sequences: list[InferenceSequence], wanted: list[str] | None, source: Path) -> list[InferenceSequence]:

@@ -5,6 +5,7 @@ a size that can't be a frame's is seen in the header, before there is memory for
 """
 
 import importlib.util
+import io
 import stat
 import warnings
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from hodor.errors import HodorError
+from hodor.files import written_aside
 
 MAX_PIXELS = 2**26
 """What an image may have, 67 million: more than a frame of 8K."""
@@ -69,6 +71,21 @@ def image_size(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
         if picture.format not in {"PNG", "TIFF"} or "exif" in picture.info:
             _refuse_rotation(picture, path)
         return picture.height, picture.width
+
+
+def write_image(path: Path, picture: np.ndarray | Image.Image, quality: int = 95) -> None:
+    """Writes an image in the format that the name's ending says; complete or absent, and an error where a disk is full.
+
+    Args:
+        path: ends in .png, .jpg, ...; its folder is made.
+        picture: [H, W, 3] uint8 (R, G, B), or any that Pillow has.
+        quality: of a JPEG.
+    """
+    encoded = io.BytesIO()  # given a file of the system, Pillow takes no notice of a write that was cut short
+    image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
+    image.save(encoded, format=Image.registered_extensions()[path.suffix], quality=quality)
+    with written_aside(path) as aside:
+        aside.write_bytes(encoded.getbuffer())
 
 
 def refuse_too_large(path: Path, width: int, height: int, max_pixels: int) -> None:

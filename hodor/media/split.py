@@ -3,16 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from PIL import Image
 from tqdm import tqdm
 
 from hodor.errors import HodorError
-from hodor.files import folder_written_aside
-from hodor.media.images import MAX_PIXELS
+from hodor.files import errors_naming, folder_written_aside
+from hodor.media.images import MAX_PIXELS, write_image
 from hodor.media.videos import read_video
-from hodor.program import ArgumentParser, complain, run
-
-_QUALITY = 95
+from hodor.program import ArgumentParser, at_least_1, complain, run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, metavar="FRAMES_DIR", help="a folder that doesn't exist yet or is empty")
     parser.add_argument(
         "--max_pixels",
-        type=int,
+        type=at_least_1,
         default=MAX_PIXELS,
         metavar="N",
         help="how many a frame may have; more needs more memory (default: %(default)s)",
@@ -37,10 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise HodorError(f"{folder}: exists and is not empty; name a new folder")
     count, complaint = 0, None
-    with folder_written_aside(folder) as aside:
+    with errors_naming(folder), folder_written_aside(folder) as aside:
         try:
             for image in tqdm(read_video(options.video, options.max_pixels), desc="reading", unit="frame", disable=None):
-                Image.fromarray(image).save(aside / f"{count:05d}.jpg", quality=_QUALITY)
+                write_image(aside / f"{count:05d}.jpg", image)
                 count += 1
         except HodorError as error:
             if not count:

@@ -8,6 +8,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from hodor.errors import HodorError
+from hodor.files import errors_naming
 from hodor.program import ArgumentParser, run
 from hodor.synthetic.clip import SyntheticClip
 from hodor.synthetic.davis_folder import write_davis_folder
@@ -48,7 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         clips = _photographs(given) if options.photographs else _toys(given)
     except ValueError as error:
         raise HodorError(str(error)) from None
-    write_davis_folder(options.folder, tqdm(clips, desc="drawing", unit="clip", disable=None))
+    with errors_naming(options.folder):
+        write_davis_folder(options.folder, tqdm(clips, desc="drawing", unit="clip", disable=None))
     _, first = clips[0]
     _log.info("%s: %d clips of %d frames, %dx%d", options.folder, len(clips), first.frames, first.width, first.height)
     _log.info("next: hodor convert davis %s --name NAME", options.folder)

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from hodor.errors import HodorError
 from hodor.files import folder_written_aside
 from hodor.formats.label_maps import davis_palette, write_label_map
+from hodor.media.images import write_image
 
 JPEG_QUALITY = 92
 Frames = Iterable[tuple[np.ndarray, np.ndarray]]
@@ -36,7 +36,7 @@ def write_davis_folder(folder: Path, clips: Iterable[tuple[str, Frames]]) -> Non
             images, masks = aside / "JPEGImages" / "480p" / name, aside / "Annotations" / "480p" / name
             images.mkdir(parents=True)
             for index, (image, labels) in enumerate(frames):
-                Image.fromarray(image).save(images / f"{index:05d}.jpg", quality=JPEG_QUALITY)
+                write_image(images / f"{index:05d}.jpg", image, JPEG_QUALITY)
                 write_label_map(masks / f"{index:05d}.png", labels, palette)
         listing = aside / "ImageSets" / "2017" / "val.txt"
         listing.parent.mkdir(parents=True)
