@@ -85,3 +85,9 @@ class Workspace:
     @property
     def checkpoints(self) -> Path:
         return self.root / "checkpoints"
+
+
+def checkpoints_folder() -> Path | None:
+    """The folder of checkpoints where there is a workspace; for programs that need none."""
+    folder = os.environ.get(VARIABLE)
+    return Workspace(Path(folder).expanduser()).checkpoints if folder else None

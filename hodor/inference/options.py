@@ -1,13 +1,9 @@
-"""The command line of `hodor infer`, and the settings of a segmenter that follow from it and from the checkpoint."""
+"""The command line of `hodor infer`. Nothing here needs the network, so that a wrong argument is answered at once."""
 
 import argparse
 from pathlib import Path
-from typing import Any
 
-from hodor.checkpoints.checkpoint import Checkpoint
 from hodor.checkpoints.weights import DEFAULT, names
-from hodor.errors import HodorError
-from hodor.inference.segmenter import recommended_options
 from hodor.media.images import MAX_PIXELS
 from hodor.program import ArgumentParser, at_least_1
 from hodor.workspace import INFERENCE_DATASETS
@@ -47,12 +43,12 @@ def parser() -> ArgumentParser:
     options.add_argument(
         "--save_vis", action="store_true", help="also write the frames with coloured masks, and videos of them, to DIR/vis"
     )
-    _add_network_options(options)
+    add_network_options(options)
     return options
 
 
-def _add_network_options(options: ArgumentParser) -> None:
-    """How the network sees frames, what it remembers, and where it computes."""
+def add_network_options(options: "argparse._ActionsContainer") -> None:
+    """Adds how the network sees frames, what it remembers, and where it computes, to a parser or a group of one."""
     options.add_argument(
         "-t",
         "--temporal_window",
@@ -92,17 +88,3 @@ def _add_network_options(options: ArgumentParser) -> None:
         metavar="N",
         help="how many a frame may have; more needs more memory (default: %(default)s)",
     )
-
-
-def memory_and_sizes(checkpoint: Checkpoint, options: argparse.Namespace) -> dict[str, Any]:
-    """What the checkpoint is meant to be used with, where the command line doesn't say otherwise."""
-    settings = recommended_options(checkpoint.config)
-    if options.min_image_dim is not None:
-        if options.min_image_dim < 1:
-            raise HodorError(f"--min_image_dim must be at least 1, not {options.min_image_dim}")
-        settings["max_dim"] = round(options.min_image_dim * settings["max_dim"] / settings["min_dim"])
-        settings["min_dim"] = options.min_image_dim
-    for name in ("temporal_window", "permanent_reference"):
-        if (given := getattr(options, name)) is not None:
-            settings[name] = given
-    return settings

@@ -10,18 +10,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from hodor.checkpoints.checkpoint import Checkpoint, fingerprint, load
 from hodor.checkpoints.weights import is_shipped, locate
-from hodor.devices import keep_freed_memory, own_device
+from hodor.devices import keep_freed_memory
 from hodor.distributed import Group, share
 from hodor.errors import HodorError
 from hodor.files import errors_naming, folder_lock, inside
 from hodor.formats.inference_json import InferenceSequence, read_inference_json
-from hodor.inference.options import memory_and_sizes, parser
+from hodor.inference.from_options import memory_and_sizes, segmenter_from_options
+from hodor.inference.options import parser
 from hodor.inference.results import ResultsFolder, results_format
 from hodor.inference.segmenter import Segmenter
 from hodor.inference.sequences import SegmentationJob, SegmentationOutcome, Timing, segment_sequences
@@ -57,7 +57,7 @@ def _run(options: argparse.Namespace, group: Group, held: contextlib.ExitStack) 
             raise HodorError(f"{images}: no such folder; put the frames there, or see hodor convert --help")
         folder = _output_folder(options, workspace)
         checkpoint = load(options.checkpoint)
-        segmenter = _segmenter(checkpoint, options)
+        segmenter = segmenter_from_options(checkpoint, options)
         results = ResultsFolder(folder, results_format(options.dataset), with_overlays=options.save_vis)
         results.refuse_clashes(everything)
         if group.is_first:
@@ -110,19 +110,6 @@ def _output_folder(options: argparse.Namespace, workspace: Workspace) -> Path:
     if existing.is_file():
         raise HodorError(f"{folder}: {existing} is a file, so no folder can be made there; choose another --output_dir")
     return folder
-
-
-def _segmenter(checkpoint: Checkpoint, options: argparse.Namespace) -> Segmenter:
-    if options.precision == "float32":
-        torch.backends.cudnn.allow_tf32 = False
-    return Segmenter(
-        checkpoint.model,
-        **memory_and_sizes(checkpoint, options),
-        device=own_device(options.device),
-        precision=options.precision,
-        compiled=options.compile,
-        look_ahead=options.look_ahead,
-    )
 
 
 def _run_settings(checkpoint: Checkpoint, options: argparse.Namespace) -> dict[str, Any]:

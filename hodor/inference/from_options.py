@@ -1,0 +1,43 @@
+"""The segmenter that a command line asks for: what the checkpoint is meant to be used with, unless told otherwise."""
+
+import argparse
+from typing import Any
+
+import torch
+
+from hodor.checkpoints.checkpoint import Checkpoint
+from hodor.devices import own_device
+from hodor.errors import HodorError
+from hodor.inference.segmenter import Segmenter, recommended_options
+
+
+def memory_and_sizes(checkpoint: Checkpoint, options: argparse.Namespace) -> dict[str, Any]:
+    """What the checkpoint is meant to be used with, where the command line doesn't say otherwise."""
+    settings = recommended_options(checkpoint.config)
+    if options.min_image_dim is not None:
+        if options.min_image_dim < 1:
+            raise HodorError(f"--min_image_dim must be at least 1, not {options.min_image_dim}")
+        settings["max_dim"] = round(options.min_image_dim * settings["max_dim"] / settings["min_dim"])
+        settings["min_dim"] = options.min_image_dim
+    for name in ("temporal_window", "permanent_reference"):
+        if (given := getattr(options, name)) is not None:
+            settings[name] = given
+    return settings
+
+
+def segmenter_from_options(checkpoint: Checkpoint, options: argparse.Namespace) -> Segmenter:
+    """The segmenter for the options that `add_network_options` adds.
+
+    Raises:
+        HodorError: the device isn't there, or a number is out of range.
+    """
+    if options.precision == "float32":
+        torch.backends.cudnn.allow_tf32 = False
+    return Segmenter(
+        checkpoint.model,
+        **memory_and_sizes(checkpoint, options),
+        device=own_device(options.device),
+        precision=options.precision,
+        compiled=options.compile,
+        look_ahead=options.look_ahead,
+    )

@@ -1,0 +1,166 @@
+"""The way through the frames of a video: forwards from the first mask, and backwards to what lies before."""
+
+import functools
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import closing
+
+import numpy as np
+
+from hodor.errors import HodorError
+from hodor.inference.segmenter import Segmenter
+from hodor.media.sources import FrameSource, SourceFrame
+from hodor.media.streams import WriteBehind, read_ahead
+from hodor.tracking.confidences import Row, Watch
+from hodor.tracking.folder import StoredPass, TrackingFolder
+
+SAVE_INTERVAL = 25
+"""Frames between two states that are kept. A state takes about 1 KB per object and remembered frame."""
+_LOGGER = logging.getLogger(__name__)
+
+
+class Follower:
+    """Follows the objects of one video, and keeps what it finds as it goes."""
+
+    def __init__(
+        self,
+        segmenter: Segmenter,
+        source: FrameSource,
+        folder: TrackingFolder,
+        watch: Watch,
+    ) -> None:
+        """Puts together what a run needs.
+
+        Args:
+            segmenter: used afresh.
+            source: the frames.
+            folder: has the given masks, and takes what is found.
+            watch: says where objects are lost.
+        """
+        self._segmenter = segmenter
+        self._source = source
+        self._folder = folder
+        self._watch = watch
+
+    def forwards(self, on_frame: Callable[[SourceFrame], object]) -> HodorError | None:
+        """Follows from the first frame to the last; fills in what `backwards` found before objects were given.
+
+        Args:
+            on_frame: called after each frame.
+
+        Returns:
+            What made the source end before its time; None if nothing did.
+        """
+        return self._follow(self._folder.forwards, self._source.frames, 0, self._folder.given, on_frame)
+
+    def backwards(self, on_frame: Callable[[SourceFrame], object]) -> None:
+        """Follows from the last frame in which an object is given for the first time back to the first frame.
+
+        Raises:
+            HodorError: the source breaks off.
+        """
+        starts = self._starts()
+        begin = max(starts.values())
+
+        def given(index: int) -> np.ndarray | None:
+            labels = self._folder.given(index)
+            if labels is None:
+                return None
+            return np.where(np.isin(labels, [each for each, start in starts.items() if start == index]), labels, 0)
+
+        if (broken := self._follow(self._folder.backwards, self._source.backwards, begin, given, on_frame)) is not None:
+            raise broken
+
+    def _starts(self) -> dict[int, int]:
+        """{object id: the first frame in which it is given}."""
+        starts: dict[int, int] = {}
+        for index in self._folder.given_frames():
+            labels = self._folder.given(index)
+            for object_id in np.unique(labels[labels > 0]).tolist() if labels is not None else []:
+                starts.setdefault(object_id, index)
+        return starts
+
+    def _follow(
+        self,
+        stored: StoredPass,
+        frames: Callable[[int], Iterator[SourceFrame]],
+        first: int,
+        given: Callable[[int], np.ndarray | None],
+        on_frame: Callable[[SourceFrame], object],
+    ) -> HodorError | None:
+        """One pass over the frames, from where an earlier run has stopped. Whatever stops it, what was found is kept."""
+        following, state, rows = stored.latest(first)
+        self._segmenter.reset(self._source.name)
+        if state is not None:
+            self._segmenter.load_state_dict(state)
+        done = following, self._segmenter.state_dict(), list(rows)  # replaced as a whole, so that it always fits together
+        stopped: BaseException | None = None
+        with closing(read_ahead(frames(following))) as ahead:
+            reading = _Reading(ahead, given)
+            with WriteBehind(workers=1) as behind:  # one worker keeps the order: a state comes after the masks before it
+                try:
+                    for count, labels in enumerate(self._segmenter.follow(reading), 1):
+                        frame = reading.shown.popleft()
+                        found, of_frame = self._found(stored, frame, labels.cpu().numpy())
+                        behind.submit(stored.write, self._source.name_of(frame.index), found)
+                        rows = [*rows, *of_frame]
+                        done = frame.index + stored.step, self._segmenter.state_dict(), rows
+                        if count % SAVE_INTERVAL == 0:
+                            behind.submit(stored.save, *done)
+                        for message in self._watch.lost(of_frame):
+                            _LOGGER.warning("%s", message)
+                        on_frame(frame)
+                except BaseException as error:  # of any kind: what was found is kept first
+                    stopped = error
+            stored.save(*done)
+        if stopped is not None:
+            raise stopped
+        if reading.broken is None:
+            stored.finish()
+        return reading.broken
+
+    def _found(self, stored: StoredPass, frame: SourceFrame, labels: np.ndarray) -> tuple[np.ndarray, list[Row]]:
+        """What was found in a frame; forwards with what the pass backwards found of objects that are given only later."""
+        name = self._source.name_of(frame.index)
+        sure = dict(self._segmenter.confidences)
+        if stored is self._folder.forwards and (before := self._folder.backwards.mask(name)) is not None:
+            earlier = {row.object_id: row.confidence for row in self._earlier.get(frame.index, []) if row.object_id not in sure}
+            labels = np.where((labels == 0) & np.isin(before, list(earlier)), before, labels)
+            sure |= earlier
+        areas = np.bincount(labels.ravel(), minlength=256).tolist()
+        rows = [Row(frame.index, name, frame.time, each, confidence, areas[each]) for each, confidence in sorted(sure.items())]
+        return labels, rows
+
+    @functools.cached_property
+    def _earlier(self) -> dict[int, list[Row]]:
+        """By frame, what the pass backwards found, which is over."""
+        frames: dict[int, list[Row]] = {}
+        for row in self._folder.backwards.rows():
+            frames.setdefault(row.frame, []).append(row)
+        return frames
+
+
+class _Reading(Iterator[tuple[np.ndarray, np.ndarray | None]]):
+    """Frames with the masks given in them, as a segmenter takes them; a source that breaks off ends.
+
+    Attributes:
+        shown: frames that were handed out; who has used one takes it away.
+        broken: what made the source break off.
+    """
+
+    def __init__(self, frames: Iterator[SourceFrame], given: Callable[[int], np.ndarray | None]) -> None:
+        self._frames = frames
+        self._given = given
+        self.shown: deque[SourceFrame] = deque()
+        self.broken: HodorError | None = None
+
+    def __next__(self) -> tuple[np.ndarray, np.ndarray | None]:
+        try:
+            frame = next(self._frames)
+        except HodorError as error:
+            self.broken = error
+            raise StopIteration from None
+        self.shown.append(frame)
+        return frame.image, self._given(frame.index)
+

@@ -1,0 +1,141 @@
+"""What a command line says of the objects, as label maps: drawn masks, boxes and clicks, each in some frame."""
+
+import logging
+from argparse import Namespace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from hodor.errors import HodorError
+from hodor.formats.drawn_masks import ColourIds, read_drawn_mask
+from hodor.formats.label_maps import write_label_map
+from hodor.formats.prompts import Prompt, parse_box, parse_click
+from hodor.media.cutting import mask_of_box, mask_of_click
+from hodor.media.drawing import object_palette
+from hodor.media.sources import FrameSource, SourceFrame
+
+_LOGGER = logging.getLogger(__name__)
+_MAX_ID = 254
+
+
+@dataclass
+class Given:
+    """What is given in one frame.
+
+    Attributes:
+        masks: files of drawn masks.
+        prompts: boxes and clicks.
+    """
+
+    masks: list[Path]
+    prompts: list[Prompt]
+
+
+def take_given(options: Namespace, source: FrameSource, folder: Path) -> None:
+    """Writes the label map of every frame in which something is given as <index>.png.
+
+    Args:
+        options: masks, box, click, colours and threshold of `hodor track`.
+        source: has the frames.
+        folder: empty.
+
+    Raises:
+        HodorError: nothing is given; a frame doesn't exist; a mask or box doesn't fit its frame. The message names it.
+    """
+    by_frame = _by_frame(options, source)
+    if not by_frame:
+        raise HodorError("nothing says what to follow; add --masks, --box or --click")
+    colours = ColourIds.parse(options.colours)
+    taken: set[int] = set()
+    labels = {}
+    for index, given in sorted(by_frame.items()):
+        frame = _frame(source, index)
+        for path in given.masks:
+            drawn = read_drawn_mask(path, colours=colours, threshold=options.threshold, size=frame.full_size)
+            _LOGGER.info("%s: %s", path, drawn.found)
+            labels[index] = _overlaid(labels.get(index), _at_size(drawn.labels, frame))
+            taken.update(np.unique(drawn.labels[drawn.labels > 0]).tolist())
+    for index, given in sorted(by_frame.items()):
+        for object_id, mask in _cut(given.prompts, _frame(source, index), taken) if given.prompts else ():
+            labels[index] = _overlaid(labels.get(index), np.where(mask, np.uint8(object_id), np.uint8(0)))
+    for index, each in labels.items():
+        if not each.any():
+            raise HodorError(f"frame {source.name_of(index)}: the masks given there are empty at this size")
+        write_label_map(folder / f"{index}.png", each, object_palette())
+
+
+def _by_frame(options: Namespace, source: FrameSource) -> dict[int, Given]:
+    frames: dict[int, Given] = {}
+
+    def at(index: int, what: str) -> Given:
+        if not source.selection.holds(index):
+            raise HodorError(f"{what}: frame {index} is not among the frames that --start, --end and --stride select")
+        return frames.setdefault(index, Given([], []))
+
+    for index, path in _masks(options.masks, source):
+        at(index, str(path)).masks.append(path)
+    for kind, texts, parse in (("--box", options.box, parse_box), ("--click", options.click, parse_click)):
+        for text in texts:
+            prompt = parse(text)
+            at(source.selection.start if prompt.frame is None else prompt.frame, f"{kind} {text}").prompts.append(prompt)
+    return frames
+
+
+def _masks(texts: Iterable[str], source: FrameSource) -> Iterator[tuple[int, Path]]:
+    """(index of a frame, file) of every mask: FILE, FRAME=FILE, or a folder of files called like frames."""
+    for text in texts:
+        frame, sign, file = text.partition("=")
+        if sign and not Path(text).exists():
+            yield _index(frame, source, f"--masks {text}"), Path(file)
+        elif Path(text).is_dir():
+            files = sorted(path for path in Path(text).iterdir() if path.is_file() and not path.name.startswith("."))
+            if not files:
+                raise HodorError(f"--masks: {text}: the folder is empty")
+            for path in files:
+                yield _index(path.stem, source, str(path)), path
+        else:
+            yield source.selection.start, Path(text)
+
+
+def _index(name: str, source: FrameSource, what: str) -> int:
+    index = source.index_of(name)
+    if index is None:
+        raise HodorError(f"{what}: {source.name} has no frame {name!r}")
+    return index
+
+
+def _frame(source: FrameSource, index: int) -> SourceFrame:
+    return source.frame(index)
+
+
+def _cut(prompts: list[Prompt], frame: SourceFrame, taken: set[int]) -> Iterator[tuple[int, np.ndarray]]:
+    """(object id, mask [H, W] bool) of every box and of the clicks on one object in a frame."""
+    height, width = frame.image.shape[:2]
+    scale = width / frame.full_size[1], height / frame.full_size[0]
+    clicks: dict[int, list[tuple[float, float]]] = {}
+    for prompt in prompts:
+        object_id = prompt.object_id or next(each for each in range(1, _MAX_ID + 2) if each not in taken)
+        if object_id > _MAX_ID:
+            raise HodorError(f"{prompt.text}: there are more than {_MAX_ID} objects")
+        taken.add(object_id)
+        numbers = [value * scale[index % 2] for index, value in enumerate(prompt.numbers)]
+        if prompt.kind == "box":
+            yield object_id, mask_of_box(frame.image, (numbers[0], numbers[1], numbers[2], numbers[3]))
+        else:
+            clicks.setdefault(object_id, []).append((numbers[0], numbers[1]))
+    for object_id, points in clicks.items():
+        yield object_id, mask_of_click(frame.image, points)
+
+
+def _at_size(labels: np.ndarray, frame: SourceFrame) -> np.ndarray:
+    height, width = frame.image.shape[:2]
+    if labels.shape == (height, width):
+        return labels
+    return cv2.resize(labels, (width, height), interpolation=cv2.INTER_NEAREST)
+
+
+def _overlaid(below: np.ndarray | None, above: np.ndarray) -> np.ndarray:
+    return above if below is None else np.where(above > 0, above, below)

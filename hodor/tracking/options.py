@@ -1,0 +1,106 @@
+"""The command line of `hodor track`. Nothing here needs the network, so that a wrong argument is answered at once."""
+
+import argparse
+from pathlib import Path
+
+from hodor.errors import HodorError
+from hodor.inference.options import add_network_options
+from hodor.program import ArgumentParser, at_least_1
+from hodor.tracking.products import FORMATS
+
+_EXAMPLES = """\
+examples:
+  hodor track holiday.mp4 --masks first.png
+  hodor track holiday.mp4 --box 120,80,300,260 --names 1=dog
+  hodor track holiday.mp4 --masks 0=dog.png 40=dog_and_cat.png --format video cutout --backwards
+  hodor track frames/ --masks masks/ --out result
+  hodor track camera:0 --click 320,240 --end 300
+
+Frames count from 0. Coordinates are pixels of the source, from its upper left corner. The same command again goes on where it
+was stopped; with other masks it goes on from the first frame in which they differ."""
+
+
+def parser() -> ArgumentParser:
+    """The options of the program."""
+    options = ArgumentParser(
+        prog="hodor track",
+        description="Follows objects through a video, a folder of frames or a camera's picture.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = options.add_argument
+    add("source", metavar="VIDEO|FOLDER|camera:N", help="any file that FFmpeg reads, a folder of images, or a camera")
+    given = options.add_argument_group("what to follow (object ids are 1..254)")
+    add = given.add_argument
+    add(
+        "--masks",
+        nargs="+",
+        default=[],
+        metavar="[FRAME=]FILE|FOLDER",
+        help="drawn masks, of the first frame where none is named, or a folder of masks that are called like their frames; "
+        "palette, grey, black and white, or one colour per object",
+    )
+    add("--box", nargs="+", default=[], metavar="[ID=]X0,Y0,X1,Y1[@FRAME]", help="cut an object out of a box around it")
+    add("--click", nargs="+", default=[], metavar="[ID=]X,Y[@FRAME]", help="cut out what is under a point; several for one ID")
+    add("--colours", nargs="+", default=[], metavar="COLOUR=ID", help="which object a colour of the masks means: red=1 #00ff00=2")
+    add("--threshold", type=int, metavar="N", help="masks have soft edges: what is at least N (1..255) is the object")
+    add("--names", nargs="+", default=[], metavar="ID=NAME", help="names of objects, for legends and tables")
+    add("--backwards", action="store_true", help="also follow objects from where they are given back to the first frame")
+    _add_frames_and_output(options)
+    network = options.add_argument_group("network")
+    network.add_argument("--checkpoint", metavar="CKPT", help="weights: a file, or the name of weights that come with the package")
+    add_network_options(network)
+    return options
+
+
+def _add_frames_and_output(options: ArgumentParser) -> None:
+    frames = options.add_argument_group("which frames")
+    add = frames.add_argument
+    add("--start", type=int, default=0, metavar="N", help="the first frame (default: 0)")
+    add("--end", type=int, metavar="N", help="the frame behind the last one (default: all)")
+    add("--stride", type=int, default=1, metavar="N", help="take every N-th frame (default: 1)")
+    add("--max_size", type=int, metavar="N", help="make frames smaller whose longer side has more pixels")
+    add("--rate", type=float, metavar="R", help="frames per second of a folder (default: 24)")
+    output = options.add_argument_group("output")
+    add = output.add_argument
+    add("-o", "--out", type=Path, metavar="DIR", help="where to write (default: <name of the source>_tracked)")
+    formats = "; ".join(f"{name}: {what}" for name, what in FORMATS.items())
+    add(
+        "--format",
+        nargs="*",
+        default=["video"],
+        choices=list(FORMATS),
+        metavar="FORM",
+        help=f"besides masks/<frame>.png, confidences.csv and .svg: {formats} (default: video)",
+    )
+    add("--overwrite", action="store_true", help="begin anew where DIR holds another run")
+
+
+def names_of_objects(texts: list[str]) -> dict[int, str]:
+    """{object id: name} of `ID=NAME`.
+
+    Raises:
+        HodorError: one has another form.
+    """
+    names = {}
+    for text in texts:
+        number, sign, name = text.partition("=")
+        if not (sign and name.strip() and number.isdecimal() and 1 <= int(number) <= 254):
+            raise HodorError(f"--names: {text!r} must be ID=NAME with an id of 1..254, such as 1=dog")
+        names[int(number)] = name.strip()
+    return names
+
+
+def output_folder(options: argparse.Namespace) -> Path:
+    """Where a run writes.
+
+    Raises:
+        HodorError: a file is in its place.
+    """
+    source = str(options.source)
+    name = "camera" if source.startswith("camera:") else Path(source).resolve().stem
+    folder: Path = options.out or Path(f"{name}_tracked")
+    existing = next((path for path in (folder, *folder.parents) if path.exists()), folder)
+    if existing.is_file():
+        raise HodorError(f"{folder}: {existing} is a file, so no folder can be made there; choose another --out")
+    return folder

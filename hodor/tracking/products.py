@@ -1,0 +1,198 @@
+"""What people take away: an overlay video, pictures of single objects, run-length JSON. All are made of the label maps found."""
+
+import contextlib
+import json
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from hodor.files import folder_written_aside, written_aside
+from hodor.formats import run_length
+from hodor.formats.label_maps import bounding_box, present_ids
+from hodor.media.drawing import draw
+from hodor.media.images import write_image
+from hodor.media.sources import FrameSource, SourceFrame
+from hodor.media.video_output import VideoWriter
+from hodor.tracking.confidences import Row, draw_confidences
+from hodor.tracking.folder import TrackingFolder
+
+
+class Product(ABC):
+    """One form of the masks; complete or absent. A context, within which frames are added in their order."""
+
+    def __enter__(self) -> "Product":
+        return self
+
+    @abstractmethod
+    def add(self, frame: SourceFrame, name: str, labels: np.ndarray, rows: Sequence[Row]) -> None:
+        """Takes a frame with its label map [H, W] uint8 and the confidence of each of its objects."""
+
+    @abstractmethod
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None: ...
+
+
+class OverlayVideo(Product):
+    """The video with coloured objects and their legend, its own frame times and sound."""
+
+    def __init__(self, folder: Path, source: FrameSource, names: Mapping[int, str]) -> None:
+        self._path = folder / "overlay.mp4"
+        self._source = source
+        self._names = names
+        self._open = contextlib.ExitStack()
+        self._writer: VideoWriter | None = None
+
+    def add(self, frame: SourceFrame, name: str, labels: np.ndarray, rows: Sequence[Row]) -> None:
+        if self._writer is None:
+            writer = VideoWriter(
+                self._path,
+                rate=self._source.rate,
+                size=labels.shape,
+                audio=self._source.audio,
+                audio_start=frame.time,
+                audio_end=self._source.end_time,
+            )
+            self._writer = self._open.enter_context(writer)
+        shown = {row.object_id: self._names.get(row.object_id, str(row.object_id)) for row in rows}
+        confidences = {row.object_id: row.confidence for row in rows}
+        self._writer.write(draw(frame.image, labels, names=shown, confidences=confidences), frame.time)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._open.__exit__(kind, error, trace)
+
+
+class PicturesOfObjects(Product):
+    """A folder for each object with one PNG for each frame."""
+
+    def __init__(self, folder: Path, picture: Callable[[SourceFrame, np.ndarray], np.ndarray]) -> None:
+        """`picture` makes one of a frame and the mask [H, W] bool of an object in it."""
+        self._picture = picture
+        self._aside = folder_written_aside(folder)
+
+    def __enter__(self) -> "Product":
+        self._folder = self._aside.__enter__()
+        return self
+
+    def add(self, frame: SourceFrame, name: str, labels: np.ndarray, rows: Sequence[Row]) -> None:
+        for row in rows:
+            write_image(self._folder / str(row.object_id) / f"{name}.png", self._picture(frame, labels == row.object_id))
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._aside.__exit__(kind, error, trace)
+
+
+def binary(frame: SourceFrame, mask: np.ndarray) -> np.ndarray:
+    """A mask [H, W] bool as white on black, [H, W] uint8."""
+    return mask.astype(np.uint8) * 255
+
+
+def cutout(frame: SourceFrame, mask: np.ndarray) -> np.ndarray:
+    """An object on transparent ground, [H, W, 4] uint8."""
+    return np.dstack([np.where(mask[..., None], frame.image, 0), binary(frame, mask)])
+
+
+class CocoMasks(Product):
+    """Run-length masks in COCO's form; every annotation also has its score, and `track_id`, which is the object's id."""
+
+    def __init__(self, folder: Path, source: FrameSource, names: Mapping[int, str]) -> None:
+        self._path = folder / "masks.json"
+        self._source = source
+        self._names = names
+        self._images: list[dict[str, Any]] = []
+        self._annotations: list[dict[str, Any]] = []
+
+    def add(self, frame: SourceFrame, name: str, labels: np.ndarray, rows: Sequence[Row]) -> None:
+        height, width = labels.shape
+        number = len(self._images) + 1
+        image = {"id": number, "file_name": name, "height": height, "width": width, "frame": frame.index, "time": frame.time}
+        self._images.append(image)
+        scores = {row.object_id: row.confidence for row in rows}
+        for object_id in present_ids(labels):
+            mask = labels == object_id
+            self._annotations.append(
+                {
+                    "id": len(self._annotations) + 1,
+                    "image_id": number,
+                    "category_id": object_id,
+                    "track_id": object_id,
+                    "segmentation": {"size": [height, width], "counts": run_length.encode(mask)},
+                    "area": int(mask.sum()),
+                    "bbox": bounding_box(mask),
+                    "iscrowd": 0,
+                    "score": round(scores.get(object_id, math.nan), 4),
+                }
+            )
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if error is not None:
+            return
+        ids = sorted({each["category_id"] for each in self._annotations})
+        categories = [{"id": each, "name": self._names.get(each, f"object {each}")} for each in ids]
+        info = {"description": self._source.name, "frames_per_second": self._source.rate}
+        content = {"info": info, "images": self._images, "annotations": self._annotations, "categories": categories}
+        with written_aside(self._path) as aside:
+            aside.write_text(json.dumps(content))
+
+
+FORMATS = {
+    "video": "overlay.mp4, with legend, sound and the source's times",
+    "coco": "masks.json, run-length masks in COCO's form",
+    "binary": "binary/<object>/<frame>.png, white on black",
+    "cutout": "cutouts/<object>/<frame>.png, each object on transparent ground",
+}
+"""What can be made besides masks/<frame>.png, which always is; and what it is."""
+
+
+def _product(form: str, folder: Path, source: FrameSource, names: Mapping[int, str]) -> Product:
+    if form == "video":
+        return OverlayVideo(folder, source, names)
+    if form == "coco":
+        return CocoMasks(folder, source, names)
+    if form == "binary":
+        return PicturesOfObjects(folder / "binary", binary)
+    return PicturesOfObjects(folder / "cutouts", cutout)
+
+
+def make_products(
+    forms: Sequence[str],
+    source: FrameSource,
+    folder: TrackingFolder,
+    names: Mapping[int, str],
+    on_frame: Callable[[SourceFrame], object],
+) -> None:
+    """Goes through the frames and their label maps once more and makes what is asked for.
+
+    Args:
+        forms: keys of `FORMATS`.
+        source: the frames; those without a label map, which a broken source has at its end, are left out.
+        folder: the label maps, and where everything is written.
+        names: of objects, for legends.
+        on_frame: called after each frame.
+
+    Raises:
+        HodorError: the source or a label map is broken now.
+    """
+    rows = folder.forwards.rows()
+    draw_confidences(folder.folder / "confidences.svg", rows, names)
+    by_frame: dict[int, list[Row]] = {}
+    for row in rows:
+        by_frame.setdefault(row.frame, []).append(row)
+    with contextlib.ExitStack() as opened:
+        products = [opened.enter_context(_product(form, folder.folder, source, names)) for form in forms]
+        for frame, name, labels in _found(source, folder) if products else ():
+            for product in products:
+                product.add(frame, name, labels, by_frame.get(frame.index, []))
+            on_frame(frame)
+
+
+def _found(source: FrameSource, folder: TrackingFolder) -> Iterator[tuple[SourceFrame, str, np.ndarray]]:
+    for frame in source.frames():
+        name = source.name_of(frame.index)
+        labels = folder.forwards.mask(name)
+        if labels is None:
+            return
+        yield frame, name, labels
