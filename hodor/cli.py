@@ -23,7 +23,12 @@ _COMMANDS = {
     "infer": _Command(
         "hodor.inference.main",
         "segment the videos of a data set",
-        "segment segmentation track tracking run predict inference propagate test demo",
+        "segmentation inference propagate test davis",
+    ),
+    "track": _Command(
+        "hodor.tracking.program",
+        "follow objects through a video, a folder of frames or a camera's picture",
+        "tracking follow video camera webcam run predict demo segment",
     ),
     "train": _Command("hodor.training.main", "train a network by a recipe", "training fit learn finetune fine-tune resume"),
     "evaluate": _Command(

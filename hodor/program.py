@@ -32,12 +32,26 @@ class ArgumentParser(argparse.ArgumentParser):
     """An argument parser whose complaints are one line on stderr (exit code 2).
 
     Takes what `argparse.ArgumentParser` takes. A `prog` that begins with "python" gives way to the name in `called_as`.
+    Options may be written with dashes or underscores.
     """
 
     def __init__(self, *, prog: str | None = None, **options: Any) -> None:
         if prog is None or prog.startswith("python "):  # parsers of a program's own commands begin with its name instead
             prog = _CALLED_AS.get() or prog
         super().__init__(prog=prog, **options)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        given = list(sys.argv[1:] if args is None else args)
+        return super().parse_known_args([self._as_declared(each) for each in given], namespace)
+
+    def _as_declared(self, argument: str) -> str:
+        """An option as it was declared, where it is written with dashes instead of underscores, or the other way round."""
+        name, sign, value = argument.partition("=")
+        known = self._option_string_actions
+        if not name.startswith("--") or name in known:
+            return argument
+        spellings = (f"--{name[2:].replace('-', '_')}", f"--{name[2:].replace('_', '-')}")
+        return next((each for each in spellings if each in known), name) + sign + value
 
     def error(self, message: str) -> NoReturn:
         print(f"error: {one_line(message)} (see {self.prog} --help)", file=sys.stderr)

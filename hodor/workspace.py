@@ -1,9 +1,10 @@
-"""$HODOR_WORKSPACE_DIR: the one folder below which data, pretrained backbones and checkpoints lie.
+"""$HODOR_WORKSPACE_DIR, or ~/.local/share/hodor: the folder below which data, pretrained backbones and checkpoints lie.
 
 dataset_images/<images>/<sequence>/<frame>.jpg      dataset_json_annotations/<annotations>.json
 pretrained_backbones/swin_tiny_pretrained.pth       checkpoints/<training>/{config.yaml, NNNNNN.pth, logs/}
 """
 
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 from hodor.errors import HodorError
 
 VARIABLE = "HODOR_WORKSPACE_DIR"
+_LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -57,14 +59,17 @@ class Workspace:
 
     @classmethod
     def from_environment(cls) -> "Workspace":
-        """The workspace that $HODOR_WORKSPACE_DIR names.
+        """The workspace that $HODOR_WORKSPACE_DIR names; without it one among the user's data, which is made and said.
 
         Raises:
-            HodorError: the variable is unset or names no folder.
+            HodorError: the variable names no folder.
         """
         value = os.environ.get(VARIABLE, "")
         if not value:
-            raise HodorError(f"${VARIABLE} is not set; name your folder of data: export {VARIABLE}=~/hodor_workspace")
+            root = _default_root()
+            root.mkdir(parents=True, exist_ok=True)
+            _LOGGER.info("$%s is not set: data and checkpoints lie in %s", VARIABLE, root)
+            return cls(root)
         root = Path(value).expanduser()
         if not root.is_dir():
             raise HodorError(f"${VARIABLE}: {root} is no folder; make it: mkdir -p {root}")
@@ -87,7 +92,11 @@ class Workspace:
         return self.root / "checkpoints"
 
 
-def checkpoints_folder() -> Path | None:
-    """The folder of checkpoints where there is a workspace; for programs that need none."""
-    folder = os.environ.get(VARIABLE)
-    return Workspace(Path(folder).expanduser()).checkpoints if folder else None
+def checkpoints_folder() -> Path:
+    """Where checkpoints lie that a program is given by name, for programs that need no workspace; it need not exist."""
+    value = os.environ.get(VARIABLE, "")
+    return Workspace(Path(value).expanduser() if value else _default_root()).checkpoints
+
+
+def _default_root() -> Path:
+    return Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser() / "hodor"

@@ -10,7 +10,7 @@ import pytest
 from hodor.cli import main
 
 ROOT = Path(__file__).parent.parent
-COMMANDS = ["infer", "train", "evaluate", "convert", "show", "synthetic", "benchmark"]
+COMMANDS = ["infer", "track", "train", "evaluate", "convert", "show", "synthetic", "benchmark"]
 
 
 def hodor(*arguments, cwd=ROOT):
@@ -37,7 +37,7 @@ def test_version():
     [
         (["trian", "--cfg", "x"], "unknown command 'trian'; did you mean 'train'?"),
         (["benchmarks"], "did you mean 'benchmark'?"),
-        *(([name], "did you mean 'infer'?") for name in ("segment", "track", "run", "Predict")),
+        *(([name], "did you mean 'track'?") for name in ("segment", "run", "Predict")),
         *(([name], "did you mean 'evaluate'?") for name in ("eval", "score")),
         (["--quick"], "unknown command '--quick'"),
         ([""], "name a command: infer,"),

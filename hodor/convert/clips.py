@@ -59,7 +59,7 @@ def advice_for_file(path: Path) -> str:
         return f"annotations in COCO's format: hodor convert coco IMAGES_DIR {path}"
     if suffix in {".zip", ".tar", ".tgz", ".gz"}:
         return "unpack it and name the folder"
-    return f"turn a video into frames first: hodor split {path} FRAMES_DIR"
+    return f"to follow objects in a video: hodor track {path}; to make frames of it: hodor split {path} FRAMES_DIR"
 
 
 def subfolders(folder: Path) -> list[str]:

@@ -19,6 +19,14 @@ CLIP_DELTA_FACTORS = {"davis_train": 2.0}
 """What TRAINING.MAX_CLIP_DELTA is multiplied by: DAVIS has 24 frames per second, YouTube-VOS 6 annotated ones."""
 
 
+_COMMANDS = {
+    "coco_2017_train": "hodor convert coco train2017 annotations/instances_train2017.json",
+    "davis_train": "hodor convert davis_training DAVIS",
+    "youtube_vos_2019_train": "hodor convert youtube_vos_training train",
+}
+"""What makes the data sets of the paper known."""
+
+
 @dataclass(frozen=True)
 class TrainingData:
     """Everything to train on: what makes samples from requests, and the batches as lists of requests."""
@@ -71,6 +79,10 @@ def _samples(config: Config, workspace: Workspace, name: str) -> TrainingSamples
     inside(Path(), name, "DATA.DATASETS")
     place = training_dataset(name)
     annotations, folder = workspace.annotations(place), workspace.images(place)
+    if not annotations.exists():
+        kind = "images IMAGES_DIR MASKS_DIR" if config.training.mode == STATIC_IMAGE else "davis_training DAVIS_LIKE_DIR"
+        command = _COMMANDS.get(name, f"hodor convert {kind} --name {name}")
+        raise HodorError(f"{annotations}: no such file; make it: {command}")
     if not folder.is_dir() and annotations.exists():
         raise HodorError(f"{folder}: no such folder of images, which {annotations} needs; convert the data set again")
     training = config.training

@@ -39,7 +39,7 @@ def parser() -> ArgumentParser:
         help="where to write; relative to the checkpoint's folder, or with shipped weights to checkpoints/<name> "
         "(default: <dataset>_inference)",
     )
-    options.add_argument("--seqs", nargs="+", metavar="ID", help="only these sequences")
+    options.add_argument("--seqs", "--sequences", nargs="+", metavar="ID", help="only these sequences")
     options.add_argument(
         "--save_vis", action="store_true", help="also write the frames with coloured masks, and videos of them, to DIR/vis"
     )
@@ -57,7 +57,7 @@ def add_network_options(options: "argparse._ActionsContainer") -> None:
         help="how many earlier frames are remembered (default: what the checkpoint is meant for; the paper's: 7)",
     )
     options.add_argument(
-        "--min_image_dim",
+        *("--min_image_dim", "--min_dim"),
         type=int,
         metavar="N",
         help="shorter side of the frames as the network sees them; the longer side's limit is scaled likewise "

@@ -28,6 +28,7 @@ from hodor.inference.sequences import SegmentationJob, SegmentationOutcome, Timi
 from hodor.program import complain
 from hodor.workspace import Workspace, inference_dataset
 
+_VIDEOS = {".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v"}
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -48,6 +49,10 @@ def _run(options: argparse.Namespace, group: Group, held: contextlib.ExitStack) 
     with group.agreed(), _heard_once(group):
         workspace = Workspace.from_environment()
         options.checkpoint = locate(options.checkpoint, workspace.checkpoints)
+        if options.checkpoint.suffix.lower() in _VIDEOS:
+            raise HodorError(
+                f"{options.checkpoint}: is no checkpoint; to follow objects in a video: hodor track {options.checkpoint}"
+            )
         inside(workspace.root, options.dataset, "--dataset")
         dataset = inference_dataset(options.dataset)
         annotations, images = workspace.annotations(dataset), workspace.images(dataset)

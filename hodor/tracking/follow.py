@@ -163,4 +163,3 @@ class _Reading(Iterator[tuple[np.ndarray, np.ndarray | None]]):
             raise StopIteration from None
         self.shown.append(frame)
         return frame.image, self._given(frame.index)
-

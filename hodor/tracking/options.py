@@ -42,13 +42,21 @@ def parser() -> ArgumentParser:
     )
     add("--box", nargs="+", default=[], metavar="[ID=]X0,Y0,X1,Y1[@FRAME]", help="cut an object out of a box around it")
     add("--click", nargs="+", default=[], metavar="[ID=]X,Y[@FRAME]", help="cut out what is under a point; several for one ID")
-    add("--colours", nargs="+", default=[], metavar="COLOUR=ID", help="which object a colour of the masks means: red=1 #00ff00=2")
+    add(
+        "--colours",
+        nargs="+",
+        default=[],
+        metavar="COLOUR=ID",
+        help="which object a colour of the masks means: red=1 #00ff00=2",
+    )
     add("--threshold", type=int, metavar="N", help="masks have soft edges: what is at least N (1..255) is the object")
     add("--names", nargs="+", default=[], metavar="ID=NAME", help="names of objects, for legends and tables")
     add("--backwards", action="store_true", help="also follow objects from where they are given back to the first frame")
     _add_frames_and_output(options)
     network = options.add_argument_group("network")
-    network.add_argument("--checkpoint", metavar="CKPT", help="weights: a file, or the name of weights that come with the package")
+    network.add_argument(
+        "--checkpoint", metavar="CKPT", help="weights: a file, or the name of weights that come with the package"
+    )
     add_network_options(network)
     return options
 

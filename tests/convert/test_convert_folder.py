@@ -228,11 +228,18 @@ def test_16_bit_and_broken_masks(frames, masks, fails) -> None:
     assert "00000.png" in fails("folder", frames, masks, "--name", "mine")
 
 
-def test_missing_folders_and_variable(frames, masks, fails, tmp_path) -> None:
+def test_missing_folders(frames, masks, fails, tmp_path) -> None:
     assert "nothing: no such folder" in fails("folder", tmp_path / "nothing", masks, "--name", "mine")
     assert "nothing: no such folder" in fails("folder", frames, tmp_path / "nothing", "--name", "mine")
     Image.new("L", (40, 24), 1).save(masks / "00000.png")
+
+
+def test_without_a_workspace_the_users_data_folder_is_one(frames, masks, tmp_path) -> None:
+    Image.new("L", (40, 24), 1).save(masks / "00000.png")
     environment = {key: value for key, value in os.environ.items() if key != "HODOR_WORKSPACE_DIR"}
+    environment["XDG_DATA_HOME"] = str(tmp_path / "data")
     command = [sys.executable, "-m", "hodor.convert", "folder", str(frames), str(masks), "--name", "mine"]
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
-    assert result.returncode == 1 and len(result.stderr.splitlines()) == 1 and "$HODOR_WORKSPACE_DIR" in result.stderr
+    assert result.returncode == 0, result.stderr
+    assert f"$HODOR_WORKSPACE_DIR is not set: data and checkpoints lie in {tmp_path / 'data/hodor'}" in result.stderr
+    assert (tmp_path / "data/hodor/dataset_json_annotations/mine.json").is_file()
