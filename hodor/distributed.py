@@ -6,6 +6,7 @@ PyTorch is imported when there are several processes, not before: one alone may 
 import contextlib
 import datetime
 import importlib
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -147,6 +148,16 @@ class Group:
                 complain(problems[0])
             self.wait()  # torchrun ends all processes as soon as it sees one fail
             raise SystemExit(1)
+
+    @contextlib.contextmanager
+    def heard_once(self) -> Iterator[None]:
+        """Silences the warnings of all processes but the first."""
+        before = logging.root.manager.disable
+        logging.disable(before if self.is_first else logging.WARNING)
+        try:
+            yield
+        finally:
+            logging.disable(before)
 
     def leave(self) -> None:
         """Says goodbye to the others."""

@@ -16,7 +16,7 @@ import torch
 
 from hodor.checkpoints import original_names
 from hodor.checkpoints.safe_loading import read_content, state_dict_in
-from hodor.checkpoints.weights import locate, names
+from hodor.checkpoints.weights import locate, locate_existing
 from hodor.config import Config, load_config, to_yaml
 from hodor.config.layering import from_yaml
 from hodor.errors import HodorError
@@ -104,10 +104,7 @@ def read_weights(path: Path) -> Weights:
     Raises:
         HodorError: the file is missing, truncated or hostile, or lacks one of the weights that are stored and never used.
     """
-    if not path.is_file():
-        raise HodorError(
-            f"{path}: no such checkpoint; name a file, or weights that come with the package: {', '.join(names())}"
-        )
+    path = locate_existing(path)
     if path.suffix == ".safetensors":
         state, config = _read_safetensors(path)
         unused = {name.removeprefix(_UNUSED_PREFIX): state.pop(name) for name in list(state) if name.startswith(_UNUSED_PREFIX)}

@@ -80,8 +80,8 @@ def _samples(config: Config, workspace: Workspace, name: str) -> TrainingSamples
     place = training_dataset(name)
     annotations, folder = workspace.annotations(place), workspace.images(place)
     if not annotations.exists():
-        kind = "images IMAGES_DIR MASKS_DIR" if config.training.mode == STATIC_IMAGE else "davis_training DAVIS_LIKE_DIR"
-        command = _COMMANDS.get(name, f"hodor convert {kind} --name {name}")
+        converter = "images IMAGES_DIR MASKS_DIR" if config.training.mode == STATIC_IMAGE else "davis_training DAVIS_LIKE_DIR"
+        command = _COMMANDS.get(name, f"hodor convert {converter} --name {name}")
         raise HodorError(f"{annotations}: no such file; make it: {command}")
     if not folder.is_dir() and annotations.exists():
         raise HodorError(f"{folder}: no such folder of images, which {annotations} needs; convert the data set again")

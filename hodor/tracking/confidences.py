@@ -1,4 +1,4 @@
-"""How sure the network was of every object in every frame: as a table, as a picture, and as a warning where an object is lost."""
+"""How sure the network was of every object in every frame: a table, a picture, and a warning where an object is lost."""
 
 import csv
 import io

@@ -50,7 +50,7 @@ def take_given(options: Namespace, source: FrameSource, folder: Path) -> None:
         raise HodorError("nothing says what to follow; add --masks, --box or --click")
     colours = ColourIds.parse(options.colours)
     taken: set[int] = set()
-    labels = {}
+    labels: dict[int, np.ndarray] = {}
     for index, given in sorted(by_frame.items()):
         frame = _frame(source, index)
         for path in given.masks:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from hodor.errors import HodorError
 from hodor.inference.options import add_network_options
-from hodor.program import ArgumentParser, at_least_1
+from hodor.program import ArgumentParser
 from hodor.tracking.products import FORMATS
 
 _EXAMPLES = """\

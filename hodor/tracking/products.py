@@ -1,4 +1,4 @@
-"""What people take away: an overlay video, pictures of single objects, run-length JSON. All are made of the label maps found."""
+"""What people take away: an overlay video, pictures of single objects, run-length JSON; all made of the label maps found."""
 
 import contextlib
 import json

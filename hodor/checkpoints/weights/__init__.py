@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from hodor.errors import HodorError
+
 LATEST = "latest"
 FOLDER = Path(__file__).parent
 DEFAULT = "compact"
@@ -33,6 +35,20 @@ def locate(checkpoint: str | Path, folder: Path | None = None) -> Path:
     if below is not None and below.exists():
         return _newest(below) or below
     return given
+
+
+def locate_existing(checkpoint: str | Path, folder: Path | None = None) -> Path:
+    """As `locate`.
+
+    Raises:
+        HodorError: there is no such file.
+    """
+    path = locate(checkpoint, folder)
+    if not path.is_file():
+        raise HodorError(
+            f"{path}: no such checkpoint; name a file, or weights that come with the package: {', '.join(names())}"
+        )
+    return path
 
 
 def _newest(place: Path) -> Path | None:

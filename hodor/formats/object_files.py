@@ -1,0 +1,114 @@
+"""Objects as files: what a network knows of an object from some photographs, a few kilobytes, to find it in other videos.
+
+A file NAME.hodor is a safetensors file with the tensors `objects` [V, C] and `backgrounds` [V, Qb, C] (float32) of V views, and
+`format`, `name` and `network` in its header; `network` is the fingerprint of the weights that made it.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from hodor.errors import HodorError
+from hodor.files import written_aside
+
+SUFFIX = ".hodor"
+MAX_VIEWS = 64
+_FORMAT = "hodor object 1"
+_MAX_BYTES = 2**24
+_MAX_NAME = 200
+
+
+@dataclass(frozen=True, eq=False)
+class DescribedObject:
+    """What a network knows of an object.
+
+    Attributes:
+        name: for people, one printable line.
+        network: fingerprint of the weights.
+        objects: [V, C] float32, its descriptor in each of V views.
+        backgrounds: [V, Qb, C] float32, the descriptors of what was around it.
+    """
+
+    name: str
+    network: str
+    objects: np.ndarray
+    backgrounds: np.ndarray
+
+    def with_views_of(self, other: "DescribedObject") -> "DescribedObject":
+        """The same object with the views of another description.
+
+        Raises:
+            HodorError: another network made them, or there would be more than 64.
+        """
+        if other.network != self.network:
+            raise HodorError(f"{self.name}: was described by another network; describe it anew")
+        if len(self.objects) + len(other.objects) > MAX_VIEWS:
+            raise HodorError(f"{self.name}: would have more than {MAX_VIEWS} views; describe it anew with fewer")
+        objects = np.concatenate([self.objects, other.objects])
+        return DescribedObject(self.name, self.network, objects, np.concatenate([self.backgrounds, other.backgrounds]))
+
+
+def write_object(path: Path, described: DescribedObject) -> None:
+    """Writes an object; complete or absent.
+
+    Raises:
+        HodorError: the file's name doesn't end in .hodor, or the object's name can't be printed.
+    """
+    if path.suffix != SUFFIX:
+        raise HodorError(f"{path}: the name must end in {SUFFIX}")
+    check_object_name(described.name, str(path))
+    tensors = {
+        "objects": np.ascontiguousarray(described.objects, np.float32),
+        "backgrounds": np.ascontiguousarray(described.backgrounds, np.float32),
+    }
+    header = {"format": _FORMAT, "name": described.name, "network": described.network}
+    with written_aside(path) as aside:
+        aside.write_bytes(safetensors.numpy.save(tensors, header))
+
+
+def read_object(path: Path) -> DescribedObject:
+    """Reads an object.
+
+    Raises:
+        HodorError: the file is missing, broken, or no object.
+    """
+    if not path.is_file():
+        raise HodorError(f"{path}: no such file; make it with hodor describe")
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise HodorError(f"{path}: is too large to be the file of an object")
+        with safetensors.safe_open(path, framework="numpy") as content:
+            header = content.metadata() or {}
+            if header.get("format") != _FORMAT:
+                raise HodorError(f"{path}: is no object that hodor describe wrote, or one of another version")
+            if sorted(content.keys()) != ["backgrounds", "objects"]:
+                raise HodorError(f"{path}: broken; describe the object anew")
+            objects, backgrounds = content.get_tensor("objects"), content.get_tensor("backgrounds")
+    except (safetensors.SafetensorError, TypeError, ValueError):
+        raise HodorError(f"{path}: broken, or no object; make it with hodor describe") from None
+    _check_tensors(objects, backgrounds, path)
+    name = header.get("name", "")
+    check_object_name(name, str(path))
+    return DescribedObject(name, header.get("network", ""), objects, backgrounds)
+
+
+def check_object_name(name: str, where: str) -> None:
+    """Makes sure that a name can be shown.
+
+    Raises:
+        HodorError: it is empty, long, or holds characters that can't be printed; `where` names its origin.
+    """
+    if not name.strip() or len(name) > _MAX_NAME or not name.isprintable():
+        raise HodorError(f"{where}: the name of an object must be one printable line of at most {_MAX_NAME} characters")
+
+
+def _check_tensors(objects: np.ndarray, backgrounds: np.ndarray, path: Path) -> None:
+    shapes_fit = objects.ndim == 2 and backgrounds.ndim == 3 and len(objects) == len(backgrounds)
+    if not (shapes_fit and 1 <= len(objects) <= MAX_VIEWS and objects.shape[1] == backgrounds.shape[2]):
+        raise HodorError(f"{path}: broken; describe the object anew")
+    for values in (objects, backgrounds):
+        if values.dtype != np.float32 or not np.isfinite(values).all():
+            raise HodorError(f"{path}: broken; describe the object anew")
