@@ -12,8 +12,7 @@ import numpy as np
 from PIL import Image
 
 import hodor
-from hodor.formats.label_maps import davis_palette
-from hodor.media.images import overlay
+from hodor.media import drawing
 from hodor.program import ArgumentParser, run
 from hodor.synthetic import SyntheticClip
 
@@ -57,7 +56,7 @@ def draw(segmenter: hodor.Segmenter, example: Example) -> tuple[np.ndarray, list
         if index:
             scores += [iou(found == object_id, truth == object_id) for object_id in range(1, example.clip.objects + 1)]
         if index in example.shown:
-            pair = [overlay(image, labels, davis_palette()) for labels in (truth, found)]
+            pair = [drawing.draw(image, labels) for labels in (truth, found)]
             columns.append(np.vstack([pair[0], np.full((GAP, *image.shape[1:]), 255, dtype=np.uint8), pair[1]]))
     between = np.full((len(columns[0]), GAP, 3), 255, dtype=np.uint8)
     return np.hstack([part for column in columns for part in (column, between)][:-1]), scores

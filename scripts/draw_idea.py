@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from hodor.formats.label_maps import davis_palette
-from hodor.media.images import overlay
+from hodor.media.drawing import draw
 from hodor.synthetic import SyntheticClip
 
 TARGET = Path(__file__).parent.parent / "docs" / "pictures" / "idea.svg"
@@ -67,12 +67,12 @@ def main() -> None:
     (first, first_labels), (later, later_labels) = clip.frame(0), clip.frame(6)
     palette = davis_palette()
     parts = [
-        image(20, 40, overlay(first, first_labels, palette), "a frame with given masks"),
+        image(20, 40, draw(first, first_labels, palette=palette), "a frame with given masks"),
         image(20, 230, later, "any other frame"),
         box(262, 64, 150, "Encoder", "soft-masked attention"),
         box(510, 254, 150, "Decoder", "attention to descriptors"),
         descriptors(490, 56),
-        image(780, 230, overlay(later, later_labels, palette), "masks of the same objects"),
+        image(780, 230, draw(later, later_labels, palette=palette), "masks of the same objects"),
         arrow((216, 96), (258, 96)),
         arrow((412, 96), (478, 96)),
         arrow((585, 172), (585, 250)),

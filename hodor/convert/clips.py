@@ -11,9 +11,8 @@ from hodor.errors import HodorError
 from hodor.files import natural_order
 from hodor.formats import run_length
 from hodor.formats.label_maps import VOID, present_ids, read_label_map
-from hodor.media.images import image_size, open_picture, read_image
+from hodor.media.images import IMAGE_SUFFIXES, image_size, open_picture, read_image
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 _LAST_BYTES = {".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9", ".png": b"IEND\xae\x42\x60\x82"}
 _MODES_OF_WHITE = {VOID: None, 1: {"1"}, 9: {"RGB", "RGBA"}}  # white is 9 in YouTube-VOS' palette
 

@@ -13,8 +13,8 @@ from hodor.config import load_config
 from hodor.data.samples import TrainingSample
 from hodor.data.training_data import build_training_data
 from hodor.errors import HodorError
-from hodor.formats.label_maps import davis_palette
-from hodor.media.images import overlay, write_image
+from hodor.media.drawing import draw
+from hodor.media.images import write_image
 from hodor.program import ArgumentParser, parse_with_overrides, run
 from hodor.workspace import Workspace
 
@@ -63,7 +63,7 @@ def _row(sample: TrainingSample) -> np.ndarray:
         pixels = image.permute(1, 2, 0).clamp(0, 255).byte().numpy()
         stripes = np.add.outer(np.arange(valid.shape[0]), np.arange(valid.shape[1])) % 8 < 2
         pixels = np.where((~valid & stripes)[..., None], np.uint8(160), pixels)
-        frames.append(np.pad(overlay(pixels, labels, davis_palette()), ((0, 0), (0, _GAP), (0, 0)), constant_values=255))
+        frames.append(np.pad(draw(pixels, labels), ((0, 0), (0, _GAP), (0, 0)), constant_values=255))
     picture = np.concatenate(frames, axis=1)
     caption = Image.new("RGB", (picture.shape[1], _CAPTION), "white")
     present = ["".join(str(index + 1) if there else "-" for index, there in enumerate(row)) for row in sample.presence.tolist()]

@@ -22,7 +22,8 @@ from hodor.errors import HodorError
 from hodor.files import folder_written_aside, written_aside
 from hodor.formats.inference_json import InferenceSequence
 from hodor.formats.label_maps import davis_palette, write_label_map, youtube_vos_palette
-from hodor.media.images import overlay, read_image, write_image
+from hodor.media.drawing import draw
+from hodor.media.images import read_image, write_image
 from hodor.media.videos import write_video
 
 _OVERLAY_QUALITY = 90
@@ -81,7 +82,7 @@ class SequenceWriter:
         """Writes what was found in the frame `image` [H, W, 3]: `labels` [H, W] uint8."""
         write_label_map(self.masks / mask_name(image_path), labels, self.palette)
         if self.overlays is not None:
-            write_image(self.overlays / overlay_name(image_path), overlay(image, labels, self.palette), _OVERLAY_QUALITY)
+            write_image(self.overlays / overlay_name(image_path), draw(image, labels), _OVERLAY_QUALITY)
 
 
 class ResultsFolder:

@@ -1,4 +1,4 @@
-"""Photographs and frames: read strictly, so that a broken file is an error and never half a picture; sizes; masks on them.
+"""Photographs and frames: read strictly, so that a broken file is an error and never half a picture; sizes.
 
 This is the one place where an image file becomes pixels. Whatever a decoder makes of a file becomes one line that names it, and
 a size that can't be a frame's is seen in the header, before there is memory for it.
@@ -12,20 +12,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from hodor.errors import HodorError
 from hodor.files import written_aside
 
 MAX_PIXELS = 2**26
 """What an image may have, 67 million: more than a frame of 8K."""
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+"""Files of a folder that count as images."""
 _FORMATS = ["PNG", "JPEG", "BMP", "WEBP", "TIFF", "GIF", "PPM", "JPEG2000"]
 if importlib.util.find_spec("PIL.AvifImagePlugin"):  # since Pillow 11.3
     _FORMATS.append("AVIF")
 _EXIF_ORIENTATION = 0x0112
-_OPACITY = 0.5  # of the colours of objects
+_TRANSPOSING = {5, 6, 7, 8}  # orientations that swap height and width
 _COLOUR_MODES = {"RGB", "RGBA", "L", "LA", "P", "PA", "1", "CMYK", "YCbCr"}
 Image.MAX_IMAGE_PIXELS = None  # `_opened` has a limit of its own
 warnings.filterwarnings("ignore", module=r"PIL\.")  # a file is good or an error
@@ -42,11 +43,21 @@ def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         HodorError: the file is missing, empty, truncated, no image, too large, has 16 bits per channel, or asks to be rotated.
     """
     with _opened(path, max_pixels) as picture:
-        picture.load()
-        if picture.mode not in _COLOUR_MODES:
-            raise HodorError(f"{path}: image mode {picture.mode} is not supported; convert it to 8-bit RGB")
+        _load_colour(picture, path)
         _refuse_rotation(picture, path)
         return np.array(_without_alpha(picture))
+
+
+def read_upright(path: Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """Reads an image file as `read_image` does, but turns it as its EXIF orientation says: [H, W, 3] uint8, R, G, B.
+
+    Raises:
+        HodorError: as `read_image`, but for images that ask to be rotated.
+    """
+    with _opened(path, max_pixels) as picture:
+        _load_colour(picture, path)
+        _orientation(picture, path)
+        return np.array(_without_alpha(ImageOps.exif_transpose(picture)))
 
 
 def open_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
@@ -67,9 +78,20 @@ def image_size(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
         HodorError: the file is missing, not an image, too large, has 16 bits per channel, or asks to be rotated.
     """
     with _opened(path, max_pixels) as picture:
-        # Pillow turns TIFFs upright itself, and decodes a whole PNG to look for a late EXIF chunk
-        if picture.format not in {"PNG", "TIFF"} or "exif" in picture.info:
+        if _tells_orientation(picture):
             _refuse_rotation(picture, path)
+        return picture.height, picture.width
+
+
+def upright_size(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
+    """(height, width) of what `read_upright` gives, read from the header only.
+
+    Raises:
+        HodorError: the file is missing, not an image, too large, or has 16 bits per channel.
+    """
+    with _opened(path, max_pixels) as picture:
+        if _tells_orientation(picture) and _orientation(picture, path) in _TRANSPOSING:
+            return picture.width, picture.height
         return picture.height, picture.width
 
 
@@ -88,7 +110,7 @@ def write_image(path: Path, picture: np.ndarray | Image.Image, quality: int = 95
         aside.write_bytes(encoded.getbuffer())
 
 
-def refuse_too_large(path: Path, width: int, height: int, max_pixels: int) -> None:
+def refuse_too_large(path: Path | str, width: int, height: int, max_pixels: int) -> None:
     """Checks the size that a header gives, before there is memory for it.
 
     Raises:
@@ -120,26 +142,6 @@ def network_size(height: int, width: int, min_dim: int, max_dim: int) -> tuple[i
     return max(round(scale * height), 1), max(round(scale * width), 1)
 
 
-def overlay(image: np.ndarray, labels: np.ndarray, palette: np.ndarray) -> np.ndarray:
-    """Tints each object of a frame with its colour and draws a white line around it.
-
-    Args:
-        image: [H, W, 3] uint8, R, G, B.
-        labels: [H, W] uint8, object ids.
-        palette: [256, 3] uint8.
-
-    Returns:
-        [H, W, 3] uint8.
-    """
-    colours = palette[labels]
-    tinted = cv2.addWeighted(image, 1 - _OPACITY, colours, _OPACITY, 0)
-    result = np.where((labels > 0)[..., None], tinted, image)
-    cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
-    outline = (cv2.dilate(labels, cross) != labels) | (cv2.erode(labels, cross) != labels)
-    result[outline & (labels > 0)] = 255
-    return result
-
-
 @contextmanager
 def _opened(path: Path, max_pixels: int) -> Iterator[Image.Image]:
     """An image file whose header was read. Whatever goes wrong with it meanwhile becomes a HodorError, or is an OSError."""
@@ -164,12 +166,26 @@ def _opened(path: Path, max_pixels: int) -> Iterator[Image.Image]:
         raise HodorError(f"{path}: the file {reason}; replace it") from None
 
 
-def _refuse_rotation(picture: Image.Image, path: Path) -> None:
+def _load_colour(picture: Image.Image, path: Path) -> None:
+    picture.load()
+    if picture.mode not in _COLOUR_MODES:
+        raise HodorError(f"{path}: image mode {picture.mode} is not supported; convert it to 8-bit RGB")
+
+
+def _tells_orientation(picture: Image.Image) -> bool:
+    """Pillow turns TIFFs upright itself, and decodes a whole PNG to look for a late EXIF chunk."""
+    return picture.format not in {"PNG", "TIFF"} or "exif" in picture.info
+
+
+def _orientation(picture: Image.Image, path: Path) -> int:
     try:
-        orientation = picture.getexif().get(_EXIF_ORIENTATION, 1)
+        return picture.getexif().get(_EXIF_ORIENTATION, 1)
     except Exception:  # of any kind
         raise HodorError(f"{path}: its EXIF data is broken and may ask to rotate the image; save it without") from None
-    if orientation != 1:
+
+
+def _refuse_rotation(picture: Image.Image, path: Path) -> None:
+    if _orientation(picture, path) != 1:
         raise HodorError(
             f"{path}: the image asks to be rotated (EXIF orientation), so its masks would not fit; save it upright"
         )

@@ -15,8 +15,7 @@ from tensorboardX import SummaryWriter
 
 from hodor.data.loader import TrainingBatch
 from hodor.distributed import Group
-from hodor.formats.label_maps import davis_palette
-from hodor.media.images import overlay
+from hodor.media.drawing import draw
 from hodor.modelling.soft_masks import resize
 from hodor.training.criterion import Loss, SupervisedPrediction
 from hodor.training.session import Session
@@ -165,11 +164,10 @@ class Meter:
 
 def contact_sheet(clips: TrainingBatch, predictions: Sequence[SupervisedPrediction]) -> np.ndarray:
     """The first clip of a micro-batch as a picture [2 H, N W, 3] uint8: the truth of the N predictions, and below it these."""
-    palette = davis_palette()
     columns = []
     for target, logits, truth in predictions:
         frame = clips.images[0, target].permute(1, 2, 0).clamp(0, 255).byte().cpu().numpy()
         found = resize(logits[:1].detach().float(), (truth.shape[1], truth.shape[2]))[0].argmax(dim=0)
         masks = [labels.byte().cpu().numpy() for labels in (truth[0], found)]
-        columns.append(np.concatenate([overlay(frame, mask, palette) for mask in masks]))
+        columns.append(np.concatenate([draw(frame, mask) for mask in masks]))
     return np.concatenate(columns, axis=1)

@@ -1,0 +1,86 @@
+"""What came of a video stream, against what its container promised: how videos that were cut off are noticed."""
+
+import re
+
+import av
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+_PACKET_SIZES = (188, 192, 204)  # bytes, of the three kinds of MPEG transport streams
+_TAG = re.compile(r"(\d+):(\d+):(\d+(?:\.\d+)?)$")
+_TOLERANCE = 2  # frames that may be missing at the end
+_ROUNDING = 0.002  # seconds; Matroska and FLV count in thousandths
+
+
+class Arrived:
+    """What came of a video stream so far, against what its container promised.
+
+    Lengths are compared as times, since counts mean little where frames differ in duration, were left out by the one who wrote
+    an AVI, or lie outside the edit list of an MP4.
+
+    Attributes:
+        frames: how many came, which is also the number of the next one. Whoever begins within the video sets it.
+    """
+
+    def __init__(self, container: InputContainer, stream: VideoStream) -> None:
+        self.frames = 0
+        self._damaged = 0
+        transport = container.format.name == "mpegts"
+        self._ends_within_packet = transport and all(container.size % size for size in _PACKET_SIZES)
+        self._rate = float(stream.average_rate or 0)
+        self._promised_end = _promised_end(container, stream)
+        self._promised_frames = stream.frames or round((self._promised_end or 0) * self._rate)
+        self._is_counted = stream.frames > 0
+        self._added = 0
+        self._first: float | None = None
+        self._last = self._end = 0.0
+
+    def add(self, frame: av.VideoFrame) -> None:
+        """Counts a frame."""
+        self.frames += 1
+        self._added += 1
+        self._damaged += frame.is_corrupt
+        if frame.time is None or frame.time_base is None:
+            self._promised_end = None  # no way to compare
+            return
+        self._first = frame.time if self._first is None else self._first
+        self._last = max(self._last, frame.time)
+        self._end = max(self._end, frame.time + float((frame.duration or 0) * frame.time_base))
+
+    def is_incomplete(self) -> bool:
+        """Now that no more frames come: some were patched by the decoder, or the file ends too early."""
+        return self._is_short() or self._damaged > 0 or self._ends_within_packet
+
+    def _is_short(self) -> bool:
+        """More than two frames, of the usual or of their mean duration, are missing at the end."""
+        if self._promised_end is None or not self.frames:
+            return False
+        usual = 1 / self._rate if self._rate else 0.0
+        mean = (self._last - (self._first or 0.0)) / max(self._added - 1, 1)
+        return self._promised_end - self._end > _TOLERANCE * max(usual, mean) + _ROUNDING
+
+    def describe(self) -> str:
+        """How many frames came, and of how many."""
+        about = "" if self._is_counted else "about "
+        promised = f" of {about}{self._promised_frames} promised" if self._promised_frames else ""
+        seconds = f" ({self._end:.2f} of {self._promised_end:.2f} s)" if self._promised_end else ""
+        damaged = f", {self._damaged} of them damaged" if self._damaged else ""
+        return f"{self.frames} frames{promised} came{seconds}{damaged}"
+
+
+def _promised_end(container: InputContainer, stream: VideoStream) -> float | None:
+    """When a stream ends, in seconds, as the header says; None where it doesn't, or FFmpeg only guesses from what is there."""
+    formats = set(container.format.name.split(","))
+    if stream.disposition & Disposition.attached_pic:
+        return None
+    if "avi" in formats:  # its duration would be guessed from the size of the file
+        return float(stream.frames / stream.average_rate) if stream.frames and stream.average_rate else None
+    if "mp4" in formats and stream.duration and stream.time_base:
+        return float((stream.duration + (stream.start_time or 0)) * stream.time_base)
+    if "matroska" in formats and (match := _TAG.match(stream.metadata.get("DURATION", ""))):
+        hours, minutes, seconds = match.groups()
+        return 3600 * int(hours) + 60 * int(minutes) + float(seconds)
+    if formats & {"matroska", "flv"} and len(container.streams) == 1 and container.duration:  # is that of the longest stream
+        return container.duration / av.time_base
+    return None

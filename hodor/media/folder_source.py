@@ -1,0 +1,92 @@
+"""A folder of images as a source of frames."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from hodor.errors import HodorError
+from hodor.files import natural_order
+from hodor.media.frame_source import FrameSource, Selection, SourceFrame
+from hodor.media.images import IMAGE_SUFFIXES, read_upright, upright_size
+
+FOLDER_RATE = 24.0
+"""Frames per second, where nobody says otherwise."""
+
+
+class FolderSource(FrameSource):
+    """The image files of a folder in natural order (f9 before f10); other files and folders in it are passed over."""
+
+    def __init__(self, folder: Path, selection: Selection, max_pixels: int, rate: float) -> None:
+        """Lists the images and reads their headers.
+
+        Raises:
+            HodorError: there are none, they differ in size, two differ only in their suffix, or all come before `--start`.
+        """
+        super().__init__(str(folder), rate, None, selection)
+        self._max_pixels = max_pixels
+        self._paths = _images(folder)
+        self._indices = {path.stem: index for index, path in enumerate(self._paths)}
+        self._refuse_too_late(len(self._paths))
+        self._first: tuple[Path, tuple[int, int]] | None = None
+        for index in selection.indices(len(self._paths)):
+            try:
+                size = upright_size(self._paths[index], max_pixels)
+            except HodorError:  # it is raised when its turn comes, after the frames before it
+                continue
+            self._check_size(self._paths[index], size)
+
+    def expected_frames(self) -> int:
+        """How many frames are selected."""
+        return len(self.selection.indices(len(self._paths)))
+
+    def frames(self, begin: int = 0) -> Iterator[SourceFrame]:
+        """See `FrameSource.frames`."""
+        yield from map(self.frame, (index for index in self.selection.indices(len(self._paths)) if index >= begin))
+
+    def backwards(self, begin: int) -> Iterator[SourceFrame]:
+        """See `FrameSource.backwards`."""
+        yield from map(self.frame, (index for index in reversed(self.selection.indices(len(self._paths))) if index <= begin))
+
+    def frame(self, index: int) -> SourceFrame:
+        """See `FrameSource.frame`."""
+        if not 0 <= index < len(self._paths):
+            raise HodorError(f"{self.name}: has no frame {index}; its last is {len(self._paths) - 1}")
+        pixels = read_upright(self._paths[index], self._max_pixels)
+        self._check_size(self._paths[index], (pixels.shape[0], pixels.shape[1]))
+        return self.selection.frame(index, index / self.rate, pixels)
+
+    @property
+    def end_time(self) -> float | None:
+        """See `FrameSource.end_time`."""
+        end = self.selection.end
+        return None if end is None or end >= len(self._paths) else end / self.rate
+
+    def name_of(self, index: int) -> str:
+        """The name of a frame's file without the suffix."""
+        return self._paths[index].stem
+
+    def index_of(self, name: str) -> int | None:
+        """The index of the frame whose file is called so without its suffix."""
+        return self._indices.get(name)
+
+    def _check_size(self, path: Path, size: tuple[int, int]) -> None:
+        self._first = self._first or (path, size)
+        first, (height, width) = self._first
+        if size != (height, width):
+            raise HodorError(
+                f"{self.name}: {path.name} has {size[1]}x{size[0]} pixels, but {first.name} has {width}x{height}; "
+                "all images of a folder must have the same size"
+            )
+
+
+def _images(folder: Path) -> list[Path]:
+    found = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    images = [path for path in found if path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir()]
+    if not images:
+        folders = sorted((path.name for path in found if path.is_dir()), key=natural_order)
+        hint = f"name one of the folders in it, such as {folder / folders[0]}" if folders else "name a folder of frames"
+        raise HodorError(f"{folder}: no images in it (looked for {', '.join(sorted(IMAGE_SUFFIXES))}); {hint}")
+    by_stem: dict[str, Path] = {}
+    for path in sorted(images, key=lambda path: natural_order(path.name)):
+        if by_stem.setdefault(path.stem, path) is not path:
+            raise HodorError(f"{folder}: {by_stem[path.stem].name} and {path.name} have the same name; keep one of them")
+    return list(by_stem.values())

@@ -1,0 +1,156 @@
+"""What every source of frames has in common: how frames are numbered and timed, which of them are wanted, and how large."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from hodor.errors import HodorError
+
+
+@dataclass(frozen=True)
+class SourceFrame:
+    """A frame.
+
+    Attributes:
+        index: in the source's own counting; its first frame is 0, whatever is selected.
+        time: seconds since the source's first frame at which it is shown.
+        image: [H, W, 3] uint8, R, G, B, upright, made smaller where the selection asks for it.
+        full_size: (height, width) before that.
+    """
+
+    index: int
+    time: float
+    image: np.ndarray
+    full_size: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which frames of a source are wanted, and how large.
+
+    Attributes:
+        start: index of the first one.
+        end: index behind the last one; None takes all.
+        stride: every so many frames.
+        max_size: limit of a frame's longer side in pixels; None has no limit. Frames are only ever made smaller.
+
+    Raises:
+        HodorError: a number is out of range; the message names the option.
+    """
+
+    start: int = 0
+    end: int | None = None
+    stride: int = 1
+    max_size: int | None = None
+
+    def __post_init__(self) -> None:
+        _check("--start", self.start, 0)
+        if self.end is not None:
+            _check("--end", self.end, 0)
+            if self.end <= self.start:
+                raise HodorError(
+                    f"--end: no frame is left from --start {self.start} to --end {self.end}, which is not included"
+                )
+        _check("--stride", self.stride, 1)
+        if self.max_size is not None:
+            _check("--max-size", self.max_size, 1)
+
+    def holds(self, index: int) -> bool:
+        """Whether a frame is wanted."""
+        return index >= self.start and not self.is_over(index) and (index - self.start) % self.stride == 0
+
+    def is_over(self, index: int) -> bool:
+        """Whether a frame lies behind all that are wanted."""
+        return self.end is not None and index >= self.end
+
+    def indices(self, total: int) -> range:
+        """The wanted ones of `total` frames."""
+        return range(self.start, total if self.end is None else min(self.end, total), self.stride)
+
+    def size(self, height: int, width: int) -> tuple[int, int]:
+        """(height, width) of frames of the given size once they are small enough."""
+        longer = max(height, width)
+        if self.max_size is None or longer <= self.max_size:
+            return height, width
+        return max(round(height * self.max_size / longer), 1), max(round(width * self.max_size / longer), 1)
+
+    def frame(self, index: int, time: float, pixels: np.ndarray) -> SourceFrame:
+        """A frame of full size [H, W, 3] uint8 as it is wanted; areas are averaged where it becomes smaller."""
+        full = pixels.shape[0], pixels.shape[1]
+        height, width = self.size(*full)
+        image = pixels if (height, width) == full else cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
+        return SourceFrame(index, time, image, full)
+
+
+class FrameSource(ABC):
+    """Where frames come from: a video file, a folder of images, or a camera.
+
+    Attributes:
+        name: for messages.
+        rate: mean frames per second.
+        audio: the file whose sound belongs to the frames; None where there is none.
+        selection: which frames are wanted.
+    """
+
+    def __init__(self, name: str, rate: float, audio: Path | None, selection: Selection) -> None:
+        self.name = name
+        self.rate = rate
+        self.audio = audio
+        self.selection = selection
+
+    @abstractmethod
+    def expected_frames(self) -> int | None:
+        """How many frames will probably come; None where nobody knows."""
+
+    @abstractmethod
+    def frames(self, begin: int = 0) -> Iterator[SourceFrame]:
+        """The selected frames with `index >= begin`, ascending. May be called again, but for a camera.
+
+        Raises:
+            HodorError: the source is broken, after the last frame that could be read; or it ends before the first selected one.
+        """
+
+    @abstractmethod
+    def backwards(self, begin: int) -> Iterator[SourceFrame]:
+        """The selected frames with `index <= begin`, descending, the same as `frames` gives, in bounded memory.
+
+        Raises:
+            HodorError: the source is broken before `begin`, after all frames that could be read; or it is a camera.
+        """
+
+    @abstractmethod
+    def frame(self, index: int) -> SourceFrame:
+        """One frame, selected or not.
+
+        Raises:
+            HodorError: there is none, or it can't be read.
+        """
+
+    @property
+    @abstractmethod
+    def end_time(self) -> float | None:
+        """When the first frame behind the selected ones is shown, in seconds; None where the selection goes on to the end."""
+
+    def name_of(self, index: int) -> str:
+        """What a frame is called: the name of its file without the suffix, else its index in five digits or more."""
+        return f"{index:05d}"
+
+    def index_of(self, name: str) -> int | None:
+        """The index of the frame that is called so, or None: the opposite of `name_of`. A number may lack its leading zeros."""
+        return int(name) if name.isascii() and name.isdecimal() else None
+
+    def _refuse_too_late(self, count: int) -> None:
+        """Raises a HodorError if none of `count` frames is selected."""
+        if not count:
+            raise HodorError(f"{self.name}: holds no frames")
+        if self.selection.start >= count:
+            raise HodorError(f"{self.name}: --start {self.selection.start} is behind its last frame, which is {count - 1}")
+
+
+def _check(option: str, value: int, lowest: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
+        raise HodorError(f"{option} must be a whole number, at least {lowest}, not {value!r}")

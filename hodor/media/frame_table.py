@@ -1,0 +1,93 @@
+"""What reading a video forwards has shown of its frames, so that they are found and recognised again after seeking."""
+
+import threading
+import zlib
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+
+import av
+import numpy as np
+
+_ROWS = 4
+"""Every so many rows of a frame's first plane count for its checksum; what a missing reference spoils is larger."""
+
+
+class FrameTable:
+    """Times, keyframes and checksums of the first frames of a video, as many as are known; some 20 bytes per frame.
+
+    Threads that read the same video may share it.
+
+    Attributes:
+        is_whole: there are no more frames than those in the table.
+    """
+
+    def __init__(self, rate: float) -> None:
+        """`rate`: frames per second, for frames without a time of their own."""
+        self.is_whole = False
+        self._rate = rate
+        self._timestamps = array("q")
+        self._times = array("d")
+        self._checksums = array("L")
+        self._keyframes = array("L")
+        self._is_ordered = True
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._times)
+
+    def note(self, index: int, frame: av.VideoFrame) -> bool:
+        """Adds a frame that is new, and compares one that is known. Returns False if it is another one than before."""
+        checksum = _checksum(frame)
+        with self._lock:
+            if index < len(self._times):
+                return self._checksums[index] == checksum and (frame.pts is None or self._timestamps[index] == frame.pts)
+            if index > len(self._times):
+                return False
+            self._add(index, frame, checksum)
+            return True
+
+    def time(self, index: int) -> float:
+        """When a frame is shown, in seconds since the first one."""
+        return self._times[index] - self._times[0]
+
+    def timestamp(self, index: int) -> int:
+        """When a frame is shown, in its stream's time base."""
+        return self._timestamps[index]
+
+    def find(self, frame: av.VideoFrame) -> int | None:
+        """The index of a frame, None if it is not in the table."""
+        if frame.pts is None or not self._is_ordered:
+            return None
+        index = bisect_left(self._timestamps, frame.pts)
+        return index if index < len(self) and self.note(index, frame) else None
+
+    def starts(self, index: int) -> Iterator[int]:
+        """Keyframes from which decoding may reach a known frame: the last one before it, earlier ones, at last the first."""
+        position = bisect_right(self._keyframes, index) - 1 if self._is_ordered else 0
+        step = 1
+        while position > 0:
+            yield self._keyframes[position]
+            position -= step
+            step *= 2
+        yield 0
+
+    def keyframe_from(self, index: int) -> int | None:
+        """The first keyframe that is not before a frame, None if none is known."""
+        position = bisect_left(self._keyframes, index)
+        return self._keyframes[position] if self._is_ordered and position < len(self._keyframes) else None
+
+    def _add(self, index: int, frame: av.VideoFrame, checksum: int) -> None:
+        previous = self._timestamps[-1] if self._timestamps else None
+        self._is_ordered &= frame.pts is not None and (previous is None or frame.pts > previous)
+        self._timestamps.append(frame.pts or 0)
+        self._checksums.append(checksum)
+        if frame.key_frame:
+            self._keyframes.append(index)
+        self._times.append(index / self._rate if frame.time is None else frame.time)
+
+
+def _checksum(frame: av.VideoFrame) -> int:
+    plane = frame.planes[0]
+    rows = np.frombuffer(memoryview(plane), np.uint8)[: plane.height * plane.line_size].reshape(plane.height, plane.line_size)
+    return zlib.crc32(rows[::_ROWS, : plane.width].tobytes())

@@ -1,0 +1,164 @@
+"""A video file as a source of frames, which come forwards, backwards, and one at a time, always the same ones.
+
+A frame's index is its place among all that reading forwards gives; no container tells it for sure. So the file is read forwards
+once up to the furthest frame that is asked for, and seeking is only a way to read a part of that again: what comes after a seek
+is compared with what was there the first time, and where they differ decoding begins further ahead.
+"""
+
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import av
+
+from hodor.errors import HodorError
+from hodor.media.decoding import Seek, decode, opened_video, upright_pixels
+from hodor.media.frame_source import FrameSource, Selection, SourceFrame
+from hodor.media.frame_table import FrameTable
+
+_BYTES_HELD = 2**28
+"""What the frames may take that `backwards` holds at once."""
+_UNKNOWN_RATE = 24.0
+
+
+class VideoSource(FrameSource):
+    """Any file that FFmpeg reads. One that is cut off or damaged is reported after the frames that could be read."""
+
+    def __init__(self, path: Path, selection: Selection, max_pixels: int) -> None:
+        """Reads the header.
+
+        Raises:
+            HodorError: the file is missing, no video, too large, or holds no pictures.
+        """
+        with opened_video(path, max_pixels) as (container, stream):
+            rate = float(stream.average_rate or stream.guessed_rate or _UNKNOWN_RATE)
+            seconds = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else None
+            if seconds is None and container.duration:
+                seconds = container.duration / av.time_base
+            self._promised = stream.frames or (None if seconds is None else round(seconds * rate))
+            audio = path if container.streams.audio else None
+        super().__init__(str(path), rate, audio, selection)
+        self._path = path
+        self._max_pixels = max_pixels
+        self._table = FrameTable(rate)
+        self._shape: tuple[int, int] | None = None
+
+    def expected_frames(self) -> int | None:
+        """See `FrameSource.expected_frames`; the container may err."""
+        total = len(self._table) if self._table.is_whole else self._promised
+        return None if total is None else len(self.selection.indices(total))
+
+    def frames(self, begin: int = 0) -> Iterator[SourceFrame]:
+        """See `FrameSource.frames`."""
+        begin = max(begin, self.selection.start)
+        if self.selection.is_over(begin):
+            return
+        for index, frame in self._decoded(begin):
+            if self.selection.holds(index):
+                yield self._wanted(index, frame)
+            if self.selection.is_over(index + 1):
+                return
+        self._refuse_too_late(len(self._table))
+
+    def backwards(self, begin: int) -> Iterator[SourceFrame]:
+        """See `FrameSource.backwards`."""
+        broken = None
+        try:
+            self._know(begin)
+        except HodorError as error:
+            broken = error
+        last = min(begin, len(self._table) - 1)
+        while last >= self.selection.start:
+            first = self._first_of_chunk(last)
+            yield from reversed(list(self._between(first, last)))
+            last = first - 1
+        if broken is not None:
+            raise broken
+
+    def frame(self, index: int) -> SourceFrame:
+        """See `FrameSource.frame`."""
+        if index >= 0:
+            for _, frame in self._decoded(index):
+                return self._wanted(index, frame)
+        raise HodorError(f"{self.name}: has no frame {index}" + (f"; its last is {len(self._table) - 1}" if index >= 0 else ""))
+
+    @property
+    def end_time(self) -> float | None:
+        """See `FrameSource.end_time`. Reads on to that frame if no one has yet."""
+        end = self.selection.end
+        if end is None:
+            return None
+        try:
+            self._know(end)
+        except HodorError:  # whoever reads the frames hears of it
+            return None
+        return self._table.time(end) if end < len(self._table) else None
+
+    def _know(self, index: int) -> None:
+        """Reads forwards until a frame is in the table, if there is one.
+
+        Raises:
+            HodorError: the video is broken before it.
+        """
+        if index >= len(self._table) and not self._table.is_whole:
+            for found, _ in self._decoded(max(len(self._table) - 1, 0)):
+                if found >= index:
+                    return
+
+    def _first_of_chunk(self, last: int) -> int:
+        """Where to begin so that the frames up to `last` can be held at once; at a keyframe, if there is one between."""
+        height, width = self.selection.size(*self._shape) if self._shape else (1, 1)
+        count = max(_BYTES_HELD // (3 * height * width), 1)
+        first = max(last - count * self.selection.stride + 1, self.selection.start)
+        keyframe = self._table.keyframe_from(first) if first > self.selection.start else None
+        return first if keyframe is None or keyframe > last else keyframe
+
+    def _between(self, first: int, last: int) -> Iterator[SourceFrame]:
+        for index, frame in self._decoded(first):
+            if self.selection.holds(index):
+                yield self._wanted(index, frame)
+            if index == last:
+                return
+
+    def _wanted(self, index: int, frame: av.VideoFrame) -> SourceFrame:
+        pixels = upright_pixels(frame, self._path)
+        return self.selection.frame(index, self._table.time(index), pixels)
+
+    def _decoded(self, begin: int) -> Iterator[tuple[int, av.VideoFrame]]:
+        """All frames from `begin` on with their indices, and into the table with those that are new.
+
+        Raises:
+            HodorError: after the last frame that could be read, the file is damaged or cut off; or another file took its place.
+        """
+        following = begin
+        for start in self._table.starts(min(begin, len(self._table) - 1)):
+            seen = -1
+            try:
+                with closing(self._decoded_from(start)) as frames:
+                    for index, frame in frames:
+                        self._check_size(frame)
+                        if index > following or not self._table.note(index, frame):
+                            break  # the keyframe lies too far, or what was found is not what it was
+                        seen = index
+                        if index == following:
+                            yield index, frame
+                            following += 1
+            except HodorError:
+                if start == 0 or seen == len(self._table) - 1:
+                    raise
+                continue
+            if seen == len(self._table) - 1:
+                self._table.is_whole = True
+                return
+        raise HodorError(f"{self._path}: has changed while it was being read; leave it alone and run the command again")
+
+    def _decoded_from(self, start: int) -> Generator[tuple[int, av.VideoFrame], None, None]:
+        seek = None if start == 0 else Seek(self._table.timestamp(start), self._table.find)
+        return decode(self._path, self._max_pixels, seek)
+
+    def _check_size(self, frame: av.VideoFrame) -> None:
+        shape = frame.height, frame.width
+        self._shape = self._shape or shape
+        if shape != self._shape:
+            one, other = (f"{width}x{height}" for height, width in (self._shape, shape))
+            raise HodorError(f"{self._path}: broken in the middle: frames of {one} and {other} in one video")
