@@ -45,7 +45,7 @@ def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         picture.load()
         if picture.mode not in _COLOUR_MODES:
             raise HodorError(f"{path}: image mode {picture.mode} is not supported; convert it to 8-bit RGB")
-        _refuse_rotation(picture, path)
+        refuse_rotation(picture, path)
         return np.array(_without_alpha(picture))
 
 
@@ -69,7 +69,7 @@ def image_size(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
     with _opened(path, max_pixels) as picture:
         # Pillow turns TIFFs upright itself, and decodes a whole PNG to look for a late EXIF chunk
         if picture.format not in {"PNG", "TIFF"} or "exif" in picture.info:
-            _refuse_rotation(picture, path)
+            refuse_rotation(picture, path)
         return picture.height, picture.width
 
 
@@ -98,6 +98,22 @@ def refuse_too_large(path: Path, width: int, height: int, max_pixels: int) -> No
         raise HodorError(
             f"{path}: has {width}x{height} pixels, and {max_pixels} are the most that can be read; make it smaller, "
             "or raise --max_pixels"
+        )
+
+
+def refuse_rotation(picture: Image.Image, path: Path) -> None:
+    """Checks what an opened image file asks viewers to do.
+
+    Raises:
+        HodorError: it asks to be rotated, or its EXIF data is broken and may ask for it.
+    """
+    try:
+        orientation = picture.getexif().get(_EXIF_ORIENTATION, 1)
+    except Exception:  # of any kind
+        raise HodorError(f"{path}: its EXIF data is broken and may ask to rotate the image; save it without") from None
+    if orientation != 1:
+        raise HodorError(
+            f"{path}: the image asks to be rotated (EXIF orientation), so its masks would not fit; save it upright"
         )
 
 
@@ -162,17 +178,6 @@ def _opened(path: Path, max_pixels: int) -> Iterator[Image.Image]:
             raise
         reason = "is empty" if path.is_file() and path.stat().st_size == 0 else "is truncated or not an image"
         raise HodorError(f"{path}: the file {reason}; replace it") from None
-
-
-def _refuse_rotation(picture: Image.Image, path: Path) -> None:
-    try:
-        orientation = picture.getexif().get(_EXIF_ORIENTATION, 1)
-    except Exception:  # of any kind
-        raise HodorError(f"{path}: its EXIF data is broken and may ask to rotate the image; save it without") from None
-    if orientation != 1:
-        raise HodorError(
-            f"{path}: the image asks to be rotated (EXIF orientation), so its masks would not fit; save it upright"
-        )
 
 
 def _bits_16(picture: Image.Image) -> bool:
