@@ -64,12 +64,13 @@ def _cut_box(crop: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
     """The object in a box in `[h, w, 3]`, `[h, w]` bool; all False where none stands out."""
     height, width = crop.shape[:2]
     small = _at_most(crop, _WORKING_SIDE)
-    scale = np.array([small.shape[1] / width, small.shape[0] / height] * 2)
-    radii = _radii(*small.shape[:2], tuple(np.array(box) * scale))
-    left, top, right, bottom = np.round(np.array(box) * scale).astype(int)
-    best, best_reach = np.zeros(small.shape[:2], dtype=bool), 0.0
+    rows, columns = small.shape[:2]
+    place = np.array(box) * ([columns / width, rows / height] * 2)
+    radii = _radii(rows, columns, place.tolist())
+    left, top, right, bottom = np.round(place).astype(int)
+    best, best_reach = np.zeros((rows, columns), dtype=bool), 0.0
     for core in _CORES:
-        labels = np.full(small.shape[:2], cv2.GC_BGD, np.uint8)
+        labels = np.full((rows, columns), cv2.GC_BGD, np.uint8)
         labels[top:bottom, left:right] = cv2.GC_PR_FGD
         if (labels == cv2.GC_PR_FGD).all():  # no surroundings: what is not in the ellipse has to do
             labels[radii > 1] = cv2.GC_PR_BGD
