@@ -78,13 +78,13 @@ def bounding_box(mask: np.ndarray) -> tuple[int, int, int, int] | None:
 
 def _labels_of_colours(colours: np.ndarray, path: Path) -> np.ndarray:
     """`[H, W, 3]` colours -> `[H, W]` ids by the first palette that knows all of them."""
-    codes = _colour_codes(colours)
+    codes = colour_codes(colours)
     is_present = np.zeros(1 << 24, dtype=bool)
     is_present[codes] = True
     present = np.flatnonzero(is_present)
     all_known: set[int] = set()
     for palette in (davis_palette(), youtube_vos_palette()):
-        known = _colour_codes(palette)
+        known = colour_codes(palette)
         if np.isin(present, known).all():
             ids = np.zeros(1 << 24, dtype=np.uint8)
             ids[known[::-1]] = np.arange(255, -1, -1)  # of equal colours the first one counts
@@ -97,7 +97,7 @@ def _labels_of_colours(colours: np.ndarray, path: Path) -> np.ndarray:
     )
 
 
-def _colour_codes(colours: np.ndarray) -> np.ndarray:
+def colour_codes(colours: np.ndarray) -> np.ndarray:
     """`[..., 3]` colours -> `[...]` int32, R << 16 | G << 8 | B."""
     codes = colours[..., 0].astype(np.int32)
     for channel in (1, 2):

@@ -44,7 +44,7 @@ def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """
     with _opened(path, max_pixels) as picture:
         _load_colour(picture, path)
-        _refuse_rotation(picture, path)
+        refuse_rotation(picture, path)
         return np.array(_without_alpha(picture))
 
 
@@ -79,7 +79,7 @@ def image_size(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
     """
     with _opened(path, max_pixels) as picture:
         if _tells_orientation(picture):
-            _refuse_rotation(picture, path)
+            refuse_rotation(picture, path)
         return picture.height, picture.width
 
 
@@ -120,6 +120,18 @@ def refuse_too_large(path: Path | str, width: int, height: int, max_pixels: int)
         raise HodorError(
             f"{path}: has {width}x{height} pixels, and {max_pixels} are the most that can be read; make it smaller, "
             "or raise --max_pixels"
+        )
+
+
+def refuse_rotation(picture: Image.Image, path: Path) -> None:
+    """Checks what an opened image file asks viewers to do.
+
+    Raises:
+        HodorError: it asks to be rotated, or its EXIF data is broken and may ask for it.
+    """
+    if _orientation(picture, path) != 1:
+        raise HodorError(
+            f"{path}: the image asks to be rotated (EXIF orientation), so its masks would not fit; save it upright"
         )
 
 
@@ -182,13 +194,6 @@ def _orientation(picture: Image.Image, path: Path) -> int:
         return picture.getexif().get(_EXIF_ORIENTATION, 1)
     except Exception:  # of any kind
         raise HodorError(f"{path}: its EXIF data is broken and may ask to rotate the image; save it without") from None
-
-
-def _refuse_rotation(picture: Image.Image, path: Path) -> None:
-    if _orientation(picture, path) != 1:
-        raise HodorError(
-            f"{path}: the image asks to be rotated (EXIF orientation), so its masks would not fit; save it upright"
-        )
 
 
 def _bits_16(picture: Image.Image) -> bool:

@@ -1,0 +1,146 @@
+"""Masks as people draw and save them: what a file shows is found out from its pixels, and what is doubtful is refused."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from hodor.errors import HodorError
+from hodor.formats.colour_ids import BLACK, WHITE, ColourIds, colour_name
+from hodor.formats.label_maps import VOID, colour_codes, present_ids
+from hodor.formats.soft_edges import refuse_soft_edges
+from hodor.media.images import open_picture, refuse_rotation
+
+_MODES = {"P", "PA", "L", "LA", "1", "RGB", "RGBA", "CMYK", "YCbCr"}
+_OPAQUE = 127  # an alpha above is opaque
+_FEW_COLOURS = 8  # so many are never taken for a photograph's
+_PIXELS_PER_COLOUR = 4  # of a photograph that was cut out, at most
+_MANY = 12  # more objects than this are counted, not named one by one
+_FROM_WHITE = "from a black-and-white mask"
+
+
+class DrawnMask(NamedTuple):
+    """The objects in a mask file.
+
+    Attributes:
+        labels: `[H, W]` uint8, 0 none, 1..254 the ids of objects.
+        found: one line for the user: which objects, and from what they were read.
+    """
+
+    labels: np.ndarray
+    found: str
+
+
+def read_drawn_mask(
+    path: Path, *, size: tuple[int, int] | None = None, colours: ColourIds | None = None, threshold: int | None = None
+) -> DrawnMask:
+    """Reads a mask in whatever form it was saved.
+
+    Palette files give their indices and grey ones their values as ids (255 = "unsure", no object), but black and white are one
+    object, and so is a photograph cut out on transparency. Colours get ids by `colours`; black and transparent are background.
+
+    Args:
+        path: the file.
+        size: (height, width) of the frame.
+        colours: shared by all masks of a video, so that a colour means one object. Where the user said in it which colours
+            there are, palette and grey files are read by their colours too.
+        threshold: 1..255; the mask is one object, where it is at least so bright. For masks with soft edges.
+
+    Raises:
+        HodorError: the file is broken, has 16 bits per channel, asks to be rotated, isn't of the frame's size, shows no object,
+            or has soft edges and there is no threshold.
+    """
+    picture = open_picture(path)
+    refuse_rotation(picture, path)
+    if picture.mode not in _MODES:
+        raise HodorError(f"{path}: a mask must be a palette, grey or RGB image, not {picture.mode}")
+    if size is not None and (picture.height, picture.width) != size:
+        wanted = f"{size[1]}x{size[0]}"
+        raise HodorError(
+            f"{path}: the mask is {picture.width}x{picture.height}, its frame {wanted}; save it at the frame's size, "
+            "resized with nearest neighbours"
+        )
+    if threshold is not None:
+        drawn = _bright(picture, threshold)
+    elif picture.format in {"JPEG", "MPO"}:
+        raise HodorError(f"{path}: JPEG blurs the edges of a mask; save it as PNG, or read it as one object by --threshold 128")
+    elif picture.mode in {"P", "L", "1"} and not (colours and colours.given) and not _hides_indices(picture):
+        origin = "from palette indices" if picture.mode == "P" else "from grey values"
+        drawn = _by_values(np.array(picture).astype(np.uint8, copy=False), path, origin)
+    else:
+        drawn = _by_appearance(picture, path, colours or ColourIds())
+    if not drawn.labels.any():
+        raise HodorError(f"{path}: the mask is empty, nothing in it is an object; paint one, or leave the file out")
+    return drawn
+
+
+def _bright(picture: Image.Image, threshold: int) -> DrawnMask:
+    """One object by brightness; what is transparent is dark."""
+    if not 1 <= threshold <= 255:
+        raise HodorError(f"--threshold {threshold}: must be from 1 to 255")
+    rgba = np.array(picture.convert("RGBA"))
+    brightness = rgba[..., :3].max(axis=2).astype(np.uint16) * rgba[..., 3] // 255
+    return DrawnMask((brightness >= threshold).astype(np.uint8), f"object 1: from values of {threshold} or more")
+
+
+def _hides_indices(picture: Image.Image) -> bool:
+    """Whether a palette file shows its background by a transparent index that isn't 0, as programs for drawing do."""
+    transparent = picture.info.get("transparency", 0)
+    return picture.mode == "P" and (transparent != 0 if isinstance(transparent, int) else 0 in transparent[1:])
+
+
+def _by_values(values: np.ndarray, path: Path, origin: str) -> DrawnMask:
+    """Values `[H, W]` uint8 as ids, or as one object in white."""
+    refuse_soft_edges(values, path)
+    ids = present_ids(values)
+    if ids == [VOID]:
+        return DrawnMask((values > 0).astype(np.uint8), f"object 1: {_FROM_WHITE}")
+    return _drawn(values, {object_id: str(object_id) for object_id in ids}, origin)
+
+
+def _by_appearance(picture: Image.Image, path: Path, colours: ColourIds) -> DrawnMask:
+    """What colours and transparency show."""
+    rgba = np.array(picture.convert("RGBA"))
+    opaque = rgba[..., 3] > _OPAQUE
+    if not opaque.all() and not colours.given and _is_cutout(colour_codes(rgba[opaque])):
+        return DrawnMask(opaque.astype(np.uint8), "object 1: from what is not transparent")
+    shown = np.where(opaque[..., None], rgba[..., :3], np.uint8(0))
+    refuse_soft_edges(shown, path)
+    present, first, index, areas = np.unique(colour_codes(shown), return_index=True, return_inverse=True, return_counts=True)
+    codes = [int(present[i]) for i in np.lexsort((first, areas))]
+    if not colours.given and set(codes) <= {BLACK, WHITE} and not colours.knows(WHITE):
+        colours.remember({WHITE: 1})
+        return DrawnMask((shown[..., 0] > 0).astype(np.uint8), f"object 1: {_FROM_WHITE}")
+    if not colours.given and not colours.know_all(codes) and _is_grey(shown):
+        return _by_values(shown[..., 0].copy(), path, "from grey values")
+    try:
+        ids = colours.ids_of(codes)
+    except HodorError as error:
+        raise HodorError(f"{path}: {error}") from None
+    labels = np.array([ids[code] for code in present.tolist()], dtype=np.uint8)[index].reshape(opaque.shape)
+    names: dict[int, str] = {}
+    for code in present.tolist():
+        names[ids[code]] = f"{names[ids[code]]}, {colour_name(code)}" if ids[code] in names else colour_name(code)
+    return _drawn(labels, {i: f"{i} ({name})" for i, name in sorted(names.items()) if i}, "from colours")
+
+
+def _drawn(labels: np.ndarray, names: dict[int, str], origin: str) -> DrawnMask:
+    """Ids `[H, W]` uint8 without the unsure ones, and {id: what to call it} in a line for the user."""
+    objects = [name for object_id, name in names.items() if object_id != VOID]
+    found = f"object{'s' * (len(objects) > 1)} {', '.join(objects)}: {origin}" if objects else "no object"
+    if len(objects) > _MANY and objects[0].isdecimal():
+        found = f"{len(objects)} objects, {objects[0]}..{objects[-1]}: {origin}"
+    if VOID in names:
+        found += ", 255 taken as unsure"
+    return DrawnMask(np.where(labels == VOID, np.uint8(0), labels), found)
+
+
+def _is_cutout(codes: np.ndarray) -> bool:
+    """Whether the opaque pixels `[N]` show a thing itself, or its black silhouette, and not flat colours."""
+    count = len(np.unique(codes))
+    return bool(len(codes)) and (count > min(VOID, max(_FEW_COLOURS, len(codes) / _PIXELS_PER_COLOUR)) or not codes.any())
+
+
+def _is_grey(colours: np.ndarray) -> bool:
+    return bool((colours == colours[..., :1]).all())
