@@ -73,6 +73,26 @@ def _add_network_options(options: ArgumentParser) -> None:
         help="never forget what objects looked like where their masks were given (default: what the checkpoint is meant for; "
         "the paper's: no)",
     )
+    options.add_argument(
+        "--min_confidence",
+        type=float,
+        metavar="P",
+        help="don't remember predicted masks whose mean probability is lower, from 0 to below 1, so that what hides an object "
+        "isn't mistaken for it (default: what the checkpoint is meant for; the paper's: 0, remember all)",
+    )
+    options.add_argument(
+        "--long_term_interval",
+        type=int,
+        metavar="N",
+        help="also remember every N-th frame beyond the window, 8 of them at most, 0 for none (default: what the checkpoint is "
+        "meant for; the paper's: 0)",
+    )
+    options.add_argument(
+        "--corrections_replace",
+        action="store_true",
+        help="a mask given anew replaces all that was remembered of its object (default: it is remembered besides, as in the "
+        "original)",
+    )
     options.add_argument("--device", default="auto", help="auto, cpu or cuda, with a GPU for each process (default: auto)")
     options.add_argument("--precision", choices=["float32", "bf16"], default="float32", help="(default: float32)")
     options.add_argument(
@@ -102,7 +122,7 @@ def memory_and_sizes(checkpoint: Checkpoint, options: argparse.Namespace) -> dic
             raise HodorError(f"--min_image_dim must be at least 1, not {options.min_image_dim}")
         settings["max_dim"] = round(options.min_image_dim * settings["max_dim"] / settings["min_dim"])
         settings["min_dim"] = options.min_image_dim
-    for name in ("temporal_window", "permanent_reference"):
+    for name in ("temporal_window", "permanent_reference", "min_confidence", "long_term_interval"):
         if (given := getattr(options, name)) is not None:
             settings[name] = given
     return settings
