@@ -89,9 +89,10 @@ def _add_network_options(options: ArgumentParser) -> None:
     )
     options.add_argument(
         "--corrections_replace",
-        action="store_true",
-        help="a mask given anew replaces all that was remembered of its object (default: it is remembered besides, as in the "
-        "original)",
+        action=argparse.BooleanOptionalAction,
+        default=False,
+        help="a mask given anew replaces all that was remembered of its object (default: no; as in the original, it is one "
+        "frame among the others)",
     )
     options.add_argument("--device", default="auto", help="auto, cpu or cuda, with a GPU for each process (default: auto)")
     options.add_argument("--precision", choices=["float32", "bf16"], default="float32", help="(default: float32)")
@@ -122,7 +123,7 @@ def memory_and_sizes(checkpoint: Checkpoint, options: argparse.Namespace) -> dic
             raise HodorError(f"--min_image_dim must be at least 1, not {options.min_image_dim}")
         settings["max_dim"] = round(options.min_image_dim * settings["max_dim"] / settings["min_dim"])
         settings["min_dim"] = options.min_image_dim
-    for name in ("temporal_window", "permanent_reference", "min_confidence", "long_term_interval"):
+    for name in ("temporal_window", "permanent_reference", "min_confidence", "long_term_interval", "corrections_replace"):
         if (given := getattr(options, name)) is not None:
             settings[name] = given
     return settings

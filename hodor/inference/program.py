@@ -118,7 +118,6 @@ def _segmenter(checkpoint: Checkpoint, options: argparse.Namespace) -> Segmenter
     return Segmenter(
         checkpoint.model,
         **memory_and_sizes(checkpoint, options),
-        corrections_replace=options.corrections_replace,
         device=own_device(options.device),
         precision=options.precision,
         compiled=options.compile,
@@ -132,7 +131,6 @@ def _run_settings(checkpoint: Checkpoint, options: argparse.Namespace) -> dict[s
         "checkpoint": fingerprint(options.checkpoint),
         "config": repr((checkpoint.config.input, checkpoint.config.model)),
         **memory_and_sizes(checkpoint, options),
-        "corrections_replace": options.corrections_replace,
         "precision": options.precision,
         "compiled": options.compile,
         "look_ahead": options.look_ahead,
