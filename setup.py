@@ -1,10 +1,12 @@
 """Package description; `pip install .` and `pip install -e .` both work."""
 
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
+VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "hodor/__init__.py").read_text(), re.MULTILINE)
 
 
 def requirements(name: str) -> list[str]:
@@ -13,7 +15,7 @@ def requirements(name: str) -> list[str]:
 
 setup(
     name="hodor",
-    version="0.1.0",
+    version=VERSION[1] if VERSION else None,
     description="Video object segmentation with object descriptors learned from single images (HODOR, CVPR 2022)",
     long_description=(HERE / "README.md").read_text(),
     long_description_content_type="text/markdown",
@@ -21,6 +23,7 @@ setup(
     python_requires=">=3.10",
     packages=find_packages(include=["hodor", "hodor.*"]),
     package_data={
+        "hodor": ["py.typed"],
         "hodor.checkpoints.weights": ["*.safetensors"],
         "hodor.evaluation": ["*.jinja"],
         "hodor.synthetic": ["photographs/*"],

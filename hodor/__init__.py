@@ -1,7 +1,7 @@
 """HODOR: high-level object descriptors for object re-segmentation in video, learned from static images (CVPR 2022).
 
     import hodor
-    segmenter = hodor.Segmenter.of(hodor.load("checkpoint.pth"))
+    segmenter = hodor.Segmenter.of("compact")     # or the path of a checkpoint
     labels = segmenter.step(frame, {1: mask})
 
 The names below are imported when they are first used, so that programs which need no network start at once.
@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from hodor.checkpoints.checkpoint import Checkpoint, export_original, load, save_checkpoint
     from hodor.errors import HodorError
     from hodor.inference.segmenter import Segmenter
+    from hodor.media.videos import read_video
     from hodor.modelling.model import HODOR
     from hodor.modelling.soft_masked_attention import SoftMaskedAttention
+
+__version__ = "0.1.0"
 
 _HOMES = {
     "Checkpoint": "hodor.checkpoints.checkpoint",
@@ -25,6 +28,7 @@ _HOMES = {
     "SoftMaskedAttention": "hodor.modelling.soft_masked_attention",
     "export_original": "hodor.checkpoints.checkpoint",
     "load": "hodor.checkpoints.checkpoint",
+    "read_video": "hodor.media.videos",
     "save_checkpoint": "hodor.checkpoints.checkpoint",
 }
 
@@ -34,8 +38,10 @@ __all__ = [
     "HodorError",
     "Segmenter",
     "SoftMaskedAttention",
+    "__version__",
     "export_original",
     "load",
+    "read_video",
     "save_checkpoint",
 ]
 
@@ -44,3 +50,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'hodor' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -44,16 +44,33 @@ class Checkpoint:
         model: the network, in evaluation mode on the CPU.
         config: what it was built from.
         unused: the thirteen weights that the original stores and never uses, under its names; {} in a model of ours.
+        name: of its file, without folder and ending; "" in memory only.
     """
 
     model: HODOR
     config: Config
     unused: dict[str, torch.Tensor] = field(default_factory=dict)
+    name: str = ""
 
     def __repr__(self) -> str:
-        millions = sum(parameter.numel() for parameter in self.model.parameters()) / 1e6
         backbone, width = self.config.model.backbone, self.config.model.width
-        return f"Checkpoint(backbone {backbone}, width {width}, {millions:.1f} million parameters)"
+        return f"Checkpoint(backbone {backbone}, width {width}, {self._millions:.1f} million parameters)"
+
+    def __str__(self) -> str:
+        """A few lines for people: what it is, and how it is meant to be used."""
+        network, frames, inference = self.config.model, self.config.input, self.config.inference
+        settings = ", ".join(f"{name} {getattr(inference, name)}" for name in inference.fields)
+        return (
+            f"HODOR checkpoint{' ' if self.name else ''}{self.name}: {self._millions:.1f} million parameters\n"
+            f"  network: backbone {network.backbone}, width {network.width}, "
+            f"{network.encoder_layers} encoder and {network.decoder_layers} decoder layers\n"
+            f"  frames: shorter side {frames.min_dim}, longer side at most {frames.max_dim} pixels\n"
+            f"  meant to be used with: {settings}"
+        )
+
+    @property
+    def _millions(self) -> float:
+        return sum(parameter.numel() for parameter in self.model.parameters()) / 1e6
 
 
 @dataclass(frozen=True)
@@ -95,7 +112,7 @@ def load(path: str | Path) -> Checkpoint:
     _check(outline, weights.state, str(path), weights.name_in_file)
     model = build_model(config)
     model.load_state_dict(weights.state)
-    return Checkpoint(model.eval(), config, weights.unused)
+    return Checkpoint(model.eval(), config, weights.unused, path.stem)
 
 
 def read_weights(path: Path) -> Weights:

@@ -65,9 +65,7 @@ class ModelConfig(Section):
     num_bg_descriptors: Annotated[int, must("one of 1, 2, 4, 9, 12, 16", {1, 2, 4, 9, 12, 16}.__contains__)] = key(
         9, "cells of the background grid: 1, 2, 4, 9, 12 or 16"
     )
-    num_catch_all_queries: Annotated[int, must("0 or 1", {0, 1}.__contains__)] = key(
-        1, '1 = a channel for "none of the descriptors", 0 = without'
-    )
+    num_catch_all_queries: Annotated[int, must("0 or 1", {0, 1}.__contains__)] = key(1, '1 = a channel for "no descriptor"')
     pos_encodings_in_fmq: bool = key(True, "the encoder's keys know where their pixel is; false in all recipes")
     pos_encodings_in_fqm: bool = key(True, "the decoder's queries know where their pixel is")
     backbone: str = key("swin_tiny", "swin_compact, swin_tiny, swin_small, swin_base, or a model of timm (resnet10t)", new=True)
@@ -100,6 +98,8 @@ class InferenceConfig(Section):
 
     temporal_window: int = key(7, "how many earlier frames are remembered", new=True, ge=1)
     permanent_reference: bool = key(False, "never forget objects' looks where their masks were given", new=True)
+    min_confidence: float = key(0.0, "masks of a lower mean probability aren't remembered; 0 = all are", new=True, ge=0, lt=1)
+    long_term_interval: int = key(0, "also remember every n-th frame beyond the window; 0 = none", new=True, ge=0)
 
 
 class ColourStrengths(Section):

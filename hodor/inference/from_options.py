@@ -19,7 +19,7 @@ def memory_and_sizes(checkpoint: Checkpoint, options: argparse.Namespace) -> dic
             raise HodorError(f"--min_image_dim must be at least 1, not {options.min_image_dim}")
         settings["max_dim"] = round(options.min_image_dim * settings["max_dim"] / settings["min_dim"])
         settings["min_dim"] = options.min_image_dim
-    for name in ("temporal_window", "permanent_reference"):
+    for name in ("temporal_window", "permanent_reference", "min_confidence", "long_term_interval", "corrections_replace"):
         if (given := getattr(options, name)) is not None:
             settings[name] = given
     return settings

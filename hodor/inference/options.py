@@ -69,6 +69,27 @@ def add_network_options(options: "argparse._ActionsContainer") -> None:
         help="never forget what objects looked like where their masks were given (default: what the checkpoint is meant for; "
         "the paper's: no)",
     )
+    options.add_argument(
+        "--min_confidence",
+        type=float,
+        metavar="P",
+        help="don't remember predicted masks whose mean probability is lower, from 0 to below 1, so that what hides an object "
+        "isn't mistaken for it (default: what the checkpoint is meant for; the paper's: 0, remember all)",
+    )
+    options.add_argument(
+        "--long_term_interval",
+        type=int,
+        metavar="N",
+        help="also remember every N-th frame beyond the window, 8 of them at most, 0 for none (default: what the checkpoint is "
+        "meant for; the paper's: 0)",
+    )
+    options.add_argument(
+        "--corrections_replace",
+        action=argparse.BooleanOptionalAction,
+        default=False,
+        help="a mask given anew replaces all that was remembered of its object (default: no; as in the original, it is one "
+        "frame among the others)",
+    )
     options.add_argument("--device", default="auto", help="auto, cpu or cuda, with a GPU for each process (default: auto)")
     options.add_argument("--precision", choices=["float32", "bf16"], default="float32", help="(default: float32)")
     options.add_argument(

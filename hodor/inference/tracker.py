@@ -1,6 +1,6 @@
 """One step per frame at the network's own size: decode with what is remembered, describe again, remember."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import torch
@@ -8,7 +8,7 @@ import torch
 from hodor.inference.memory import DescriptorMemory
 from hodor.modelling.features import Features
 from hodor.modelling.model import HODOR
-from hodor.modelling.soft_masks import shrink_keeping_small
+from hodor.modelling.soft_masks import object_confidences, shrink_keeping_small
 
 
 class DescriptorTracker:
@@ -20,15 +20,41 @@ class DescriptorTracker:
     """
 
     def __init__(
-        self, model: HODOR, *, temporal_window: int, permanent_reference: bool = False, constant_frames: bool = False
+        self,
+        model: HODOR,
+        *,
+        temporal_window: int,
+        permanent_reference: bool = False,
+        min_confidence: float = 0.0,
+        long_term_interval: int = 0,
+        corrections_replace: bool = False,
+        constant_frames: bool = False,
     ) -> None:
-        """Begins a video; the numbers are those of `DescriptorMemory`."""
+        """Begins a video.
+
+        Args:
+            model: the network.
+            temporal_window: see `DescriptorMemory`, as for the other numbers that aren't explained here.
+            permanent_reference: likewise.
+            min_confidence: a predicted mask whose mean probability is lower isn't remembered; an empty one has 0. An object
+                without a sure mask among the remembered frames is remembered as it was in its last sure one.
+            long_term_interval: likewise.
+            corrections_replace: a mask that is given anew replaces all that was remembered of its object; else it only adds to
+                it, as in the original.
+            constant_frames: likewise.
+        """
         self.model = model
         self.memory = DescriptorMemory(
-            temporal_window, permanent_reference=permanent_reference, constant_frames=constant_frames
+            temporal_window,
+            permanent_reference=permanent_reference,
+            keep_sure=min_confidence > 0,
+            long_term_interval=long_term_interval,
+            constant_frames=constant_frames,
         )
         self.object_ids: list[int] = []
         self.vanishing: list[int] = []
+        self._min_confidence = min_confidence
+        self._corrections_replace = corrections_replace
         self._frame = -1
 
     def step(
@@ -67,7 +93,8 @@ class DescriptorTracker:
         if remember:
             given = {self.object_ids.index(object_id): mask for object_id, mask in new_masks.items()}
             described = self.model.describe_predicted(features, logits, given=given)
-            self.memory.write(self._frame, self.object_ids, described.objects, described.background)
+            unsure = self._unsure(logits, given) if self._min_confidence else None
+            self.memory.write(self._frame, self.object_ids, described.objects, described.background, unsure=unsure)
         return logits
 
     def remove_object(self, object_id: int) -> None:
@@ -91,6 +118,16 @@ class DescriptorTracker:
         described = self.model.describe_given(features, masks, keep_small=True)
         vanished = shrink_keeping_small(masks)[1][0].tolist()
         self.vanishing = [object_id for object_id, gone in zip(ids, vanished, strict=True) if gone]
+        if self._corrections_replace:
+            for object_id in ids:
+                self.memory.forget_object(object_id)
         self.memory.write(self._frame, ids, described.objects, described.background if first else None)
         self.memory.write_reference(self._frame, ids, described.objects, described.background)
         self.object_ids = sorted({*self.object_ids, *ids})
+
+    def _unsure(self, logits: torch.Tensor, given: Collection[int]) -> torch.Tensor:
+        """Whose masks aren't worth remembering, [I] bool; those at the indices `given` are."""
+        unsure = object_confidences(logits, self.model.num_background_channels)[0] < self._min_confidence
+        for index in given:
+            unsure[index] = False
+        return unsure

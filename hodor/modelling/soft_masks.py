@@ -99,6 +99,22 @@ def object_probabilities(logits: torch.Tensor, num_background_channels: int) -> 
     return F.avg_pool2d(logits.softmax(dim=1)[:, num_background_channels:], 2)
 
 
+def object_confidences(logits: torch.Tensor, num_background_channels: int) -> torch.Tensor:
+    """How sure the objects' masks are.
+
+    Args:
+        logits: [B, K + I, h, w] of K background channels and I objects.
+        num_background_channels: K.
+
+    Returns:
+        [B, I] in [0, 1]: the mean probability of the object where it is likelier than all else; 0 where it is nowhere.
+    """
+    probability, channel = logits.softmax(dim=1).max(dim=1, keepdim=True)
+    objects = torch.arange(num_background_channels, logits.shape[1], device=logits.device)
+    inside = channel == objects[:, None, None]
+    return (probability * inside).sum(dim=(2, 3)) / inside.sum(dim=(2, 3)).clamp(min=1)
+
+
 def override_with_given_masks(
     logits: torch.Tensor, num_background_channels: int, given: Mapping[int, torch.Tensor]
 ) -> torch.Tensor:

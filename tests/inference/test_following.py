@@ -95,10 +95,13 @@ def trackers_logits(model, video, **options):
             yield tracker.step(image, shown)
 
 
-@pytest.mark.parametrize("permanent", [False, True])
-def test_constant_shapes_change_nothing(model, video, permanent):
-    padded = list(trackers_logits(model, video, permanent_reference=permanent, constant_frames=True))
-    plain = list(trackers_logits(model, video, permanent_reference=permanent))
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"permanent_reference": True}, {"permanent_reference": True, "min_confidence": 0.3, "long_term_interval": 2}],
+)
+def test_constant_shapes_change_nothing(model, video, options):
+    padded = list(trackers_logits(model, video, **options, constant_frames=True))
+    plain = list(trackers_logits(model, video, **options))
     assert padded[0] is None and plain[0] is None
     for ours, theirs in zip(padded[1:], plain[1:], strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
@@ -119,10 +122,11 @@ class Transfers(TorchDispatchMode):
         return result
 
 
-def test_a_frame_makes_program_and_device_wait_for_nothing(model):
+@pytest.mark.parametrize("options", [{}, {"min_confidence": 0.5, "long_term_interval": 2}])
+def test_a_frame_makes_program_and_device_wait_for_nothing(model, options):
     """On PyTorch's device `meta`, which holds no values: whoever asks for one fails, and copies from and to it are seen."""
     on_device = small_checkpoint().model.to("meta")
-    tracker = DescriptorTracker(on_device, temporal_window=3)
+    tracker = DescriptorTracker(on_device, temporal_window=3, **options)
     described = torch.zeros(1, 2, SMALL.model.width, device="meta"), torch.zeros(1, 9, SMALL.model.width, device="meta")
     tracker.object_ids = [1, 2]
     tracker.memory.write(0, [1, 2], *described)

@@ -1,6 +1,6 @@
 import torch
 
-from hodor.inference.memory import DescriptorMemory
+from hodor.inference.memory import LONG_TERM_SLOTS, DescriptorMemory
 
 CHANNELS, CELLS = 4, 3
 
@@ -83,4 +83,41 @@ def test_state_round_trip():
     other = DescriptorMemory(3, permanent_reference=True)
     other.load_state_dict(memory.state_dict())
     for ours, theirs in zip(other.recall(9, [1, 2]), memory.recall(9, [1, 2]), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
+
+
+def test_frames_beyond_the_window_are_every_nth_and_never_more_than_the_slots():
+    memory = filled(3, 12, long_term_interval=4)
+    torch.testing.assert_close(memory.recall(12, [1]).objects[0, 0, :, 0], torch.tensor([9.1, 10.1, 11.1, 0.1, 4.1, 8.1]))
+    for frames in (100, 1000):
+        memory = filled(3, frames, long_term_interval=4)
+        beyond = memory.recall(frames, [1]).objects[0, 0, 3:, 0].round().int().tolist()
+        assert LONG_TERM_SLOTS / 2 <= len(beyond) <= LONG_TERM_SLOTS
+        assert len(memory.state_dict()["slots"]) <= 4 + LONG_TERM_SLOTS
+        assert beyond[0] == 0 and beyond == sorted(beyond) and beyond[-1] > frames / 2
+        assert all(frame % 4 == 0 for frame in beyond)
+
+
+def test_an_object_that_is_unsure_for_long_is_known_as_it_was_when_it_was_sure():
+    memory = filled(2, 3, keep_sure=True)
+    for frame in range(3, 12):
+        memory.write(frame, [1, 2], *descriptors(frame, [1, 2]), unsure=torch.tensor([False, True]))
+        recalled = memory.recall(frame + 1, [1, 2])
+        known = [recalled.objects[0, i, ~recalled.objects_absent[0, i], 0].tolist() for i in range(2)]
+        assert len(known[0]) == 2 and all(value > frame - 1 for value in known[0])
+        assert [round(value, 1) for value in known[1]] == [2.2]
+        assert not recalled.background_absent[0, :, :-1].any() and recalled.background_absent[0, :, -1].all()
+    memory.write(12, [1, 2], *descriptors(12, [1, 2]), unsure=torch.tensor([False, False]))
+    recalled = memory.recall(13, [1, 2])
+    assert [round(value, 1) for value in recalled.objects[0, 1, ~recalled.objects_absent[0, 1], 0].tolist()] == [12.2]
+
+
+def test_state_round_trip_with_all_that_is_kept():
+    options = {"permanent_reference": True, "keep_sure": True, "long_term_interval": 2}
+    memory, other = filled(3, 9, **options), DescriptorMemory(3, **options)
+    memory.write(9, [1, 2], *descriptors(9, [1, 2]), unsure=torch.tensor([True, False]))
+    other.load_state_dict(memory.state_dict())
+    for each in (memory, other):
+        each.write(10, [1, 2], *descriptors(10, [1, 2]), unsure=torch.tensor([True, True]))
+    for ours, theirs in zip(other.recall(11, [1, 2]), memory.recall(11, [1, 2]), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=0)

@@ -16,7 +16,9 @@ from hodor.synthetic import SyntheticClip
 
 @pytest.fixture
 def path(tmp_path):
-    config = dataclasses.replace(SMALL, inference=InferenceConfig(temporal_window=2, permanent_reference=True))
+    config = dataclasses.replace(
+        SMALL, inference=InferenceConfig(temporal_window=2, permanent_reference=True, min_confidence=0.25)
+    )
     hodor.save_checkpoint(tmp_path / "own.safetensors", Checkpoint(small_checkpoint().model, config))
     return tmp_path / "own.safetensors"
 
@@ -29,11 +31,12 @@ def labels_of(segmenter):
 def test_segmenters_use_them_unless_told_otherwise(path):
     checkpoint = hodor.load(path)
     sizes = {"min_dim": SMALL.input.min_dim, "max_dim": SMALL.input.max_dim, "device": "cpu"}
-    meant = labels_of(Segmenter(checkpoint.model, temporal_window=2, permanent_reference=True, **sizes))
+    inference = {"temporal_window": 2, "permanent_reference": True, "min_confidence": 0.25}
+    meant = labels_of(Segmenter(checkpoint.model, **inference, **sizes))
     papers = labels_of(Segmenter(checkpoint.model, **sizes))
     assert not np.array_equal(meant, papers)
     assert np.array_equal(labels_of(Segmenter.of(checkpoint, device="cpu")), meant)
-    told = Segmenter.of(checkpoint, device="cpu", temporal_window=7, permanent_reference=False)
+    told = Segmenter.of(checkpoint, device="cpu", temporal_window=7, permanent_reference=False, min_confidence=0.0)
     assert np.array_equal(labels_of(told), papers)
 
 
@@ -44,6 +47,9 @@ def test_segmenters_use_them_unless_told_otherwise(path):
         (["--temporal_window", "5"], {"temporal_window": 5, "permanent_reference": True}),
         (["--no-permanent_reference"], {"temporal_window": 2, "permanent_reference": False}),
         (["--min_image_dim", "96"], {"temporal_window": 2, "min_dim": 96, "max_dim": 192}),
+        ([], {"min_confidence": 0.25, "long_term_interval": 0, "corrections_replace": False}),
+        (["--min_confidence", "0", "--long_term_interval", "5"], {"min_confidence": 0.0, "long_term_interval": 5}),
+        (["--corrections_replace"], {"corrections_replace": True}),
     ],
 )
 def test_the_program_uses_them_unless_told_otherwise(tmp_path, monkeypatch, path, arguments, expected):

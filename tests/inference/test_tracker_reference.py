@@ -31,9 +31,12 @@ def grid(height, width):
 class SlowTracker:
     """Every frame's descriptors, by object; background None where unknown."""
 
-    def __init__(self, model, window):
+    def __init__(self, model, window, *, min_confidence=0.0, long_term_interval=0, corrections_replace=False):
         self.model, self.window = model, window
+        self.min_confidence, self.interval, self.replace = min_confidence, long_term_interval, corrections_replace
         self.slots = {}
+        self.last_sure = {}
+        self.unsure = []
         self.known = []
         self.time = -1
 
@@ -43,17 +46,21 @@ class SlowTracker:
             return None
         features = self.model.extract_features(image)
         before = list(self.known)
+        if self.replace:
+            for object_id in new_masks:
+                for objects, _ in self.slots.values():
+                    objects.pop(object_id, None)
         if new_masks:
             masks = torch.stack(list(new_masks.values()))
             background = grid(HEIGHT, WIDTH) * (masks.sum(0) == 0)
             described = self.model.describe(features, resized(masks[None], 1 / 8), resized(background[None], 1 / 8))
             objects = dict(zip(new_masks, described.objects[0], strict=True))
             self.slots[self.time] = (objects, None if before else described.background[0])
+            self.last_sure |= objects
             self.known = sorted({*before, *new_masks})
         if not before:
             return None
-        frames = [t for t in range(max(0, self.time - self.window), self.time + 1) if t in self.slots]
-        logits = self.decode(features, [self.slots[t] for t in frames])
+        logits = self.decode(features, self.remembered())
         probabilities = resized(logits.softmax(1), 4)[0]
         for object_id, mask in new_masks.items():
             probabilities[:, mask > 0] = 0
@@ -61,8 +68,27 @@ class SlowTracker:
         small = resized(probabilities[None], 1 / 8)[:, 10:]
         background = grid(HEIGHT // 8, WIDTH // 8) * (1 - small.sum(1))
         described = self.model.describe(features, small, background[None])
-        self.slots[self.time] = (dict(zip(self.known, described.objects[0], strict=True)), described.background[0])
+        sure = {
+            i: d for i, d in zip(self.known, described.objects[0], strict=True) if i in new_masks or self.is_sure(i, logits)
+        }
+        self.unsure += [i for i in self.known if i not in sure]
+        self.slots[self.time] = (sure, described.background[0])
+        self.last_sure |= sure
         return logits
+
+    def is_sure(self, object_id, logits):
+        if not self.min_confidence:
+            return True
+        probabilities = logits.softmax(1)[0]
+        own = probabilities[10 + self.known.index(object_id)]
+        inside = own == probabilities.amax(0)
+        return bool(inside.any()) and own[inside].mean() >= self.min_confidence
+
+    def remembered(self):
+        frames = [t for t in self.slots if t >= self.time - self.window or (self.interval and t % self.interval == 0)]
+        slots = [self.slots[t] for t in frames]
+        lost = {i: self.last_sure[i] for i in self.known if not any(i in objects for objects, _ in slots)}
+        return [*slots, (lost, None)] if lost else slots
 
     def decode(self, features, slots):
         nothing = torch.zeros(32)
@@ -75,11 +101,23 @@ class SlowTracker:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_equals_the_slow_tracker_whenever_objects_start_or_are_given_anew(seed):
+@pytest.mark.parametrize("options", [{}, {"min_confidence": 0.3}, {"long_term_interval": 3}, {"corrections_replace": True}])
+def test_equals_the_slow_tracker_whenever_objects_start_or_are_given_anew(seed, options):
+    slow, fast = follow_both(seed, options)
+    assert fast.object_ids == slow.known
+    assert bool(slow.unsure) == ("min_confidence" in options)
+
+
+def test_all_options_at_once_and_constant_shapes_equal_the_slow_tracker():
+    follow_both(2, {"min_confidence": 0.3, "long_term_interval": 2, "corrections_replace": True}, constant_frames=True)
+
+
+def follow_both(seed, options, **further):
     random = np.random.default_rng(seed)
     model = small_checkpoint(seed).model
     window = int(random.integers(1, 5))
-    slow, fast = SlowTracker(model, window), DescriptorTracker(model, temporal_window=window)
+    slow = SlowTracker(model, window, **options)
+    fast = DescriptorTracker(model, temporal_window=window, **options, **further)
     predicted = 0
     for t in range(QUIET):
         new_masks = {}
@@ -97,3 +135,4 @@ def test_equals_the_slow_tracker_whenever_objects_start_or_are_given_anew(seed):
             predicted += 1
             torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-4)
     assert predicted > 5
+    return slow, fast

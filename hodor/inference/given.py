@@ -1,0 +1,176 @@
+"""What users hand over, understood or refused in one line: frames and masks. Wrong kinds never become wrong masks."""
+
+import operator
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from hodor.errors import HodorError
+from hodor.formats.inference_json import MAX_OBJECT_ID
+from hodor.modelling.soft_masks import resize
+
+Picture = np.ndarray | torch.Tensor | Image.Image
+Masks = Mapping[int, Picture] | Picture
+UNSURE = 255
+"""In label maps: a pixel that may or may not show an object."""
+_COLOUR_MODES = {"RGB", "RGBA", "L", "LA", "P", "PA", "1", "CMYK", "YCbCr"}
+_UNSIGNED = {
+    np.dtype(kind): torch_kind for kind, torch_kind in (("u2", torch.uint16), ("u4", torch.uint32), ("u8", torch.uint64))
+}
+
+
+def frame_tensor(frame: Picture) -> torch.Tensor:
+    """A frame [3, H, W], uint8 or floats, wherever it lies.
+
+    Args:
+        frame: [H, W, 3] array, [3, H, W] tensor, or a PIL image of 8 bits per channel, whose transparency is dropped.
+
+    Raises:
+        HodorError: it has another shape or other numbers.
+    """
+    if isinstance(frame, Image.Image):
+        return torch.from_numpy(_pixels(frame)).permute(2, 0, 1)
+    tensor = _tensor(frame, "a frame")
+    if isinstance(frame, np.ndarray) and tensor.ndim == 3:
+        tensor = tensor.permute(2, 0, 1)
+    if tensor.ndim != 3 or tensor.shape[0] != 3 or 0 in tensor.shape:
+        raise HodorError(f"a frame must be an array [H, W, 3], a tensor [3, H, W] or a PIL image, not {list(np.shape(frame))}")
+    if tensor.dtype != torch.uint8 and not tensor.is_floating_point():
+        kind = str(getattr(frame, "dtype", tensor.dtype)).removeprefix("torch.")
+        raise HodorError(f"a frame must be uint8 or floats in 0..255, not {kind}; make it uint8 (16 bits: divide by 257 first)")
+    return tensor
+
+
+def reaches_255(frame: torch.Tensor, *, reached: bool) -> bool:
+    """Makes sure that a frame's values are 0..255, as far as they tell.
+
+    Args:
+        frame: [3, H, W], uint8 or floats.
+        reached: whether a frame of floats before it had values above 1; this one may then be darker.
+
+    Returns:
+        What `reached` is for the next frame.
+
+    Raises:
+        HodorError: values are NaN, infinite, below 0 or above 255, or so far in the video none is above 1 and not all are 0.
+    """
+    if not frame.is_floating_point():
+        return reached
+    low, high = (value.item() for value in frame.float().aminmax())
+    if not np.isfinite([low, high]).all():
+        raise HodorError("the frame holds NaN or infinity; its values must be 0..255")
+    if low < 0 or high > 255:
+        raise HodorError(
+            f"the frame's values are {low:.4g}..{high:.4g} instead of 0..255; undo the normalisation, or clip them"
+        )
+    if 0 < high <= 1 and not reached:
+        raise HodorError(
+            f"the frame's values are {low:.4g}..{high:.4g}, not 0..255; multiply by 255, or make a nearly black frame uint8"
+        )
+    return reached or high > 1
+
+
+def object_masks(given: Masks | None, size: tuple[int, int], device: torch.device) -> dict[int, torch.Tensor]:
+    """Masks of objects, {object id: [H, W] bool on the device}, in the order in which they are given.
+
+    Args:
+        given: as in `Segmenter.step`.
+        size: (H, W) of the frame.
+        device: where they shall lie.
+
+    Raises:
+        HodorError: a mask is empty, of another size or kind, or an id is out of range; the message names the object.
+    """
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        given = _by_object(_tensor(given, "a label map"))
+    masks = {}
+    for key, mask in given.items():
+        object_id = _object_id(key)
+        masks[object_id] = _object_mask(f"object {object_id}: its mask", mask, size, device)
+    return masks
+
+
+def mask_at(network: tuple[int, int], mask: torch.Tensor) -> torch.Tensor:
+    """A mask [H, W] bool as 0.0 and 1.0 at the network's size; one that would vanish keeps the pixels it falls on."""
+    small = resize(mask[None, None].float(), network)[0, 0] > 0.5
+    if not small.any():
+        rows, columns = mask.nonzero(as_tuple=True)
+        small[rows * network[0] // mask.shape[0], columns * network[1] // mask.shape[1]] = True
+    return small.float()
+
+
+def shown(size: Any) -> str:
+    """A size in words: 480 x 854."""
+    return " x ".join(str(side) for side in size)
+
+
+def _object_id(key: Any) -> int:
+    try:
+        object_id = operator.index(key)
+    except TypeError:
+        raise HodorError(
+            f"object ids are whole numbers from 1 to {MAX_OBJECT_ID}, not {key!r}; number the objects: {{1: mask}}"
+        ) from None
+    if not 1 <= object_id <= MAX_OBJECT_ID:
+        raise HodorError(f"object ids are 1..{MAX_OBJECT_ID}, not {object_id}")
+    return object_id
+
+
+def _object_mask(what: str, mask: Picture, size: tuple[int, int], device: torch.device) -> torch.Tensor:
+    """[H, W] bool on the device."""
+    tensor = _tensor(mask, what).to(device)
+    if tuple(tensor.shape) != size:
+        raise HodorError(f"{what} is {shown(tensor.shape)}, but the frame is {shown(size)} (height x width)")
+    threshold = 0.0
+    if tensor.is_floating_point():
+        low, high = (value.item() for value in tensor.float().aminmax())
+        if not low >= 0:
+            raise HodorError(f"{what} holds NaN or values below 0; give probabilities in 0..1, or for logits: mask > 0")
+        threshold = 0.5 if high <= 1 else 0.0
+    found = tensor > threshold
+    if not found.any():
+        raise HodorError(f"{what} is empty" + (": no probability is above 0.5" if threshold and high > 0 else ""))
+    return found
+
+
+def _by_object(labels: torch.Tensor) -> dict[int, torch.Tensor]:
+    """A label map as {object id: [H, W] bool}."""
+    if labels.ndim != 2:
+        raise HodorError(
+            f"a label map must be [H, W] of object ids, not {list(labels.shape)}; several masks: {{object id: [H, W] mask}}"
+        )
+    values = labels.unique()
+    if values.is_floating_point() and not (values.isfinite() & (values == values.round())).all():
+        raise HodorError("a label map holds object ids, which are whole numbers; give probabilities as {object id: mask}")
+    ids = [int(value) for value in values if value != 0]
+    if ids == [UNSURE]:
+        return {1: labels == UNSURE}
+    return {object_id: labels == object_id for object_id in ids if object_id != UNSURE}
+
+
+def _tensor(values: Any, what: str) -> torch.Tensor:
+    """A tensor of the same numbers, in memory that may be shared where PyTorch can do that."""
+    if isinstance(values, torch.Tensor):
+        return values.long() if values.dtype in _UNSIGNED.values() else values
+    array = np.asarray(values)
+    if array.dtype in _UNSIGNED:
+        array = array.astype(np.int64)
+    if not array.flags.writeable or min(array.strides, default=0) < 0:
+        array = array.copy()
+    try:
+        return torch.as_tensor(array)
+    except TypeError:
+        kind = array.dtype if isinstance(values, np.ndarray) else type(values).__name__
+        raise HodorError(f"{what} must be an array or a tensor of numbers, or a PIL image, not {kind}") from None
+
+
+def _pixels(picture: Image.Image) -> np.ndarray:
+    """A PIL image as [H, W, 3] uint8."""
+    if picture.mode not in _COLOUR_MODES:
+        raise HodorError(f"a frame of PIL's mode {picture.mode} is not supported; convert it to 8-bit RGB")
+    return np.array((picture.convert("RGBA") if picture.mode in {"P", "PA"} else picture).convert("RGB"))
