@@ -4,6 +4,7 @@ A file NAME.hodor is a safetensors file with the tensors `objects` [V, C] and `b
 `format`, `name` and `network` in its header; `network` is the fingerprint of the weights that made it.
 """
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +37,10 @@ class DescribedObject:
     network: str
     objects: np.ndarray
     backgrounds: np.ndarray
+
+    def digest(self) -> str:
+        """Tells descriptions apart."""
+        return hashlib.sha256(self.objects.tobytes() + self.backgrounds.tobytes()).hexdigest()[:16]
 
     def with_views_of(self, other: "DescribedObject") -> "DescribedObject":
         """The same object with the views of another description.

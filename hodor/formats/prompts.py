@@ -19,17 +19,17 @@ class Prompt(NamedTuple):
         kind: "box" or "click".
         object_id: 1..254; None = the next free one.
         numbers: in pixels of the frame, from its upper left corner: (x0, y0, x1, y1) or (x, y).
-        frame: its index, from 0.
+        frame: its index, from 0; None = the first one.
     """
 
     kind: Literal["box", "click"]
     object_id: int | None
     numbers: tuple[float, ...]
-    frame: int
+    frame: int | None
 
 
 def parse_box(text: str) -> Prompt:
-    """Reads [ID=]X0,Y0,X1,Y1[@FRAME], as in 120,80,300,260 or 2=120,80,300,260@40. The frame is 0 where none is given.
+    """Reads [ID=]X0,Y0,X1,Y1[@FRAME], as in 120,80,300,260 or 2=120,80,300,260@40.
 
     Raises:
         HodorError: it isn't such a text, or the corners are in the wrong order.
@@ -42,7 +42,7 @@ def parse_box(text: str) -> Prompt:
 
 
 def parse_click(text: str) -> Prompt:
-    """Reads [ID=]X,Y[@FRAME], as in 320,200 or 2=320,200@12. The frame is 0 where none is given.
+    """Reads [ID=]X,Y[@FRAME], as in 320,200 or 2=320,200@12.
 
     Raises:
         HodorError: it isn't such a text.
@@ -58,4 +58,4 @@ def _parsed(kind: Literal["box", "click"], text: str, count: int, form: str) -> 
     object_id = None if match["id"] is None else int(match["id"])
     if object_id is not None and not 1 <= object_id <= MAX_OBJECT_ID:
         raise HodorError(f"--{kind} {text}: the object's id {object_id} must be from 1 to {MAX_OBJECT_ID}")
-    return Prompt(kind, object_id, numbers, int(match["frame"] or 0))
+    return Prompt(kind, object_id, numbers, None if match["frame"] is None else int(match["frame"]))

@@ -8,7 +8,17 @@ import torch
 from hodor.checkpoints.checkpoint import Checkpoint
 from hodor.devices import own_device
 from hodor.errors import HodorError
-from hodor.inference.segmenter import Segmenter, recommended_options
+from hodor.inference.segmenter import Segmenter
+from hodor.inference.settings import recommended_options
+
+_MEMORY = (
+    "temporal_window",
+    "permanent_reference",
+    "min_confidence",
+    "long_term_interval",
+    "corrections_replace",
+    "presence_threshold",
+)
 
 
 def memory_and_sizes(checkpoint: Checkpoint, options: argparse.Namespace) -> dict[str, Any]:
@@ -19,8 +29,8 @@ def memory_and_sizes(checkpoint: Checkpoint, options: argparse.Namespace) -> dic
             raise HodorError(f"--min_image_dim must be at least 1, not {options.min_image_dim}")
         settings["max_dim"] = round(options.min_image_dim * settings["max_dim"] / settings["min_dim"])
         settings["min_dim"] = options.min_image_dim
-    for name in ("temporal_window", "permanent_reference", "min_confidence", "long_term_interval", "corrections_replace"):
-        if (given := getattr(options, name)) is not None:
+    for name in _MEMORY:
+        if (given := getattr(options, name, None)) is not None:
             settings[name] = given
     return settings
 

@@ -64,6 +64,7 @@ class DescriptorMemory:
         self._references: dict[int, tuple[int, torch.Tensor]] = {}
         self._reference_background: tuple[int, torch.Tensor] | None = None
         self._last_sure: dict[int, torch.Tensor] = {}
+        self._views: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
 
     def write(
         self,
@@ -104,6 +105,19 @@ class DescriptorMemory:
         if self._reference_background is None:
             self._reference_background = (frame, background[0])
 
+    def write_views(self, object_id: int, objects: torch.Tensor, backgrounds: torch.Tensor) -> None:
+        """Remembers for good what an object looks like in V views of other videos or pictures: [V, C] and [V, Qb, C].
+
+        From then on unsure descriptors of all objects are not recalled, as with `keep_sure`.
+        """
+        self.keep_sure = True
+        self._views[object_id] = objects, backgrounds
+        self._last_sure[object_id] = objects[0]
+
+    def views(self, object_id: int) -> torch.Tensor | None:
+        """The descriptors [V, C] that `write_views` was given; None where there are none."""
+        return self._views[object_id][0] if object_id in self._views else None
+
     def recall(self, frame: int, object_ids: Sequence[int]) -> DescribedFrames:
         """What is known of some objects and the background at a frame: its window, and what is kept beyond it.
 
@@ -117,6 +131,8 @@ class DescriptorMemory:
         slots = [slot for index, slot in sorted(self._slots.items()) if start <= index <= frame]
         slots += self._permanent_slot(start)
         slots += [self._slots[index] for index in sorted(self._long_term([each for each in self._slots if each < start]))]
+        for object_id, views in self._views.items():
+            slots += [_Slot({object_id: descriptor}, background) for descriptor, background in zip(*views, strict=True)]
         slots += [_Slot({}, None)] * (self._least_frames - len(slots))
         known_background = next((slot.background for slot in slots if slot.background is not None), None)
         if known_background is None:
@@ -141,6 +157,7 @@ class DescriptorMemory:
             slot.unsure.pop(object_id, None)
         self._references.pop(object_id, None)
         self._last_sure.pop(object_id, None)
+        self._views.pop(object_id, None)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything remembered, as plain dictionaries of tensors (kilobytes)."""
@@ -149,6 +166,7 @@ class DescriptorMemory:
             "references": dict(self._references),
             "reference_background": self._reference_background,
             "last_sure": dict(self._last_sure),
+            "views": dict(self._views),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -160,6 +178,8 @@ class DescriptorMemory:
         self._references = dict(state["references"])
         self._reference_background = state["reference_background"]
         self._last_sure = dict(state["last_sure"])
+        self._views = dict(state["views"])
+        self.keep_sure = self.keep_sure or bool(self._views)
 
     def _permanent_slot(self, window_start: int) -> list[_Slot]:
         """The permanent slot with what has left the window, or nothing where all is still in it."""

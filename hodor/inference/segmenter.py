@@ -7,7 +7,6 @@ for frame in frames:                                  # [H, W, 3] uint8, R, G, B
 
 import contextlib
 import functools
-import hashlib
 import itertools
 import logging
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,13 +16,15 @@ from typing import Any
 import torch
 
 from hodor.checkpoints.checkpoint import Checkpoint, load
-from hodor.config import Config
 from hodor.devices import Precision, choose_device, precision_context
 from hodor.errors import HodorError
+from hodor.formats.inference_json import MAX_OBJECT_ID
+from hodor.formats.object_files import DescribedObject
 from hodor.inference.compiled import compiled as compiled_network
+from hodor.inference.describing import describe, fingerprint, views_of
 from hodor.inference.given import Masks, Picture, frame_tensor, mask_at, object_masks, reaches_255, shown
 from hodor.inference.logits_to_labels import LabelMap, label_map
-from hodor.inference.settings import check_pairs, check_state, share, size_limits, whole_number
+from hodor.inference.settings import check_pairs, check_state, recommended_options, share, size_limits, whole_number
 from hodor.inference.tracker import DescriptorTracker
 from hodor.media.images import network_size
 from hodor.modelling.features import Features
@@ -51,6 +52,7 @@ class Segmenter:
         min_confidence: float = 0.0,
         long_term_interval: int = 0,
         corrections_replace: bool = True,
+        presence_threshold: float = 0.0,
         device: str | torch.device = "auto",
         precision: Precision = "float32",
         compiled: bool = False,
@@ -69,6 +71,8 @@ class Segmenter:
             long_term_interval: also remember every n-th frame beyond the window, up to 8 of them; 0 for none.
             corrections_replace: a mask that is given anew replaces all that was remembered of its object; else (as in the
                 original, whose results don't depend on it) what was wrong before counts for as long as the window.
+            presence_threshold: from 0 to below 1; objects that `add_described` told of aren't found in frames where their
+                presence is lower.
             device: "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1", ...
             precision: "float32" or "bf16" (faster on hardware that knows it, nearly the same masks).
             compiled: compile the network: the first frames take minutes, the others less on a GPU (not on CPUs).
@@ -85,6 +89,7 @@ class Segmenter:
             "min_confidence": share("min_confidence", min_confidence),
             "long_term_interval": whole_number("long_term_interval", long_term_interval, 0),
             "corrections_replace": bool(corrections_replace),
+            "presence_threshold": share("presence_threshold", presence_threshold),
         }
         self._size_limits = size_limits(min_dim, max_dim)
         self._look_ahead = whole_number("frames to look ahead", look_ahead, 1)
@@ -138,6 +143,42 @@ class Segmenter:
             return {}
         shown, object_ids = self._latest
         return shown.confidences(object_ids)
+
+    @property
+    def presences(self) -> dict[int, float]:
+        """How likely it is, 0 to 1, that each object of which `add_described` told is in the last frame."""
+        return {object_id: float(presence) for object_id, presence in self._tracker.presences.items()}
+
+    def describe(self, frame: Picture, mask: Picture, name: str = "object") -> DescribedObject:
+        """What the network knows of the object that a mask shows in a frame, to be found in other videos by `add_described`.
+
+        Args:
+            frame: as in `step`; it takes no part in the video.
+            mask: [H, W], likewise.
+            name: for people.
+
+        Raises:
+            HodorError: as in `step`.
+        """
+        image = frame_tensor(frame)
+        size = (image.shape[1], image.shape[2])
+        shown_mask = pad(mask_at(network_size(*size, *self._size_limits), object_masks({1: mask}, size, self.device)[1]))
+        with self._computing():
+            return describe(self.model, self._prepare(image[None]), shown_mask, name)
+
+    def add_described(self, object_id: int, described: DescribedObject) -> None:
+        """Begins to look for an object in the frames to come, whatever the frame in which it first appears.
+
+        Args:
+            object_id: 1..255.
+            described: by `describe`, or read from a file.
+
+        Raises:
+            HodorError: another network described it, or the id is out of range.
+        """
+        if not 1 <= whole_number("the object's id", object_id, 1) <= MAX_OBJECT_ID:
+            raise HodorError(f"object ids are 1..{MAX_OBJECT_ID}, not {object_id}")
+        self._tracker.add_object(object_id, *views_of(described, self.model))
 
     def remove_object(self, object_id: int) -> None:
         """Stops following an object.
@@ -204,12 +245,11 @@ class Segmenter:
 
     def _settings(self) -> dict[str, Any]:
         """What must be equal for a state to mean the same."""
-        embeddings = torch.cat([embedding.flatten() for embedding in self.model.encoder.embeddings]).detach().float().cpu()
         min_dim, max_dim = self._size_limits
         return {
             "version": _STATE_VERSION,
             "width": self.model.encoder.embeddings.object.shape[0],
-            "network": hashlib.sha256(embeddings.numpy().tobytes()).hexdigest()[:16],
+            "network": fingerprint(self.model),
             "min_dim": min_dim,
             "max_dim": max_dim,
             **self._memory,
@@ -283,15 +323,3 @@ class Segmenter:
         if self._video_size not in (None, size):
             raise HodorError(f"the frame is {shown(size)}, but the video began with {shown(self._video_size)} (height x width)")
         return tensor
-
-
-def recommended_options(config: Config) -> dict[str, Any]:
-    """The arguments of `Segmenter` that a network of this configuration is meant to be used with."""
-    return {
-        "min_dim": config.input.min_dim,
-        "max_dim": config.input.max_dim,
-        "temporal_window": config.inference.temporal_window,
-        "permanent_reference": config.inference.permanent_reference,
-        "min_confidence": config.inference.min_confidence,
-        "long_term_interval": config.inference.long_term_interval,
-    }

@@ -4,6 +4,7 @@ import operator
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from hodor.config import Config
 from hodor.errors import HodorError
 
 
@@ -80,3 +81,16 @@ def check_state(state: Any, settings: Mapping[str, Any], progress: Iterable[str]
     if differing := [name for name in differing if name != "network"]:
         told = ", ".join(f"{name} is {settings[name]!r} here and {state[name]!r} in the state" for name in differing)
         raise HodorError(f"the state comes from another segmenter: {told}")
+
+
+def recommended_options(config: Config) -> dict[str, Any]:
+    """The arguments of `Segmenter` that a network of this configuration is meant to be used with."""
+    return {
+        "min_dim": config.input.min_dim,
+        "max_dim": config.input.max_dim,
+        "temporal_window": config.inference.temporal_window,
+        "permanent_reference": config.inference.permanent_reference,
+        "min_confidence": config.inference.min_confidence,
+        "long_term_interval": config.inference.long_term_interval,
+        "presence_threshold": config.inference.presence_threshold,
+    }

@@ -17,6 +17,7 @@ class DescriptorTracker:
     Attributes:
         object_ids: known objects, ascending; the order of the logits' object channels.
         vanishing: ids of objects given in the last frame that are too small for stride 8 and kept as one block there.
+        presences: {id: [] in [0, 1]}, how likely it is that objects known from elsewhere are in the last frame.
     """
 
     def __init__(
@@ -28,6 +29,7 @@ class DescriptorTracker:
         min_confidence: float = 0.0,
         long_term_interval: int = 0,
         corrections_replace: bool = False,
+        presence_threshold: float = 0.0,
         constant_frames: bool = False,
     ) -> None:
         """Begins a video.
@@ -41,6 +43,7 @@ class DescriptorTracker:
             long_term_interval: likewise.
             corrections_replace: a mask that is given anew replaces all that was remembered of its object; else it only adds to
                 it, as in the original.
+            presence_threshold: an object that is known from elsewhere and less likely to be in a frame isn't found there.
             constant_frames: likewise.
         """
         self.model = model
@@ -53,7 +56,9 @@ class DescriptorTracker:
         )
         self.object_ids: list[int] = []
         self.vanishing: list[int] = []
+        self.presences: dict[int, torch.Tensor] = {}
         self._min_confidence = min_confidence
+        self._presence_threshold = presence_threshold
         self._corrections_replace = corrections_replace
         self._frame = -1
 
@@ -80,7 +85,7 @@ class DescriptorTracker:
         """
         self._frame += 1
         known = list(self.object_ids)
-        self.vanishing = []
+        self.vanishing, self.presences = [], {}
         if not known and not new_masks:
             return None
         if features is None:
@@ -90,12 +95,26 @@ class DescriptorTracker:
         if not known:
             return None
         logits = self.model.segment(features, self.memory.recall(self._frame, self.object_ids)).float()
-        if remember:
+        views = {object_id: self.memory.views(object_id) for object_id in self.object_ids if object_id not in new_masks}
+        from_elsewhere = {object_id: each for object_id, each in views.items() if each is not None}
+        if remember or from_elsewhere:
             given = {self.object_ids.index(object_id): mask for object_id, mask in new_masks.items()}
             described = self.model.describe_predicted(features, logits, given=given)
+            absent = self._absent(logits, described.objects[0], from_elsewhere) if from_elsewhere else None
             unsure = self._unsure(logits, given) if self._min_confidence else None
-            self.memory.write(self._frame, self.object_ids, described.objects, described.background, unsure=unsure)
+            if absent is not None:
+                unsure = absent if unsure is None else absent | unsure
+                channels = absent.nonzero()[:, 0] + self.model.num_background_channels
+                logits = logits.index_fill(1, channels, -torch.inf)
+            if remember:
+                self.memory.write(self._frame, self.object_ids, described.objects, described.background, unsure=unsure)
         return logits
+
+    def add_object(self, object_id: int, objects: torch.Tensor, backgrounds: torch.Tensor) -> None:
+        """Begins to look for an object in the frames to come, by V views of it: [V, C] and [V, Qb, C] on the model's device."""
+        self.memory.forget_object(object_id)
+        self.memory.write_views(object_id, objects, backgrounds)
+        self.object_ids = sorted({*self.object_ids, object_id})
 
     def remove_object(self, object_id: int) -> None:
         """Forgets an object; its id may be given again later."""
@@ -124,6 +143,21 @@ class DescriptorTracker:
         self.memory.write(self._frame, ids, described.objects, described.background if first else None)
         self.memory.write_reference(self._frame, ids, described.objects, described.background)
         self.object_ids = sorted({*self.object_ids, *ids})
+
+    def _absent(self, logits: torch.Tensor, objects: torch.Tensor, views: Mapping[int, torch.Tensor]) -> torch.Tensor:
+        """Which objects aren't in the frame, [I] bool, by what their masks show [I, C]; only those of which there are views.
+
+        The presence of an object is the mean of how sure its mask is, and of how alike what the mask shows and the nearest
+        view are (cosine). Either alone mistakes more.
+        """
+        confidences = object_confidences(logits, self.model.num_background_channels)[0]
+        absent = torch.zeros_like(confidences, dtype=torch.bool)
+        for object_id, each in views.items():
+            index = self.object_ids.index(object_id)
+            alike = torch.cosine_similarity(objects[index].float(), each.float(), dim=-1).max()
+            self.presences[object_id] = (confidences[index] + alike).clamp(min=0) / 2
+            absent[index] = self.presences[object_id] < self._presence_threshold
+        return absent
 
     def _unsure(self, logits: torch.Tensor, given: Collection[int]) -> torch.Tensor:
         """Whose masks aren't worth remembering, [I] bool; those at the indices `given` are."""

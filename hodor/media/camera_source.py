@@ -23,6 +23,8 @@ _PAUSE = 0.005  # seconds until a camera is asked again that has no new frame ye
 class CameraSource(FrameSource):
     """A device that gives pictures. It is opened at once, and freed once its frames were read."""
 
+    is_live = True
+
     def __init__(self, name: str, device: str, system: str, selection: Selection, max_pixels: int) -> None:
         """Opens the device.
 

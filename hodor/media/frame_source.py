@@ -90,11 +90,14 @@ class FrameSource(ABC):
     """Where frames come from: a video file, a folder of images, or a camera.
 
     Attributes:
+        is_live: frames come only once, as time goes by.
         name: for messages.
         rate: mean frames per second.
         audio: the file whose sound belongs to the frames; None where there is none.
         selection: which frames are wanted.
     """
+
+    is_live = False
 
     def __init__(self, name: str, rate: float, audio: Path | None, selection: Selection) -> None:
         self.name = name

@@ -14,6 +14,7 @@ from hodor.formats.object_files import SUFFIX, check_object_name, read_object, w
 from hodor.formats.prompts import parse_box, parse_click
 from hodor.inference.options import add_network_options
 from hodor.media.cutting import mask_of_box, mask_of_click
+from hodor.media.images import IMAGE_SUFFIXES, read_upright
 from hodor.media.sources import Selection, SourceFrame, open_source
 from hodor.program import ArgumentParser
 from hodor.workspace import checkpoints_folder
@@ -62,10 +63,17 @@ def _parser() -> ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("views", nargs="+", metavar="IMAGE [MASK]", help="a picture and the mask of the object in it, as often as there are views")
+    add(
+        "views",
+        nargs="+",
+        metavar="IMAGE [MASK]",
+        help="a picture and the mask of the object in it, as often as there are views",
+    )
     add("--frame", type=int, default=0, metavar="N", help="of a video instead of a picture, which frame (default: 0)")
     prompts = parser.add_mutually_exclusive_group()
-    prompts.add_argument("--box", metavar="X0,Y0,X1,Y1", help="cut the object out of a box, where there is no mask; for one picture")
+    prompts.add_argument(
+        "--box", metavar="X0,Y0,X1,Y1", help="cut the object out of a box, where there is no mask; for one picture"
+    )
     prompts.add_argument("--click", nargs="+", metavar="X,Y", help="cut out what is under these points; for one picture")
     add("--object", type=int, metavar="ID", help="which object of the masks, where they show several")
     add("--threshold", type=int, metavar="N", help="masks have soft edges: what is at least N (1..255) is the object")
@@ -73,7 +81,9 @@ def _parser() -> ArgumentParser:
     add("-o", "--output", type=Path, required=True, metavar=f"FILE{SUFFIX}", help="the file to write")
     add("--add", action="store_true", help="add the views to those in the file")
     network = parser.add_argument_group("network")
-    network.add_argument("--checkpoint", metavar="CKPT", help="weights: a file, or the name of weights that come with the package")
+    network.add_argument(
+        "--checkpoint", metavar="CKPT", help="weights: a file, or the name of weights that come with the package"
+    )
     add_network_options(network)
     return parser
 
@@ -86,11 +96,19 @@ def _views(options: argparse.Namespace) -> Iterator[tuple[np.ndarray, np.ndarray
     if not prompted and len(options.views) % 2:
         raise HodorError(f"{options.views[-1]}: has no mask; name pictures and masks in turn, or add --box or --click")
     for start in range(0, len(options.views), 1 if prompted else 2):
-        frame = open_source(options.views[start], Selection(), max_pixels=options.max_pixels).frame(options.frame)
+        frame = _frame(options.views[start], options)
         if prompted:
             yield frame.image, _cut(options, frame)
         else:
             yield frame.image, _drawn(Path(options.views[start + 1]), options, frame)
+
+
+def _frame(text: str, options: argparse.Namespace) -> SourceFrame:
+    """A picture, or a frame of a video."""
+    if Path(text).suffix.lower() not in IMAGE_SUFFIXES:
+        return open_source(text, Selection(), max_pixels=options.max_pixels).frame(options.frame)
+    image = read_upright(Path(text), options.max_pixels)
+    return SourceFrame(0, 0.0, image, (image.shape[0], image.shape[1]))
 
 
 def _cut(options: argparse.Namespace, frame: SourceFrame) -> np.ndarray:

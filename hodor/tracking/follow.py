@@ -3,12 +3,14 @@
 import functools
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
+from types import MappingProxyType
 
 import numpy as np
 
 from hodor.errors import HodorError
+from hodor.formats.object_files import DescribedObject
 from hodor.inference.segmenter import Segmenter
 from hodor.media.sources import FrameSource, SourceFrame
 from hodor.media.streams import WriteBehind, read_ahead
@@ -29,6 +31,7 @@ class Follower:
         source: FrameSource,
         folder: TrackingFolder,
         watch: Watch,
+        objects: Mapping[int, DescribedObject] = MappingProxyType({}),
     ) -> None:
         """Puts together what a run needs.
 
@@ -37,11 +40,13 @@ class Follower:
             source: the frames.
             folder: has the given masks, and takes what is found.
             watch: says where objects are lost.
+            objects: {id: object} that are known from elsewhere.
         """
         self._segmenter = segmenter
         self._source = source
         self._folder = folder
         self._watch = watch
+        self._objects = objects
 
     def forwards(self, on_frame: Callable[[SourceFrame], object]) -> HodorError | None:
         """Follows from the first frame to the last; fills in what `backwards` found before objects were given.
@@ -61,6 +66,8 @@ class Follower:
             HodorError: the source breaks off.
         """
         starts = self._starts()
+        if not starts:
+            return
         begin = max(starts.values())
 
         def given(index: int) -> np.ndarray | None:
@@ -94,6 +101,9 @@ class Follower:
         self._segmenter.reset(self._source.name)
         if state is not None:
             self._segmenter.load_state_dict(state)
+        elif stored is self._folder.forwards:
+            for object_id, described in self._objects.items():
+                self._segmenter.add_described(object_id, described)
         done = following, self._segmenter.state_dict(), list(rows)  # replaced as a whole, so that it always fits together
         stopped: BaseException | None = None
         with closing(read_ahead(frames(following))) as ahead:

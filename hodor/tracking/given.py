@@ -2,7 +2,7 @@
 
 import logging
 from argparse import Namespace
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import numpy as np
 from hodor.errors import HodorError
 from hodor.formats.drawn_masks import ColourIds, read_drawn_mask
 from hodor.formats.label_maps import write_label_map
+from hodor.formats.object_files import DescribedObject, read_object
 from hodor.formats.prompts import Prompt, parse_box, parse_click
 from hodor.media.cutting import mask_of_box, mask_of_click
 from hodor.media.drawing import object_palette
@@ -34,7 +35,7 @@ class Given:
     prompts: list[Prompt]
 
 
-def take_given(options: Namespace, source: FrameSource, folder: Path) -> None:
+def take_given(options: Namespace, source: FrameSource, folder: Path) -> set[int]:
     """Writes the label map of every frame in which something is given as <index>.png.
 
     Args:
@@ -42,29 +43,52 @@ def take_given(options: Namespace, source: FrameSource, folder: Path) -> None:
         source: has the frames.
         folder: empty.
 
+    Returns:
+        The ids of the objects.
+
     Raises:
-        HodorError: nothing is given; a frame doesn't exist; a mask or box doesn't fit its frame. The message names it.
+        HodorError: nothing is given, not even an object known from elsewhere; or a frame doesn't exist, or a mask or box
+            doesn't fit its frame. The message names it.
     """
     by_frame = _by_frame(options, source)
-    if not by_frame:
-        raise HodorError("nothing says what to follow; add --masks, --box or --click")
+    if not by_frame and not options.objects:
+        raise HodorError("nothing says what to follow; add --masks, --box, --click or --objects")
     colours = ColourIds.parse(options.colours)
     taken: set[int] = set()
     labels: dict[int, np.ndarray] = {}
     for index, given in sorted(by_frame.items()):
-        frame = _frame(source, index)
+        frame = source.frame(index)
         for path in given.masks:
             drawn = read_drawn_mask(path, colours=colours, threshold=options.threshold, size=frame.full_size)
             _LOGGER.info("%s: %s", path, drawn.found)
             labels[index] = _overlaid(labels.get(index), _at_size(drawn.labels, frame))
             taken.update(np.unique(drawn.labels[drawn.labels > 0]).tolist())
     for index, given in sorted(by_frame.items()):
-        for object_id, mask in _cut(given.prompts, _frame(source, index), taken) if given.prompts else ():
+        for object_id, mask in _cut(given.prompts, source.frame(index), taken) if given.prompts else ():
             labels[index] = _overlaid(labels.get(index), np.where(mask, np.uint8(object_id), np.uint8(0)))
     for index, each in labels.items():
         if not each.any():
             raise HodorError(f"frame {source.name_of(index)}: the masks given there are empty at this size")
         write_label_map(folder / f"{index}.png", each, object_palette())
+    return taken
+
+
+def take_objects(texts: Sequence[str], taken: Collection[int]) -> dict[int, DescribedObject]:
+    """The objects in the files of `--objects`, by id: the one that is said, or the next that is not `taken`.
+
+    Raises:
+        HodorError: a file is broken, or an id is out of range or taken.
+    """
+    objects: dict[int, DescribedObject] = {}
+    for text in texts:
+        number, sign, file = text.partition("=")
+        named = bool(sign) and number.isdecimal()
+        free = next(each for each in range(1, _MAX_ID + 2) if each not in taken and each not in objects)
+        object_id = int(number) if named else free
+        if not 1 <= object_id <= _MAX_ID or object_id in objects or object_id in taken:
+            raise HodorError(f"--objects {text}: the id {object_id} must be 1..{_MAX_ID}, and that of no other object")
+        objects[object_id] = read_object(Path(file if named else text))
+    return objects
 
 
 def _by_frame(options: Namespace, source: FrameSource) -> dict[int, Given]:
@@ -107,10 +131,6 @@ def _index(name: str, source: FrameSource, what: str) -> int:
     return index
 
 
-def _frame(source: FrameSource, index: int) -> SourceFrame:
-    return source.frame(index)
-
-
 def _cut(prompts: list[Prompt], frame: SourceFrame, taken: set[int]) -> Iterator[tuple[int, np.ndarray]]:
     """(object id, mask [H, W] bool) of every box and of the clicks on one object in a frame."""
     height, width = frame.image.shape[:2]
@@ -119,7 +139,7 @@ def _cut(prompts: list[Prompt], frame: SourceFrame, taken: set[int]) -> Iterator
     for prompt in prompts:
         object_id = prompt.object_id or next(each for each in range(1, _MAX_ID + 2) if each not in taken)
         if object_id > _MAX_ID:
-            raise HodorError(f"{prompt.text}: there are more than {_MAX_ID} objects")
+            raise HodorError(f"--{prompt.kind}: there are more than {_MAX_ID} objects")
         taken.add(object_id)
         numbers = [value * scale[index % 2] for index, value in enumerate(prompt.numbers)]
         if prompt.kind == "box":

@@ -50,6 +50,14 @@ def parser() -> ArgumentParser:
         help="which object a colour of the masks means: red=1 #00ff00=2",
     )
     add("--threshold", type=int, metavar="N", help="masks have soft edges: what is at least N (1..255) is the object")
+    add(
+        "--objects",
+        nargs="+",
+        default=[],
+        metavar="[ID=]FILE",
+        help="find objects described by hodor describe",
+    )
+    add("--presence_threshold", type=float, metavar="P", help="how certain that must be, 0 to 1 (default: the checkpoint's)")
     add("--names", nargs="+", default=[], metavar="ID=NAME", help="names of objects, for legends and tables")
     add("--backwards", action="store_true", help="also follow objects from where they are given back to the first frame")
     _add_frames_and_output(options)

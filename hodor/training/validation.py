@@ -11,8 +11,9 @@ from hodor.evaluation.protocols import SequencePair, davis
 from hodor.evaluation.summary import summarise
 from hodor.formats.inference_json import read_inference_json
 from hodor.inference.results import ResultsFolder
-from hodor.inference.segmenter import Segmenter, recommended_options
+from hodor.inference.segmenter import Segmenter
 from hodor.inference.sequences import segment_sequence
+from hodor.inference.settings import recommended_options
 from hodor.modelling.model import HODOR
 from hodor.workspace import Workspace, inference_dataset
 
