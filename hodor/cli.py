@@ -30,6 +30,11 @@ _COMMANDS = {
         "follow objects through a video, a folder of frames or a camera's picture",
         "tracking follow video camera webcam run predict demo segment",
     ),
+    "describe": _Command(
+        "hodor.tracking.describe",
+        "write what an object looks like as a small file, to find it in other videos",
+        "object descriptor remember",
+    ),
     "train": _Command("hodor.training.main", "train a network by a recipe", "training fit learn finetune fine-tune resume"),
     "evaluate": _Command(
         "hodor.evaluation.main",

@@ -10,7 +10,7 @@ import pytest
 from hodor.cli import main
 
 ROOT = Path(__file__).parent.parent
-COMMANDS = ["infer", "track", "train", "evaluate", "convert", "show", "synthetic", "benchmark"]
+COMMANDS = ["infer", "track", "describe", "train", "evaluate", "convert", "show", "synthetic", "benchmark"]
 
 
 def hodor(*arguments, cwd=ROOT):

@@ -44,27 +44,17 @@ class Inert:
     name: str
 
 
-@dataclass(frozen=True)
-class StorageClaim:
-    """The memory that tensors of a file lie in, as its pickle speaks of it.
-
-    Attributes:
-        key: names it in the file.
-        count: how many numbers it is said to hold.
-        kind: of these numbers; uint8 where tensors say themselves what they are.
-    """
-
-    key: str
-    count: int
-    kind: torch.dtype
+StorageReader = Callable[[str, int, torch.dtype], torch.Tensor]
+"""Gives the memory that tensors lie in, `[count]`, by its name in the file, how many numbers it is said to hold, and their kind
+(uint8 where tensors say themselves what they are)."""
 
 
-def read_pickle(file: IO[bytes], storage: Callable[[StorageClaim], torch.Tensor] | None = None) -> Any:
+def read_pickle(file: IO[bytes], storage: StorageReader | None = None) -> Any:
     """Reads one pickle, and no byte beyond it.
 
     Args:
         file: stands at its beginning.
-        storage: gives the memory of tensors `[count]`; None = there are no tensors.
+        storage: None = there are no tensors.
 
     Raises:
         HodorError: the pickle names something that is not harmless; the message has no file in it.
@@ -74,7 +64,7 @@ def read_pickle(file: IO[bytes], storage: Callable[[StorageClaim], torch.Tensor]
 
 
 class _Reading:
-    def __init__(self, file: IO[bytes], storage: Callable[[StorageClaim], torch.Tensor] | None) -> None:
+    def __init__(self, file: IO[bytes], storage: StorageReader | None) -> None:
         self._file = file
         self._storage = storage
         self._stack: list[Any] = []
@@ -167,7 +157,7 @@ class _Reading:
         dtype = torch.uint8 if kind.name in _UNTYPED else _storage_kind(kind.name)
         if self._storage is None or dtype is None or type(key) is not str or type(count) is not int or any(view):
             raise ValueError("no storage of numbers")
-        self._stack.append(self._storage(StorageClaim(key, count, dtype)))
+        self._stack.append(self._storage(key, count, dtype))
 
     def _tensor(self, storage: torch.Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...]) -> torch.Tensor:
         """A view of a storage `[N]`, nowhere beyond it, with at most as many numbers as it has."""

@@ -11,7 +11,7 @@ from typing import IO, Any
 
 import torch
 
-from hodor.checkpoints.pickles import Inert, StorageClaim, read_pickle
+from hodor.checkpoints.pickles import Inert, read_pickle
 from hodor.errors import HodorError
 
 _ZIP = b"PK\x03\x04"
@@ -70,15 +70,15 @@ def _read_zip(file: IO[bytes]) -> Any:
             raise HodorError("the file was written by a machine with another order of bytes; save it again on one like this")
         storages: dict[str, torch.Tensor] = {}
 
-        def storage(claim: StorageClaim) -> torch.Tensor:
-            if claim.key not in storages:
-                entry = entries[f"{name}data/{claim.key}"]
-                storages[claim.key] = torch.empty(entry.file_size, dtype=torch.uint8)
+        def storage(key: str, count: int, kind: torch.dtype) -> torch.Tensor:
+            if key not in storages:
+                entry = entries[f"{name}data/{key}"]
+                storages[key] = torch.empty(entry.file_size, dtype=torch.uint8)
                 file.seek(entry.header_offset + _LENGTHS_IN_HEADER)
                 file.seek(sum(struct.unpack("<HH", file.read(4))), io.SEEK_CUR)  # the lengths of a name and of what follows it
-                if zlib.crc32(_fill(storages[claim.key], file)) != entry.CRC:
+                if zlib.crc32(_fill(storages[key], file)) != entry.CRC:
                     raise ValueError
-            return storages[claim.key][: claim.count * claim.kind.itemsize].view(claim.kind)
+            return storages[key][: count * kind.itemsize].view(kind)
 
         return read_pickle(io.BytesIO(archive.read(f"{name}data.pkl")), storage)
 
@@ -92,14 +92,14 @@ def _read_legacy(file: IO[bytes]) -> Any:
         raise ValueError
     storages: dict[str, torch.Tensor] = {}
 
-    def storage(claim: StorageClaim) -> torch.Tensor:
+    def storage(key: str, count: int, kind: torch.dtype) -> torch.Tensor:
         nonlocal size
-        if claim.key not in storages:
-            size -= claim.count * claim.kind.itemsize
+        if key not in storages:
+            size -= count * kind.itemsize
             if size < 0:
                 raise EOFError  # more memory than there are bytes for it
-            storages[claim.key] = torch.empty(claim.count, dtype=claim.kind)
-        return storages[claim.key].view(claim.kind)
+            storages[key] = torch.empty(count, dtype=kind)
+        return storages[key].view(kind)
 
     content = read_pickle(file, storage)
     keys = read_pickle(file)

@@ -62,12 +62,21 @@ def affine_matrix(
     `rotation` and `shear` are in degrees, `shift` is in parts of width and height, `scale` a factor of lengths. The shear with
     the tangent t is [[1 - t^2, -t], [t, 1]], more of a rotation than of a shear.
     """
-    angle, tangent = np.deg2rad(rotation), np.tan(np.deg2rad(shear))
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    linear = scale * turn @ np.array([[1 - tangent**2, -tangent], [tangent, 1]])
-    centre = np.array([width - 1, height - 1]) / 2
-    offset = centre + np.array(shift) * (width, height) - linear @ centre
-    return np.column_stack([linear, offset])
+    tangent = np.tan(np.deg2rad(shear))
+    linear = scale * turn(rotation) @ np.array([[1 - tangent**2, -tangent], [tangent, 1]])
+    place = np.array([width - 1, height - 1]) / 2 + np.array(shift) * (width, height)
+    return centred(linear, height, width, place)
+
+
+def turn(degrees: float) -> np.ndarray:
+    """The rotation `[2, 2]` of positions by an angle."""
+    cosine, sine = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+    return np.array([[cosine, -sine], [sine, cosine]])
+
+
+def centred(linear: np.ndarray, height: int, width: int, place: np.ndarray) -> np.ndarray:
+    """The map `[2, 3]` of positions that does `linear` `[2, 2]` about a frame's centre, and brings this to a place (x, y)."""
+    return np.column_stack([linear, place - linear @ (np.array([width - 1, height - 1]) / 2)])
 
 
 def draw_affine(

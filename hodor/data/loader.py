@@ -37,11 +37,6 @@ class TrainingBatch(NamedTuple):
     presence: torch.Tensor
     names: tuple[str, ...]
 
-    def pin_memory(self) -> "TrainingBatch":
-        """The batch in page-locked memory, from which copies to a GPU don't wait."""
-        images, valid, labels, presence = (part.pin_memory() for part in self[:4])
-        return TrainingBatch(images, valid, labels, presence, self.names)
-
     def to(self, device: torch.device) -> "TrainingBatch":
         """The batch on a device; copies from pinned memory run behind."""
         images, valid, labels, presence = (part.to(device, non_blocking=True) for part in self[:4])

@@ -4,9 +4,8 @@ import numpy as np
 
 from hodor.config import TrainingConfig
 from hodor.data.appearance import change_colours, degrade, draw_colour_change
-from hodor.data.clips import static_clip
+from hodor.data.clips import cut_out, paste, static_clip
 from hodor.data.geometry import Frame, area_size
-from hodor.data.pasting import cut_out, paste
 from hodor.data.samples import SampleRequest, Scene, TrainingSample, finish_sample, read_frame
 from hodor.errors import HodorError
 from hodor.formats.training_json import AnnotatedImages

@@ -29,14 +29,9 @@ from hodor.media.videos import write_video
 _OVERLAY_QUALITY = 90
 
 
-def mask_name(image_path: str) -> str:
-    """Name of the mask file of a frame: "bear/00000.jpg" -> "00000.png"."""
-    return f"{PurePosixPath(image_path).stem}.png"
-
-
-def overlay_name(image_path: str) -> str:
-    """Name of the overlay of a frame: "bear/00000.jpg" -> "00000.jpg"."""
-    return f"{PurePosixPath(image_path).stem}.jpg"
+def mask_name(image_path: str, suffix: str = ".png") -> str:
+    """Name of the mask file of a frame: "bear/00000.jpg" -> "00000.png"; overlays have another suffix."""
+    return PurePosixPath(image_path).stem + suffix
 
 
 @dataclass(frozen=True)
@@ -82,7 +77,7 @@ class SequenceWriter:
         """Writes what was found in the frame `image` [H, W, 3]: `labels` [H, W] uint8."""
         write_label_map(self.masks / mask_name(image_path), labels, self.palette)
         if self.overlays is not None:
-            write_image(self.overlays / overlay_name(image_path), draw(image, labels), _OVERLAY_QUALITY)
+            write_image(self.overlays / mask_name(image_path, ".jpg"), draw(image, labels), _OVERLAY_QUALITY)
 
 
 class ResultsFolder:
@@ -135,7 +130,7 @@ class ResultsFolder:
         with folder_written_aside(self.masks / sequence.id) as masks, overlays as vis:
             yield SequenceWriter(masks, vis, self._palette)
         if self._with_overlays:
-            pictures = (self.folder / "vis" / sequence.id / overlay_name(path) for path in sequence.image_paths)
+            pictures = (self.folder / "vis" / sequence.id / mask_name(path, ".jpg") for path in sequence.image_paths)
             write_video(self.folder / "vis" / f"{sequence.id}.mp4", (read_image(path, sys.maxsize) for path in pictures))
         with written_aside(self._marker(sequence)) as aside:
             aside.write_text(json.dumps(settings))

@@ -53,7 +53,7 @@ def take_given(options: Namespace, source: FrameSource, folder: Path) -> set[int
     by_frame = _by_frame(options, source)
     if not by_frame and not options.objects:
         raise HodorError("nothing says what to follow; add --masks, --box, --click or --objects")
-    colours = ColourIds.parse(options.colours)
+    colours = ColourIds.parse(options.colours) if options.colours else ColourIds()
     taken: set[int] = set()
     labels: dict[int, np.ndarray] = {}
     for index, given in sorted(by_frame.items()):

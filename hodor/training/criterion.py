@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from hodor.config import TrainingConfig
 from hodor.modelling.soft_masks import resize
 from hodor.training.cycles import REFERENCE
-from hodor.training.unroll import Prediction
+from hodor.training.unroll import Prediction, object_masks
 
 DiceKind = Literal["pooled", "per_object"]
 _EPSILON = 1e-6
@@ -138,7 +138,7 @@ def segmentation_loss(
 def _overlap_and_sum(logits: torch.Tensor, truth: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean over pixels of p t and of p + t per sample and object: both [B, I]."""
     probabilities = logits.softmax(dim=1)[:, 1:].flatten(2)
-    masks = (truth.flatten(1)[:, None] == torch.arange(1, logits.shape[1], device=truth.device)[:, None]).to(logits.dtype)
+    masks = object_masks(truth, logits.shape[1] - 1).flatten(2).to(logits.dtype)
     return (probabilities * masks).mean(dim=2), probabilities.mean(dim=2) + masks.mean(dim=2)
 
 

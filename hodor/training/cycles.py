@@ -94,13 +94,12 @@ def plan_cycles(cycles: Sequence[Cycle]) -> list[PlannedStep]:
         for position, step in enumerate((*cycle.forward, *cycle.backward)):
             source_frames = (*source_frames, step.sources)
             beginning = cycle.forward[: position + 1] if position < len(cycle.forward) else None
-            if beginning is None or beginning not in made_by:
+            number = made_by.get(beginning) if beginning else None
+            if number is None:
                 planned.append((step, tuple(descriptors[frame] for frame in step.sources), source_frames))
-                if beginning is not None:
-                    made_by[beginning] = len(planned)
                 number = len(planned)
-            else:
-                number = made_by[beginning]
+                if beginning:
+                    made_by[beginning] = number
             if step.target != REFERENCE:
                 descriptors[step.target] = number
     used = {source for _, sources, _ in planned for source in sources}

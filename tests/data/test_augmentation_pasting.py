@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from hodor.config.schema import StaticStrengths
+from hodor.data.clips import cut_out, paste
 from hodor.data.geometry import Frame
-from hodor.data.pasting import cut_out, paste
 
 HEIGHT, WIDTH = 60, 90
 GREEN = (10, 240, 10)
