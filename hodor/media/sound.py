@@ -91,7 +91,9 @@ class Sound:
         stream = self._output.add_stream("aac", rate=rate, layout=layout)
         for frame in self._decoded(AudioResampler("fltp", layout, rate)):
             begin = (frame.time or 0.0) - self._start
-            first, last = (min(max(round((edge - begin) * rate), 0), frame.samples) for edge in (0.0, self._end - self._start))
+            first, last = (
+                round(min(max((edge - begin) * rate, 0.0), frame.samples)) for edge in (0.0, self._end - self._start)
+            )
             if first < last:
                 wanted = np.ascontiguousarray(frame.to_ndarray()[:, first:last], np.float32)
                 part = av.AudioFrame.from_ndarray(wanted, format="fltp", layout=layout)
