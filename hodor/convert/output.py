@@ -181,7 +181,7 @@ def publish_clips(clips: Iterable[ConvertedClip], count: int, name: str, argumen
     objects = sum(len({i for masks in each.segmentations.values() for i in masks}) for each in converted)
     _log.info("%d sequences, %d frames, %d objects", len(converted), frames, objects)
     _log.info("wrote %s (frames: %s)", target.annotations, target.images)
-    _log.info("next: hodor infer CHECKPOINT --dataset %s", name)
+    _log.info("next: hodor infer --dataset %s", name)
 
 
 def _kind_of_json(path: Path) -> str | None:

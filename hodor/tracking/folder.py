@@ -26,7 +26,8 @@ from hodor.tracking.confidences import Row, read_table, write_table
 _SESSION = "session.json"
 _GIVEN = "given"
 _FINISHED = "finished"
-_OWN = (_SESSION, _GIVEN, "masks", "state", "confidences.csv")
+_PRODUCTS = ("confidences.svg", "overlay.mp4", "masks.json", "binary", "cutouts", "camera.mp4")
+_OWN = (_GIVEN, "masks", "state", "confidences.csv", *_PRODUCTS, _SESSION)
 
 
 class StoredPass:
@@ -117,7 +118,7 @@ class TrackingFolder:
             HodorError: the folder holds something else, or a run with other settings.
         """
         path = self.folder / _SESSION
-        if overwrite:
+        if overwrite and path.is_file():
             self._clear()
         if not path.is_file():
             if any(each.name != ".lock" for each in self.folder.iterdir()):

@@ -154,7 +154,7 @@ def _at_size(labels: np.ndarray, frame: SourceFrame) -> np.ndarray:
     height, width = frame.image.shape[:2]
     if labels.shape == (height, width):
         return labels
-    return cv2.resize(labels, (width, height), interpolation=cv2.INTER_NEAREST)
+    return cv2.resize(labels, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
 
 
 def _overlaid(below: np.ndarray | None, above: np.ndarray) -> np.ndarray:

@@ -190,9 +190,13 @@ def make_products(
 
 
 def _found(source: FrameSource, folder: TrackingFolder) -> Iterator[tuple[SourceFrame, str, np.ndarray]]:
-    for frame in source.frames():
+    """Every frame that has a label map; what lies behind the last one isn't read, since a source may be broken there."""
+    remaining = {path.stem for path in folder.forwards.masks.glob("*.png")}
+    for frame in source.frames() if remaining else ():
         name = source.name_of(frame.index)
         labels = folder.forwards.mask(name)
-        if labels is None:
+        if labels is not None:
+            yield frame, name, labels
+        remaining.discard(name)
+        if not remaining:
             return
-        yield frame, name, labels
