@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hodor.devices import is_out_of_memory
+from hodor.benchmark.sizes import FULL, QUICK
+from hodor.devices import is_out_of_memory, keep_freed_memory
 from hodor.errors import HodorError
 from hodor.files import written_aside
 from hodor.program import ArgumentParser, run
@@ -30,18 +31,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Raises:
         HodorError: an argument is out of range, a device or checkpoint isn't there, or the folder holds another report.
     """
-    # they load torch, for which `run` has prepared the process
-    from hodor.benchmark import sections  # noqa: PLC0415
-    from hodor.benchmark.bench import FULL, QUICK, Bench  # noqa: PLC0415
-    from hodor.checkpoints.checkpoint import fingerprint  # noqa: PLC0415
-    from hodor.devices import keep_freed_memory  # noqa: PLC0415
-
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     options = _parser(f"(default: {FULL.long}; with --quick {QUICK.long})").parse_args(arguments)
     if options.long is not None and options.long < _LEAST_FRAMES:
         raise HodorError(f"--long must be at least {_LEAST_FRAMES}, not {options.long}")
     if options.output.exists() and not options.output.is_dir():
         raise HodorError(f"{options.output}: is a file; choose another --output")
+    from hodor.benchmark import sections  # noqa: PLC0415 (torch takes seconds to import)
+    from hodor.benchmark.bench import Bench  # noqa: PLC0415
+    from hodor.checkpoints.checkpoint import fingerprint  # noqa: PLC0415
+
     keep_freed_memory()
     bench = Bench(options.checkpoint, options.device, options.precision, quick=options.quick)
     bench.sizes = dataclasses.replace(bench.sizes, long=options.long or bench.sizes.long)

@@ -5,18 +5,20 @@ hodor show --cfg configs/static.yaml --output samples --samples 24
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 from hodor.config import load_config
-from hodor.data.samples import TrainingSample
-from hodor.data.training_data import build_training_data
 from hodor.errors import HodorError
 from hodor.media.drawing import draw
 from hodor.media.images import write_image
 from hodor.program import ArgumentParser, parse_with_overrides, run
 from hodor.workspace import Workspace
+
+if TYPE_CHECKING:
+    from hodor.data.samples import TrainingSample
 
 _ROWS = 6
 _CAPTION = 16
@@ -39,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.samples < 1 or options.first < 0:
         raise HodorError("--samples must be at least 1 and --first at least 0")
     config = load_config(options.cfg, overrides)
+    from hodor.data.training_data import build_training_data  # noqa: PLC0415 (torch takes seconds to import)
+
     data = build_training_data(config, Workspace.from_environment(), samples_per_batch=1, seed=config.training.seed)
     numbers = range(options.first, options.first + options.samples)
     for start in numbers[::_ROWS]:
@@ -50,14 +54,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def contact_sheet(samples: Sequence[TrainingSample]) -> np.ndarray:
+def contact_sheet(samples: "Sequence[TrainingSample]") -> np.ndarray:
     """One row per sample, its frames side by side: objects tinted, what is not of the image striped. `[H, W, 3]` uint8."""
     rows = [_row(sample) for sample in samples]
     width = max(row.shape[1] for row in rows)
     return np.concatenate([np.pad(row, ((0, _GAP), (0, width - row.shape[1]), (0, 0)), constant_values=255) for row in rows])
 
 
-def _row(sample: TrainingSample) -> np.ndarray:
+def _row(sample: "TrainingSample") -> np.ndarray:
     frames = []
     for image, valid, labels in zip(sample.images, sample.valid.numpy(), sample.labels.numpy(), strict=True):
         pixels = image.permute(1, 2, 0).clamp(0, 255).byte().numpy()

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from hodor.errors import HodorError
 from hodor.files import folder_written_aside, written_aside
@@ -63,6 +62,8 @@ class StoredPass:
 
     def save(self, following: int, state: dict[str, Any], rows: Sequence[Row]) -> None:
         """Keeps where to go on: at frame `following`, with this state of the segmenter; all masks before it are written."""
+        import torch  # noqa: PLC0415 (seconds to import, and a folder is looked into before)
+
         write_table(self._table, rows)
         with written_aside(self._states / f"{following}.pt") as aside:
             torch.save(state, aside)
@@ -78,6 +79,8 @@ class StoredPass:
         Raises:
             HodorError: a file of the earlier run is broken.
         """
+        import torch  # noqa: PLC0415
+
         saved = [int(path.stem) for path in self._states.glob("*.pt")]
         if not saved:
             return first, None, []

@@ -11,7 +11,7 @@ from support.small import write_small_checkpoint
 from hodor import HodorError
 from hodor.benchmark import sections
 from hodor.benchmark.__main__ import SECTIONS, main, tables
-from hodor.benchmark.bench import QUICK
+from hodor.benchmark.sizes import QUICK
 
 ROOT = Path(__file__).parent.parent.parent
 

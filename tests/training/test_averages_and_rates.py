@@ -5,7 +5,7 @@ import torch
 from support.small_training import arguments, same, session
 
 import hodor
-from hodor.training.program import main
+from hodor.training.main import main
 
 KEYS = {"DATA__DATASETS": "{photographs: 1}", "TRAINING__TOTAL_ITERATIONS": 4, "TRAINING__LR_SCHEDULER": "none"}
 DECAY = 0.6

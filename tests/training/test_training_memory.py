@@ -18,7 +18,8 @@ PROGRAM = """
 import resource, sys
 from pathlib import Path
 from hodor.program import run
-from hodor.training.program import main
+from hodor.training.main import main
+import hodor.training.program
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 900_000_000,) * 2)
 run(main, sys.argv[1:])
