@@ -128,3 +128,20 @@ run(main)
         [sys.executable, "-c", code], cwd=ROOT, env=environment, check=False, capture_output=True, text=True
     )
     assert finished.stdout == f"{None if policy else 1000} False\n", finished.stderr
+
+
+@pytest.mark.parametrize("arguments", [["{name}", "--help"], ["{name}", "--no_such_option"]])
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_and_wrong_arguments_are_answered_without_loading_torch(name, arguments):
+    line = [argument.format(name=name) for argument in arguments]
+    code = f"""
+import sys
+from hodor.cli import main
+try:
+    main({line!r})
+except SystemExit:
+    pass
+assert "torch" not in sys.modules
+"""
+    finished = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
