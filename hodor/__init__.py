@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hodor.checkpoints.checkpoint import Checkpoint, export_original, load, save_checkpoint
     from hodor.errors import HodorError
+    from hodor.formats.object_files import DescribedObject, read_object, write_object
     from hodor.inference.segmenter import Segmenter
+    from hodor.media.drawing import draw
     from hodor.media.videos import read_video
     from hodor.modelling.model import HODOR
     from hodor.modelling.soft_masked_attention import SoftMaskedAttention
@@ -22,27 +24,35 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Checkpoint": "hodor.checkpoints.checkpoint",
+    "DescribedObject": "hodor.formats.object_files",
     "HODOR": "hodor.modelling.model",
     "HodorError": "hodor.errors",
     "Segmenter": "hodor.inference.segmenter",
     "SoftMaskedAttention": "hodor.modelling.soft_masked_attention",
+    "draw": "hodor.media.drawing",
     "export_original": "hodor.checkpoints.checkpoint",
     "load": "hodor.checkpoints.checkpoint",
+    "read_object": "hodor.formats.object_files",
     "read_video": "hodor.media.videos",
     "save_checkpoint": "hodor.checkpoints.checkpoint",
+    "write_object": "hodor.formats.object_files",
 }
 
 __all__ = [
     "HODOR",
     "Checkpoint",
+    "DescribedObject",
     "HodorError",
     "Segmenter",
     "SoftMaskedAttention",
     "__version__",
+    "draw",
     "export_original",
     "load",
+    "read_object",
     "read_video",
     "save_checkpoint",
+    "write_object",
 ]
 
 
