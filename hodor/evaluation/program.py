@@ -10,8 +10,9 @@ Prints a table and writes global.csv, per_object.csv, per_frame.csv, scores.json
 import argparse
 import difflib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
@@ -22,13 +23,14 @@ from hodor.errors import HodorError
 from hodor.evaluation.masks import SequenceMasks, folder_sequence, folder_sequences, read_run_length_file
 from hodor.evaluation.protocols import PROTOCOLS
 from hodor.evaluation.report import as_text, write_json, write_report
-from hodor.evaluation.sequences import ScoredSequence, SequenceToScore, score_sequence
+from hodor.evaluation.sequences import ScoredSequence, score_sequence
 from hodor.evaluation.summary import Summary, read_categories, summarise
-from hodor.files import folder_lock, read_names
+from hodor.files import errors_naming, folder_lock, read_names
 from hodor.parallel import ordered_map
 from hodor.program import ArgumentParser
 
 _LISTED_SEQUENCES = 5
+_Masks = tuple[SequenceMasks, SequenceMasks]  # of one sequence: predicted and true
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,32 +51,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace, group: Group, held: ExitStack) -> None:
     """Scores and reports; `held` keeps the report's folder locked until the end."""
-    jobs: list[SequenceToScore] = []
+    pairs: list[_Masks] = []
     categories: dict[tuple[str, int], str] = {}
     seen: frozenset[str] = frozenset()
     with group.agreed():
         _check_options(options)
         if group.is_first:
             truth = _read_truth(options.ground_truth, options.sequences)
-            jobs = [
-                SequenceToScore(prediction, truth[name], options.protocol, options.include_prompt_frame, options.images)
-                for name, prediction in _pair_predictions(options.results, truth).items()
-            ]
+            pairs = _pair_predictions(options.results, truth)
             if options.seen_categories:
                 seen = frozenset(read_names(options.seen_categories, "--seen_categories", "category"))
                 categories = read_categories(options.ground_truth, truth, options.categories)
             held.enter_context(folder_lock(options.output_dir))
-    jobs = group.from_first(jobs)
-    own = share([len(job.truth.frames) for job in jobs], group.count)[group.rank]
+    pairs = group.from_first(pairs)
+    own = share([len(truth.frames) for _, truth in pairs], group.count)[group.rank]
     results: dict[int, ScoredSequence] = {}
     with group.agreed():
+        rules = {"protocol": options.protocol, "include_prompt_frame": options.include_prompt_frame}
+        score = partial(score_sequence, **rules, images=options.images)
         workers = options.num_workers or max(1, usable_cores() // group.count_here)
-        results = _score({index: jobs[index] for index in own}, workers, shown=group.is_first)
+        results = _score(score, {index: pairs[index] for index in own}, workers, shown=group.is_first)
     gathered = group.gather(results)
     with group.agreed():
         if group.is_first:
             everything = {index: result for part in gathered for index, result in part.items()}
-            _report(options, [everything[index] for index in range(len(jobs))], categories, seen)
+            _report(options, [everything[index] for index in range(len(pairs))], categories, seen)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -157,8 +158,8 @@ def _read_truth(path: Path, chosen: list[str] | None) -> dict[str, SequenceMasks
     return {name: truth[name] for name in names}
 
 
-def _pair_predictions(results: Path, truth: Mapping[str, SequenceMasks]) -> dict[str, SequenceMasks]:
-    """The predictions of all true sequences, in their order."""
+def _pair_predictions(results: Path, truth: Mapping[str, SequenceMasks]) -> list[_Masks]:
+    """All true sequences with their predictions, in the order of the truth."""
     is_file = results.is_file()
     found: Mapping[str, SequenceMasks] = read_run_length_file(results) if is_file else folder_sequences(results)
     predictions = {name: found.get(name) if is_file else folder_sequence(results, name) for name in truth}
@@ -173,21 +174,24 @@ def _pair_predictions(results: Path, truth: Mapping[str, SequenceMasks]) -> dict
             f"{results}: no masks for sequence {missing[0]!r}{others}; the ground truth has {len(truth)} sequences; "
             "if not all of them are wanted, list those that are with --sequences"
         )
-    return {name: prediction for name, prediction in predictions.items() if prediction is not None}
+    return [(prediction, truth[name]) for name, prediction in predictions.items() if prediction is not None]
 
 
-def _score(jobs: Mapping[int, SequenceToScore], num_workers: int, *, shown: bool) -> dict[int, ScoredSequence]:
-    """The results of all jobs by their number; long sequences are started first. `shown` = with a progress bar."""
-    order = sorted(jobs, key=lambda index: -len(jobs[index].truth.frames))
+def _score(
+    score: Callable[[_Masks], ScoredSequence], pairs: Mapping[int, _Masks], num_workers: int, *, shown: bool
+) -> dict[int, ScoredSequence]:
+    """The results of all sequences by their number; long ones are started first. `shown` = with a progress bar."""
+    lengths = {index: len(truth.frames) for index, (_, truth) in pairs.items()}
+    order = sorted(lengths, key=lambda index: -lengths[index])
+    frames = sum(lengths.values())
     results: dict[int, ScoredSequence] = {}
-    frames = sum(len(job.truth.frames) for job in jobs.values())
     with (
         tqdm(total=frames, unit="frame", desc="evaluate", leave=False, disable=None if shown else True) as progress,
-        closing(ordered_map(score_sequence, [jobs[index] for index in order], num_workers, ahead=len(order))) as finished,
+        closing(ordered_map(score, [pairs[index] for index in order], num_workers, ahead=len(order))) as finished,
     ):
         for index, result in zip(order, finished, strict=True):
             results[index] = result
-            progress.update(len(jobs[index].truth.frames))
+            progress.update(lengths[index])
     return results
 
 
@@ -206,13 +210,10 @@ def _report(
     _warn_of_gaps(summary, bool(seen))
     folder = options.output_dir
     subtitle = f"protocol {options.protocol}, ground truth {options.ground_truth}, {len(results)} sequences"
-    try:
+    with errors_naming(folder):
         write_report(folder, summary, results, f"Evaluation of {options.results}", subtitle)
         if options.json:
             write_json(options.json, summary)
-    except OSError as error:
-        error.filename = error.filename or str(folder)  # where the disk is full
-        raise
     print(as_text(summary))
     print(f"\nWritten: {folder / 'report.html'} and CSV and JSON files beside it")
 
