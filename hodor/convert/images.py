@@ -133,8 +133,8 @@ def _convert_photograph(photograph: _Photograph, binary: bool | None, whole: boo
     if binary and not whole:
         instances, specks = _connected_parts(labels > 0, min_area)
     else:
-        masks = [labels > 0] if whole else [labels == object_id for object_id in present_ids(labels)]
-        instances = [instance for instance in map(Instance.from_mask, masks) if instance is not None]
+        masks = [labels > 0] if whole and labels.any() else [labels == object_id for object_id in present_ids(labels)]
+        instances = [Instance.from_mask(mask) for mask in masks]
     record = image_record(name, size, instances, [OBJECT_CATEGORY] * len(instances)) if instances else None
     return record, None if is_empty else binary, specks
 
