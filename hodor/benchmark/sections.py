@@ -27,7 +27,7 @@ from hodor.inference.results import ResultsFolder
 from hodor.inference.segmenter import Segmenter
 from hodor.inference.sequences import segment_sequence
 from hodor.media.images import network_size, write_image
-from hodor.synthetic.davis_folder import JPEG_QUALITY
+from hodor.synthetic.clip import JPEG_QUALITY
 
 _CHUNKS = 60
 _PARTS = {

@@ -14,7 +14,6 @@ from hodor.formats.label_maps import VOID, present_ids, read_label_map
 from hodor.media.images import IMAGE_SUFFIXES, image_size, open_picture, read_image
 
 _LAST_BYTES = {".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9", ".png": b"IEND\xae\x42\x60\x82"}
-_MODES_OF_WHITE = {VOID: None, 1: {"1"}, 9: {"RGB", "RGBA"}}  # white is 9 in YouTube-VOS' palette
 
 
 class Clip(NamedTuple):
@@ -214,19 +213,6 @@ def given_masks(
             given[index] = {object_id: run_length.encode(labels == object_id) for object_id in ids}
         seen.update(ids)
     return given
-
-
-def is_black_and_white(ids: list[int], path: Path) -> bool:
-    """Whether a mask file shows one object in white, and not ids: it has one bit per pixel, or nothing but 0 and 255.
-
-    Args:
-        ids: the ids in what `read_labels` gave for it.
-        path: the mask file.
-    """
-    if len(ids) != 1 or ids[0] not in _MODES_OF_WHITE:
-        return False
-    modes = _MODES_OF_WHITE[ids[0]]
-    return modes is None or open_picture(path).mode in modes
 
 
 def id_list(ids: list[int]) -> str:

@@ -6,12 +6,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from hodor.convert.clips import check_name, existing_folder, find_masks, id_list, read_clip, read_labels, subfolders
+from hodor.convert.clips import check_name, existing_folder, find_masks, given_masks, id_list, read_clip, subfolders
 from hodor.convert.output import SEQUENCES, ConvertedClip, Converter, Target, publish_clips
 from hodor.convert.training import OBJECT_LABELS, add_video_arguments, publish_videos
 from hodor.errors import HodorError
-from hodor.formats import run_length
-from hodor.formats.label_maps import VOID, present_ids
+from hodor.formats.label_maps import VOID
 
 _LAYOUT = """\
 DAVIS_DIR holds JPEGImages/<resolution>/<sequence>/*.jpg, Annotations/<resolution>/<sequence>/*.png and
@@ -105,13 +104,13 @@ def _clips(images: Path, annotations: Path, sequences: list[str], *, binary: boo
     for sequence in sequences:
         clip = read_clip(sequence, images / sequence)
         frame_index, mask = find_masks(clip, annotations / sequence)[0]
-        labels = read_labels(mask, clip.frames[frame_index], clip.size, binary=binary)
-        ids = [i for i in present_ids(labels) if i != VOID]
-        if not ids:
-            only_void = "; it holds only 255, which is DAVIS 2016's object: add --year 2016" if labels.any() else ""
+        given = given_masks(clip, [(frame_index, mask)], binary=binary).get(frame_index, {})
+        objects = {object_id: text for object_id, text in given.items() if object_id != VOID}
+        if not objects:
+            only_void = "; it holds only 255, which is DAVIS 2016's object: add --year 2016" if given else ""
             raise HodorError(f"{mask}: the first mask of sequence {sequence!r} shows no object{only_void}")
-        understood = "all that is not black is object 1" if binary else id_list(ids)
-        yield ConvertedClip(clip, {frame_index: {i: run_length.encode(labels == i) for i in ids}}, understood)
+        understood = "all that is not black is object 1" if binary else id_list(list(objects))
+        yield ConvertedClip(clip, {frame_index: objects}, understood)
 
 
 def _sequences(root: Path, split: str, year: str, resolution: str) -> list[str]:

@@ -12,13 +12,12 @@ from hodor.convert.clips import (
     given_masks,
     id_list,
     images_by_stem,
-    is_black_and_white,
     read_clip,
     subfolders,
 )
 from hodor.convert.output import ConvertedClip, Converter, publish_clips
 from hodor.errors import HodorError
-from hodor.formats.label_maps import VOID
+from hodor.formats.label_maps import VOID, is_white_only
 
 _HELP = """\
 your own frames, with masks for some of them
@@ -107,7 +106,7 @@ def _interpret(given: dict[int, dict[int, str]], a_mask: Path) -> tuple[dict[int
     understood = id_list(list(renamed)) if renamed else "all masks are empty"
     if VOID in values:
         understood += ", 255 taken as background"
-    if values != [1] and is_black_and_white(values, a_mask):
+    if values != [1] and is_white_only(values, a_mask):
         renamed = {values[0]: 1}
         white = "0 and 255 only, 255" if values == [VOID] else "black and white only, white"
         understood = f"masks of {white} taken as object 1"

@@ -13,12 +13,12 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from hodor.convert.clips import checked_size, existing_folder, images_by_stem, is_black_and_white, read_labels
+from hodor.convert.clips import checked_size, existing_folder, images_by_stem, read_labels
 from hodor.convert.output import IMAGES, Converter, Target
 from hodor.convert.training import OBJECT_CATEGORY, OBJECT_LABELS, Instance, add_workers_argument, image_record, publish
 from hodor.errors import HodorError
 from hodor.formats import run_length
-from hodor.formats.label_maps import VOID, present_ids
+from hodor.formats.label_maps import VOID, is_white_only, present_ids
 from hodor.parallel import ordered_map
 
 _HELP = """\
@@ -125,7 +125,7 @@ def _convert_photograph(photograph: _Photograph, binary: bool | None, whole: boo
     size = checked_size(image)
     labels = read_labels(mask, image, size, binary=binary is True)
     if binary is None:
-        binary = is_black_and_white(present_ids(labels), mask)
+        binary = is_white_only(present_ids(labels), mask)
     is_empty = not labels.any()
     if not binary:
         labels[labels == VOID] = 0
@@ -133,8 +133,8 @@ def _convert_photograph(photograph: _Photograph, binary: bool | None, whole: boo
     if binary and not whole:
         instances, specks = _connected_parts(labels > 0, min_area)
     else:
-        masks = [labels > 0] if whole else [labels == object_id for object_id in present_ids(labels)]
-        instances = [instance for instance in map(Instance.from_mask, masks) if instance is not None]
+        masks = [labels > 0] if whole and labels.any() else [labels == object_id for object_id in present_ids(labels)]
+        instances = [Instance.from_mask(mask) for mask in masks]
     record = image_record(name, size, instances, [OBJECT_CATEGORY] * len(instances)) if instances else None
     return record, None if is_empty else binary, specks
 

@@ -42,10 +42,11 @@ class Instance(NamedTuple):
     box: tuple[int, int, int, int]
 
     @classmethod
-    def from_mask(cls, mask: np.ndarray) -> "Instance | None":
-        """Describes a mask `[H, W]` bool; None where it is empty."""
+    def from_mask(cls, mask: np.ndarray) -> "Instance":
+        """Describes a mask `[H, W]` bool that is not empty."""
         box = bounding_box(mask)
-        return None if box is None else cls(run_length.encode(mask), int(np.count_nonzero(mask)), box)
+        assert box is not None
+        return cls(run_length.encode(mask), int(np.count_nonzero(mask)), box)
 
 
 def image_record(
@@ -197,9 +198,7 @@ def _convert_video(
         taken = [i for i in ids if i != VOID and (wanted is None or i in wanted)]
         instances = {object_id: Instance.from_mask(labels == object_id) for object_id in taken}
         tracks[index] = {
-            str(i): {"seg": found.segmentation, "box": list(found.box), "area": found.area}
-            for i, found in instances.items()
-            if found
+            str(i): {"seg": found.segmentation, "box": list(found.box), "area": found.area} for i, found in instances.items()
         }
     categories, warnings = _shown_objects(wanted, seen, masks / name)
     listed = range(len(clip.frames)) if all_frames else sorted(tracks)

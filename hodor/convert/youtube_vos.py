@@ -6,14 +6,14 @@ import argparse
 import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from hodor.convert.clips import check_name, existing_folder, find_masks, given_masks, id_list, read_clip
 from hodor.convert.output import SEQUENCES, ConvertedClip, Converter, Target, publish_clips
 from hodor.convert.training import OBJECT_CATEGORY, add_video_arguments, publish_videos
 from hodor.errors import HodorError
 from hodor.formats.inference_json import MAX_OBJECT_ID
-from hodor.formats.json_files import read_json
+from hodor.formats.json_files import JsonValue, read_json
 
 _log = logging.getLogger(__name__)
 
@@ -109,29 +109,20 @@ def _clips(root: Path, videos: Mapping[str, Mapping[int, _ListedObject]]) -> Ite
 
 def _read_meta(path: Path) -> dict[str, dict[int, _ListedObject]]:
     """Reads meta.json: {sequence: {object id: what is said of it}}."""
-    content = read_json(path, missing="it comes with YouTube-VOS", broken="download it again").content
-    videos = _entries(content, "videos", str(path))
+    videos = read_json(path, missing="it comes with YouTube-VOS", broken="download it again").get("videos").entries()
     if not videos:
         raise HodorError(f"{path}: lists no sequence")
     listed: dict[str, dict[int, _ListedObject]] = {}
     for sequence, video in videos.items():
         check_name(sequence, str(path))
         where = f"{path}: sequence {sequence!r}"
-        listed[sequence] = {}
-        for key, value in _entries(video, "objects", where).items():
-            if not (key.isascii() and key.isdigit() and 1 <= int(key) <= MAX_OBJECT_ID):
-                raise HodorError(f"{where}: {key!r} is not an object id (1..{MAX_OBJECT_ID})")
-            frames = value.get("frames", []) if isinstance(value, dict) else None
-            if not isinstance(frames, list) or not all(isinstance(frame, str) for frame in frames):
-                raise HodorError(f"{where}, object {key}: 'frames' must be a list of frame names")
-            listed[sequence][int(key)] = _ListedObject(tuple(frames), str(value.get("category", "object")))
-        if not listed[sequence]:
+        objects = JsonValue(video.content, where).get("objects").numbered(1, MAX_OBJECT_ID, "an object id")
+        if not objects:
             raise HodorError(f"{where}: lists no object")
+        listed[sequence] = {object_id: _listed_object(value) for object_id, value in objects.items()}
     return listed
 
 
-def _entries(content: Any, key: str, where: str) -> dict[str, Any]:
-    value = content.get(key) if isinstance(content, dict) else None
-    if not isinstance(value, dict):
-        raise HodorError(f"{where}: key {key!r} is missing or is no JSON object")
-    return value
+def _listed_object(value: JsonValue) -> _ListedObject:
+    frames, category = value.optional("frames"), value.optional("category")
+    return _ListedObject(() if frames is None else tuple(frames.texts()), str(category.content) if category else "object")

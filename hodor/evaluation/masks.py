@@ -17,16 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from PIL import Image
 
 from hodor.errors import HodorError
 from hodor.files import inside, natural_order
 from hodor.formats import run_length
 from hodor.formats.json_files import JsonValue, read_json
-from hodor.formats.label_maps import present_ids, read_label_map
+from hodor.formats.label_maps import is_white_only, present_ids, read_label_map
 from hodor.media.images import MAX_PIXELS
 
-_WHITE = {"1": 1, "L": 255, "LA": 255, "P": 255, "RGB": 9, "RGBA": 9}  # what `read_label_map` makes of white, by image mode
 _SUFFIX = ".png"
 _NO_TEXT = re.compile("[\ud800-\udfff]")  # what Python makes of bytes in the name of a file that are no UTF-8
 _MAX_OBJECT_ID = 254  # 255 is void in label maps
@@ -82,8 +80,7 @@ class FolderMasks(SequenceMasks):
         return read_label_map(path, binary=binary)
 
     def is_white_only(self, frame: str, labels: np.ndarray) -> bool:
-        with Image.open(self.place(frame)) as picture:
-            return present_ids(labels) == [_WHITE.get(picture.mode)]
+        return is_white_only(present_ids(labels), Path(self.place(frame)))
 
 
 @dataclass(frozen=True)

@@ -23,24 +23,6 @@ _COLOURS = (
 
 
 @dataclass(frozen=True)
-class SequenceToScore:
-    """What is to be done for one sequence.
-
-    Attributes:
-        prediction, truth: its masks.
-        protocol: one of `PROTOCOLS`.
-        include_prompt_frame: in `youtube_vos`, the frame of an object's first appearance counts.
-        images: folder of <sequence>/<frame>.jpg to draw the masks on; None = masks alone.
-    """
-
-    prediction: SequenceMasks
-    truth: SequenceMasks
-    protocol: str
-    include_prompt_frame: bool = False
-    images: Path | None = None
-
-
-@dataclass(frozen=True)
 class FramePictures:
     """One frame to look at.
 
@@ -74,22 +56,30 @@ class ScoredSequence:
     worst: FramePictures | None
 
 
-def score_sequence(job: SequenceToScore) -> ScoredSequence:
+def score_sequence(
+    masks: tuple[SequenceMasks, SequenceMasks], *, protocol: str, include_prompt_frame: bool, images: Path | None
+) -> ScoredSequence:
     """Scores one sequence and draws its best and its worst frame.
+
+    Args:
+        masks: the predicted ones and the true ones.
+        protocol: one of `PROTOCOLS`.
+        include_prompt_frame: in `youtube_vos`, the frame of an object's first appearance counts.
+        images: folder of <sequence>/<frame>.jpg to draw the masks on; None = masks alone.
 
     Raises:
         HodorError: a mask or an image is missing, broken or doesn't fit; the message names it.
     """
-    pair = SequencePair.of(job.prediction, job.truth)
-    objects = davis(pair) if job.protocol == "davis" else youtube_vos(pair, job.include_prompt_frame)
-    means = _frame_scores(job.truth.frames, objects)
+    pair = SequencePair.of(*masks)
+    objects = davis(pair) if protocol == "davis" else youtube_vos(pair, include_prompt_frame)
+    means = _frame_scores(pair.truth.frames, objects)
     best = worst = None
     if means:
         best_frame, worst_frame = max(means, key=means.__getitem__), min(means, key=means.__getitem__)
-        best = _pictures(job, pair, best_frame, means[best_frame])
+        best = _pictures(pair, best_frame, means[best_frame], images)
         if worst_frame != best_frame:
-            worst = _pictures(job, pair, worst_frame, means[worst_frame])
-    return ScoredSequence(job.truth.sequence, tuple(means), tuple(objects), best, worst)
+            worst = _pictures(pair, worst_frame, means[worst_frame], images)
+    return ScoredSequence(pair.truth.sequence, tuple(means), tuple(objects), best, worst)
 
 
 def object_colour(object_id: int) -> tuple[int, int, int]:
@@ -106,10 +96,10 @@ def _frame_scores(frames: tuple[str, ...], objects: list[ObjectScores]) -> dict[
     return {frame: float(np.mean(values)) for frame, values in collected.items() if values}
 
 
-def _pictures(job: SequenceToScore, pair: SequencePair, frame: str, score: float) -> FramePictures:
+def _pictures(pair: SequencePair, frame: str, score: float, images: Path | None) -> FramePictures:
     truth = pair.true_labels(frame)
     prediction = pair.predicted_labels(frame, truth.shape)
-    image = _image_of(job.images, job.truth.sequence, frame) if job.images else None
+    image = _image_of(images, pair.truth.sequence, frame) if images else None
     return FramePictures(frame, score, _thumbnail(truth, image), _thumbnail(prediction, image))
 
 

@@ -115,7 +115,7 @@ def _sequence(value: JsonValue) -> InferenceSequence:
     sequence_id = value.get("id").text()
     value = JsonValue(value.content, f"{value.where.rsplit(':', 1)[0]}: sequence {sequence_id!r}")
     _check_path(sequence_id, f"{value.where}, key 'id'")
-    image_paths = tuple(path.text() for path in value.get("image_paths").items())
+    image_paths = tuple(value.get("image_paths").texts())
     if not image_paths:
         raise HodorError(f"{value.where}, key 'image_paths': the sequence has no frames")
     for image_path in image_paths:
@@ -131,7 +131,7 @@ def _sequence(value: JsonValue) -> InferenceSequence:
     }
     eval_files = None
     if value.has("eval_files"):
-        eval_files = tuple(name.text() for name in value.get("eval_files").items())
+        eval_files = tuple(value.get("eval_files").texts())
         for name in eval_files:
             if "/" in name or PurePosixPath(name).stem not in names:
                 raise HodorError(f"{value.where}, key 'eval_files': {name!r} is none of the sequence's frames")

@@ -32,7 +32,7 @@ class JsonValue:
 
     def get(self, key: str) -> "JsonValue":
         """The value of an object's key."""
-        content = self._expect(dict, "an object")
+        content = self._expect(dict, f"an object with the key {key!r}")
         if key not in content:
             raise HodorError(f"{self.where}: key {key!r} is missing")
         separator = ", key " if ": " in self.where else ": key "

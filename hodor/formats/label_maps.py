@@ -5,6 +5,7 @@ Row i of a palette `[256, 3]` (uint8, R, G, B) is the colour of object id i.
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -12,6 +13,7 @@ from hodor.errors import HodorError
 from hodor.media.images import open_picture, write_image
 
 VOID = 255  # "unsure" in DAVIS' annotations
+_WHITE = {"1": 1, "L": VOID, "LA": VOID, "P": VOID, "RGB": 9, "RGBA": 9}  # what `read_label_map` makes of it, by image mode
 _YOUTUBE_VOS_FIRST = (
     (0, 0, 0), (236, 95, 103), (249, 145, 87), (250, 200, 99), (153, 199, 148), (98, 179, 178),
     (102, 153, 204), (197, 148, 197), (171, 121, 103), (255, 255, 255), (101, 115, 126),
@@ -67,13 +69,21 @@ def present_ids(labels: np.ndarray) -> list[int]:
     return (np.flatnonzero(np.bincount(labels.ravel(), minlength=2)[1:]) + 1).tolist()
 
 
+def is_white_only(ids: list[int], path: Path) -> bool:
+    """Whether a mask file shows one object in white on black, and no ids.
+
+    Args:
+        ids: the ids in what `read_label_map` gave for it.
+        path: the mask file.
+    """
+    with Image.open(path) as picture:
+        return ids == [_WHITE.get(picture.mode)]
+
+
 def bounding_box(mask: np.ndarray) -> tuple[int, int, int, int] | None:
     """(x, y, width, height) in pixels of the smallest box that holds a mask `[H, W]` (bool or ids); None where it is empty."""
-    columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
-    if not len(columns):
-        return None
-    left, top = int(columns[0]), int(rows[0])
-    return left, top, int(columns[-1]) + 1 - left, int(rows[-1]) + 1 - top
+    left, top, width, height = cv2.boundingRect(mask.astype(np.uint8))
+    return (left, top, width, height) if width else None
 
 
 def _labels_of_colours(colours: np.ndarray, path: Path) -> np.ndarray:

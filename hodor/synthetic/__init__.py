@@ -8,8 +8,7 @@
 `hodor synthetic --help` writes such clips in the layout of DAVIS.
 """
 
-from hodor.synthetic.clip import SyntheticClip
-from hodor.synthetic.davis_folder import write_davis_folder
+from hodor.synthetic.clip import SyntheticClip, write_davis_folder
 from hodor.synthetic.photograph_clip import PhotographClip
 
 __all__ = ["PhotographClip", "SyntheticClip", "write_davis_folder"]

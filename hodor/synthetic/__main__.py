@@ -10,8 +10,7 @@ from tqdm import tqdm
 from hodor.errors import HodorError
 from hodor.files import errors_naming
 from hodor.program import ArgumentParser, run
-from hodor.synthetic.clip import SyntheticClip
-from hodor.synthetic.davis_folder import write_davis_folder
+from hodor.synthetic.clip import SyntheticClip, write_davis_folder
 from hodor.synthetic.photograph_clip import PhotographClip
 
 _DESCRIPTION = """\
