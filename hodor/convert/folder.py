@@ -93,6 +93,12 @@ def _clips(folders: list[tuple[str, Path, Path]], *, binary: bool, all_masks: bo
         clip = read_clip(sequence, frames)
         files = find_masks(clip, masks)
         given = given_masks(clip, files, binary=binary, repeated=all_masks)
+        unused = [path for index, path in files if index not in given]
+        if unused and not all_masks:
+            _log.warning(
+                "%s: %d masks show no new object and are left out, %s first; --all_masks takes them as corrections",
+                sequence, len(unused), unused[0].name,
+            )  # fmt: skip
         segmentations, understood = _interpret(given, files[0][1])
         if not segmentations:
             raise HodorError(f"{masks}: no mask of sequence {sequence!r} shows an object ({understood})")

@@ -52,6 +52,14 @@ def test_all_masks_are_given_when_asked_for(frames, masks, convert, sequences) -
     assert given(sequences("mine")["mine"]) == {0: [1], 2: [1, 4]}
 
 
+def test_masks_that_are_left_out_are_said(frames, masks, convert) -> None:
+    for name in ("00000", "00002", "00003"):
+        write_palette(masks / f"{name}.png", boxes({1: BEAR}))
+    said = convert("folder", frames, masks, "--name", "mine").stderr
+    assert "2 masks show no new object and are left out, 00002.png first; --all_masks takes them as corrections" in said
+    assert "left out" not in convert("folder", frames, masks, "--name", "mine", "--all_masks").stderr
+
+
 def test_folders_of_clips(tmp_path, convert, sequences) -> None:
     for clip in ("one", "two"):
         write_frames(tmp_path / "frames" / clip, 2)
