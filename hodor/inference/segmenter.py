@@ -67,8 +67,8 @@ class Segmenter:
             min_confidence: from 0 to below 1; predicted masks whose mean probability is lower aren't remembered, so that an
                 object that is hidden for long isn't mistaken for what hides it; 0 remembers all.
             long_term_interval: also remember every n-th frame beyond the window, up to 8 of them; 0 for none.
-            corrections_replace: a mask that is given anew replaces all that was remembered of its object; else (as in the
-                original, whose results don't depend on it) what was wrong before counts for as long as the window.
+            corrections_replace: a mask that is given anew replaces all that was remembered of its object, and of the background
+                that may have held it; else, as in the original, what was wrong before counts for as long as the window.
             device: "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1", ...
             precision: "float32" or "bf16" (faster on hardware that knows it, nearly the same masks).
             compiled: compile the network: the first frames take minutes, the others less on a GPU (not on CPUs).
@@ -79,7 +79,7 @@ class Segmenter:
         """
         if not isinstance(model, HODOR):
             raise HodorError(f"Segmenter takes a network, not {type(model).__name__}; Segmenter.of takes checkpoints and names")
-        self._memory: dict[str, Any] = {
+        memory: dict[str, Any] = {
             "temporal_window": whole_number("the temporal window", temporal_window, 1),
             "permanent_reference": bool(permanent_reference),
             "min_confidence": share("min_confidence", min_confidence),
@@ -92,8 +92,9 @@ class Segmenter:
         precision_context(self.device, precision)
         self._precision = precision
         self.model = model.to(self.device).eval()
+        self._settings = {"version": _STATE_VERSION, **_identity(self.model), "sizes": self._size_limits, **memory}
         network = compiled_network(self.model) if compiled else self.model
-        self._begin = functools.partial(DescriptorTracker, network, constant_frames=compiled, **self._memory)
+        self._begin = functools.partial(DescriptorTracker, network, constant_frames=compiled, **memory)
         self.reset()
 
     @classmethod
@@ -191,7 +192,7 @@ class Segmenter:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the following frames depend on (kilobytes); `torch.save` writes it, `load_state_dict` continues."""
-        return self._settings() | self._progress()
+        return self._settings | self._progress()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continues where `state_dict` was called, for example in another process.
@@ -199,21 +200,8 @@ class Segmenter:
         Raises:
             HodorError: that was another network or another version, or had other settings; the message names what differs.
         """
-        check_state(state, self._settings(), self._progress())
+        check_state(state, self._settings, self._progress())
         self._go_on_from(state)
-
-    def _settings(self) -> dict[str, Any]:
-        """What must be equal for a state to mean the same."""
-        embeddings = torch.cat([embedding.flatten() for embedding in self.model.encoder.embeddings]).detach().float().cpu()
-        min_dim, max_dim = self._size_limits
-        return {
-            "version": _STATE_VERSION,
-            "width": self.model.encoder.embeddings.object.shape[0],
-            "network": hashlib.sha256(embeddings.numpy().tobytes()).hexdigest()[:16],
-            "min_dim": min_dim,
-            "max_dim": max_dim,
-            **self._memory,
-        }
 
     def _progress(self) -> dict[str, Any]:
         return {"video_size": self._video_size, "reached_255": self._reached_255, "tracker": self._tracker.state_dict()}
@@ -295,3 +283,10 @@ def recommended_options(config: Config) -> dict[str, Any]:
         "min_confidence": config.inference.min_confidence,
         "long_term_interval": config.inference.long_term_interval,
     }
+
+
+def _identity(model: HODOR) -> dict[str, Any]:
+    """What tells networks apart whose descriptors mean different things."""
+    embeddings = model.encoder.embeddings
+    values = torch.cat([embeddings.object[None], embeddings.background]).detach().float().cpu().numpy()
+    return {"width": values.shape[1], "network": hashlib.sha256(values.tobytes()).hexdigest()[:16]}

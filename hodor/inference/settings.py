@@ -1,5 +1,6 @@
 """Settings and states that users hand over, checked: what can't be is refused in one line that says why."""
 
+import numbers
 import operator
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -28,7 +29,7 @@ def share(name: str, value: Any) -> float:
     Raises:
         HodorError: it is no such number; the message calls it `name`.
     """
-    if isinstance(value, int | float) and 0 <= value < 1:
+    if isinstance(value, numbers.Real) and 0 <= value < 1:
         return float(value)
     raise HodorError(f"{name} must be a number from 0 to below 1, not {value!r}")
 

@@ -39,8 +39,8 @@ class DescriptorTracker:
             min_confidence: a predicted mask whose mean probability is lower isn't remembered; an empty one has 0. An object
                 without a sure mask among the remembered frames is remembered as it was in its last sure one.
             long_term_interval: likewise.
-            corrections_replace: a mask that is given anew replaces all that was remembered of its object; else it only adds to
-                it, as in the original.
+            corrections_replace: a mask that is given anew replaces all that was remembered of its object and the backgrounds,
+                which may have held it; else it only adds to them, as in the original.
             constant_frames: likewise.
         """
         self.model = model
@@ -95,6 +95,8 @@ class DescriptorTracker:
             described = self.model.describe_predicted(features, logits, given=given)
             unsure = self._unsure(logits, given) if self._min_confidence else None
             self.memory.write(self._frame, self.object_ids, described.objects, described.background, unsure=unsure)
+            if self._corrections_replace and not set(known).isdisjoint(new_masks):
+                self.memory.forget_backgrounds_except(self._frame)
         return logits
 
     def remove_object(self, object_id: int) -> None:
