@@ -23,7 +23,7 @@ from hodor.errors import HodorError
 from hodor.inference.compiled import compiled as compiled_network
 from hodor.inference.given import Masks, Picture, frame_tensor, mask_at, object_masks, reaches_255, shown
 from hodor.inference.logits_to_labels import LabelMap, label_map
-from hodor.inference.settings import check_pairs, check_state, share, size_limits, whole_number
+from hodor.inference.settings import check_pairs, check_state, memory_settings, size_limits, whole_number
 from hodor.inference.tracker import DescriptorTracker
 from hodor.media.images import network_size
 from hodor.modelling.features import Features
@@ -79,18 +79,12 @@ class Segmenter:
         """
         if not isinstance(model, HODOR):
             raise HodorError(f"Segmenter takes a network, not {type(model).__name__}; Segmenter.of takes checkpoints and names")
-        memory: dict[str, Any] = {
-            "temporal_window": whole_number("the temporal window", temporal_window, 1),
-            "permanent_reference": bool(permanent_reference),
-            "min_confidence": share("min_confidence", min_confidence),
-            "long_term_interval": whole_number("long_term_interval", long_term_interval, 0),
-            "corrections_replace": bool(corrections_replace),
-        }
+        memory = memory_settings(temporal_window, permanent_reference, min_confidence, long_term_interval, corrections_replace)
         self._size_limits = size_limits(min_dim, max_dim)
+        self._precision = precision
         self._look_ahead = whole_number("frames to look ahead", look_ahead, 1)
         self.device = choose_device(device)
         precision_context(self.device, precision)
-        self._precision = precision
         self.model = model.to(self.device).eval()
         self._settings = {"version": _STATE_VERSION, **_identity(self.model), "sizes": self._size_limits, **memory}
         network = compiled_network(self.model) if compiled else self.model
