@@ -17,9 +17,7 @@ Masks = Mapping[int, Picture] | Picture
 UNSURE = 255
 """In label maps: a pixel that may or may not show an object."""
 _COLOUR_MODES = {"RGB", "RGBA", "L", "LA", "P", "PA", "1", "CMYK", "YCbCr"}
-_UNSIGNED = {
-    np.dtype(kind): torch_kind for kind, torch_kind in (("u2", torch.uint16), ("u4", torch.uint32), ("u8", torch.uint64))
-}
+_UNSIGNED = {torch.uint16, torch.uint32, torch.uint64}  # of which PyTorch knows little more than the names
 
 
 def frame_tensor(frame: Picture) -> torch.Tensor:
@@ -156,16 +154,16 @@ def _by_object(labels: torch.Tensor) -> dict[int, torch.Tensor]:
 def _tensor(values: Any, what: str) -> torch.Tensor:
     """A tensor of the same numbers, in memory that may be shared where PyTorch can do that."""
     if isinstance(values, torch.Tensor):
-        return values.long() if values.dtype in _UNSIGNED.values() else values
-    array = np.asarray(values)
-    if array.dtype in _UNSIGNED:
-        array = array.astype(np.int64)
-    if not array.flags.writeable or min(array.strides, default=0) < 0:
-        array = array.copy()
+        return values.long() if values.dtype in _UNSIGNED else values
     try:
+        array = np.asarray(values)
+        if array.dtype.kind == "u" and array.dtype.itemsize > 1:
+            array = array.astype(np.int64)
+        if not array.flags.writeable or not array.dtype.isnative or min(array.strides, default=0) < 0:
+            array = array.astype(array.dtype.newbyteorder("="), order="C")
         return torch.as_tensor(array)
-    except TypeError:
-        kind = array.dtype if isinstance(values, np.ndarray) else type(values).__name__
+    except (TypeError, ValueError):
+        kind = values.dtype if isinstance(values, np.ndarray) else type(values).__name__
         raise HodorError(f"{what} must be an array or a tensor of numbers, or a PIL image, not {kind}") from None
 
 

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -158,6 +158,17 @@ class DescriptorMemory:
         self._references.pop(object_id, None)
         self._last_sure.pop(object_id, None)
         self._views.pop(object_id, None)
+
+    def forget_backgrounds_except(self, frame: int) -> None:
+        """Drops the background of every frame but one, and the frames of which nothing is left then."""
+        kept = self._slots[frame].background
+        self._slots = {
+            index: slot if index == frame else replace(slot, background=None)
+            for index, slot in self._slots.items()
+            if index == frame or slot.objects
+        }
+        if self._reference_background is not None and kept is not None:
+            self._reference_background = (frame, kept)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything remembered, as plain dictionaries of tensors (kilobytes)."""

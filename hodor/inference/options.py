@@ -69,6 +69,30 @@ def add_network_options(options: "argparse._ActionsContainer") -> None:
         help="never forget what objects looked like where their masks were given (default: what the checkpoint is meant for; "
         "the paper's: no)",
     )
+    options.add_argument("--device", default="auto", help="auto, cpu or cuda, with a GPU for each process (default: auto)")
+    options.add_argument("--precision", choices=["float32", "bf16"], default="float32", help="(default: float32)")
+    options.add_argument(
+        "--compile", action="store_true", help="compile the network: the first frames take minutes, the others less on a GPU"
+    )
+    options.add_argument(
+        "--look_ahead",
+        type=int,
+        default=1,
+        metavar="N",
+        help="extract the features of so many frames at once, which keeps a GPU busy (default: 1)",
+    )
+    options.add_argument(
+        "--max_pixels",
+        type=at_least_1,
+        default=MAX_PIXELS,
+        metavar="N",
+        help="how many a frame may have; more needs more memory (default: %(default)s)",
+    )
+    _add_memory_options(options)
+
+
+def _add_memory_options(options: "argparse._ActionsContainer") -> None:
+    """What is remembered besides the window and the permanent reference."""
     options.add_argument(
         "--min_confidence",
         type=float,
@@ -89,23 +113,4 @@ def add_network_options(options: "argparse._ActionsContainer") -> None:
         default=False,
         help="a mask given anew replaces all that was remembered of its object (default: no; as in the original, it is one "
         "frame among the others)",
-    )
-    options.add_argument("--device", default="auto", help="auto, cpu or cuda, with a GPU for each process (default: auto)")
-    options.add_argument("--precision", choices=["float32", "bf16"], default="float32", help="(default: float32)")
-    options.add_argument(
-        "--compile", action="store_true", help="compile the network: the first frames take minutes, the others less on a GPU"
-    )
-    options.add_argument(
-        "--look_ahead",
-        type=int,
-        default=1,
-        metavar="N",
-        help="extract the features of so many frames at once, which keeps a GPU busy (default: 1)",
-    )
-    options.add_argument(
-        "--max_pixels",
-        type=at_least_1,
-        default=MAX_PIXELS,
-        metavar="N",
-        help="how many a frame may have; more needs more memory (default: %(default)s)",
     )

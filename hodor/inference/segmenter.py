@@ -21,10 +21,10 @@ from hodor.errors import HodorError
 from hodor.formats.inference_json import MAX_OBJECT_ID
 from hodor.formats.object_files import DescribedObject
 from hodor.inference.compiled import compiled as compiled_network
-from hodor.inference.describing import describe, fingerprint, views_of
+from hodor.inference.describing import describe, views_of
 from hodor.inference.given import Masks, Picture, frame_tensor, mask_at, object_masks, reaches_255, shown
 from hodor.inference.logits_to_labels import LabelMap, label_map
-from hodor.inference.settings import check_pairs, check_state, recommended_options, share, size_limits, whole_number
+from hodor.inference.settings import check_pairs, check_state, memory_settings, recommended_options, size_limits, whole_number
 from hodor.inference.tracker import DescriptorTracker
 from hodor.media.images import network_size
 from hodor.modelling.features import Features
@@ -69,8 +69,8 @@ class Segmenter:
             min_confidence: from 0 to below 1; predicted masks whose mean probability is lower aren't remembered, so that an
                 object that is hidden for long isn't mistaken for what hides it; 0 remembers all.
             long_term_interval: also remember every n-th frame beyond the window, up to 8 of them; 0 for none.
-            corrections_replace: a mask that is given anew replaces all that was remembered of its object; else (as in the
-                original, whose results don't depend on it) what was wrong before counts for as long as the window.
+            corrections_replace: a mask that is given anew replaces all that was remembered of its object, and of the background
+                that may have held it; else, as in the original, what was wrong before counts for as long as the window.
             presence_threshold: from 0 to below 1; objects that `add_described` told of aren't found in frames where their
                 presence is lower.
             device: "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1", ...
@@ -83,22 +83,24 @@ class Segmenter:
         """
         if not isinstance(model, HODOR):
             raise HodorError(f"Segmenter takes a network, not {type(model).__name__}; Segmenter.of takes checkpoints and names")
-        self._memory: dict[str, Any] = {
-            "temporal_window": whole_number("the temporal window", temporal_window, 1),
-            "permanent_reference": bool(permanent_reference),
-            "min_confidence": share("min_confidence", min_confidence),
-            "long_term_interval": whole_number("long_term_interval", long_term_interval, 0),
-            "corrections_replace": bool(corrections_replace),
-            "presence_threshold": share("presence_threshold", presence_threshold),
-        }
+        memory = memory_settings(
+            temporal_window=temporal_window,
+            permanent_reference=permanent_reference,
+            min_confidence=min_confidence,
+            long_term_interval=long_term_interval,
+            corrections_replace=corrections_replace,
+            presence_threshold=presence_threshold,
+        )
         self._size_limits = size_limits(min_dim, max_dim)
+        self._precision = precision
         self._look_ahead = whole_number("frames to look ahead", look_ahead, 1)
         self.device = choose_device(device)
         precision_context(self.device, precision)
-        self._precision = precision
         self.model = model.to(self.device).eval()
+        identity = {"width": self.model.encoder.embeddings.object.shape[0], "network": fingerprint(self.model)}
+        self._settings = {"version": _STATE_VERSION, **identity, "sizes": self._size_limits, **memory}
         network = compiled_network(self.model) if compiled else self.model
-        self._begin = functools.partial(DescriptorTracker, network, constant_frames=compiled, **self._memory)
+        self._begin = functools.partial(DescriptorTracker, network, constant_frames=compiled, **memory)
         self.reset()
 
     @classmethod
@@ -232,7 +234,7 @@ class Segmenter:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the following frames depend on (kilobytes); `torch.save` writes it, `load_state_dict` continues."""
-        return self._settings() | self._progress()
+        return self._settings | self._progress()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continues where `state_dict` was called, for example in another process.
@@ -240,20 +242,8 @@ class Segmenter:
         Raises:
             HodorError: that was another network or another version, or had other settings; the message names what differs.
         """
-        check_state(state, self._settings(), self._progress())
+        check_state(state, self._settings, self._progress())
         self._go_on_from(state)
-
-    def _settings(self) -> dict[str, Any]:
-        """What must be equal for a state to mean the same."""
-        min_dim, max_dim = self._size_limits
-        return {
-            "version": _STATE_VERSION,
-            "width": self.model.encoder.embeddings.object.shape[0],
-            "network": fingerprint(self.model),
-            "min_dim": min_dim,
-            "max_dim": max_dim,
-            **self._memory,
-        }
 
     def _progress(self) -> dict[str, Any]:
         return {"video_size": self._video_size, "reached_255": self._reached_255, "tracker": self._tracker.state_dict()}

@@ -1,5 +1,6 @@
 """Settings and states that users hand over, checked: what can't be is refused in one line that says why."""
 
+import numbers
 import operator
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -29,9 +30,33 @@ def share(name: str, value: Any) -> float:
     Raises:
         HodorError: it is no such number; the message calls it `name`.
     """
-    if isinstance(value, int | float) and 0 <= value < 1:
+    if isinstance(value, numbers.Real) and 0 <= float(value) < 1:
         return float(value)
     raise HodorError(f"{name} must be a number from 0 to below 1, not {value!r}")
+
+
+def memory_settings(
+    *,
+    temporal_window: Any,
+    permanent_reference: Any,
+    min_confidence: Any,
+    long_term_interval: Any,
+    corrections_replace: Any,
+    presence_threshold: Any,
+) -> dict[str, Any]:
+    """The arguments of `DescriptorTracker` that say what is remembered, in plain Python's types.
+
+    Raises:
+        HodorError: a number is out of range or no number.
+    """
+    return {
+        "temporal_window": whole_number("the temporal window", temporal_window, 1),
+        "permanent_reference": bool(permanent_reference),
+        "min_confidence": share("min_confidence", min_confidence),
+        "long_term_interval": whole_number("long_term_interval", long_term_interval, 0),
+        "corrections_replace": bool(corrections_replace),
+        "presence_threshold": share("presence_threshold", presence_threshold),
+    }
 
 
 def size_limits(min_dim: Any, max_dim: Any) -> tuple[int, int]:

@@ -41,8 +41,8 @@ class DescriptorTracker:
             min_confidence: a predicted mask whose mean probability is lower isn't remembered; an empty one has 0. An object
                 without a sure mask among the remembered frames is remembered as it was in its last sure one.
             long_term_interval: likewise.
-            corrections_replace: a mask that is given anew replaces all that was remembered of its object; else it only adds to
-                it, as in the original.
+            corrections_replace: a mask that is given anew replaces all that was remembered of its object and the backgrounds,
+                which may have held it; else it only adds to them, as in the original.
             presence_threshold: an object that is known from elsewhere and less likely to be in a frame isn't found there.
             constant_frames: likewise.
         """
@@ -108,6 +108,8 @@ class DescriptorTracker:
                 logits = logits.index_fill(1, channels, -torch.inf)
             if remember:
                 self.memory.write(self._frame, self.object_ids, described.objects, described.background, unsure=unsure)
+                if self._corrections_replace and not set(known).isdisjoint(new_masks):
+                    self.memory.forget_backgrounds_except(self._frame)
         return logits
 
     def add_object(self, object_id: int, objects: torch.Tensor, backgrounds: torch.Tensor) -> None:

@@ -12,7 +12,7 @@ from hodor.media.images import MAX_PIXELS
 from hodor.media.video_output import VideoWriter
 
 
-def read_video(path: Path, max_pixels: int = MAX_PIXELS) -> Iterator[np.ndarray]:
+def read_video(path: str | Path, max_pixels: int = MAX_PIXELS) -> Iterator[np.ndarray]:
     """The frames of a video file in the order of their display, upright, [H, W, 3] uint8, R, G, B, one at a time.
 
     Args:
@@ -23,7 +23,7 @@ def read_video(path: Path, max_pixels: int = MAX_PIXELS) -> Iterator[np.ndarray]
         HodorError: the file is missing, broken, too large, or holds no pictures; or, after the last frame that could be
             read, some are damaged, or fewer came than the container promised, by more than two.
     """
-    for _, frame in decode(path, max_pixels):
+    for _, frame in decode(Path(path), max_pixels):
         yield upright_pixels(frame, path)
 
 

@@ -66,6 +66,7 @@ def parser() -> ArgumentParser:
         "--checkpoint", metavar="CKPT", help="weights: a file, or the name of weights that come with the package"
     )
     add_network_options(network)
+    options.set_defaults(corrections_replace=True)
     return options
 
 

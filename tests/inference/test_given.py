@@ -118,6 +118,7 @@ MASKS = {
     "int64": lambda mask: mask.astype(np.int64),
     "uint16": lambda mask: mask.astype(np.uint16) * 300,
     "tensor of uint16": lambda mask: torch.from_numpy(mask).to(torch.uint16),
+    "another byte order": lambda mask: mask.astype(">u2"),
     "floats": lambda mask: mask.astype(np.float64),
     "floats of 0 and 255": lambda mask: mask * np.float32(255),
     "probabilities": lambda mask: np.where(mask, 0.9, 0.1),
@@ -168,6 +169,7 @@ BAD_MASKS = [
     (np.where(FIRST, 1, np.nan), "whole numbers"),
     (np.where(FIRST, -1, 0), "object ids are 1..255, not -1"),
     (np.stack([FIRST, SECOND]), rf"a label map must be \[H, W\] of object ids, not \[2, {HEIGHT}, {WIDTH}\]"),
+    ([[1, 2], [3]], "a label map must be an array or a tensor of numbers, or a PIL image, not list"),
     ("dog.png", "a label map must be an array or a tensor of numbers"),
 ]
 

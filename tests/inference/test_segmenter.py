@@ -59,6 +59,27 @@ def test_a_mask_given_anew_replaces_the_prediction(model, clip):
     assert not (labels[5] == run(segmenter_of(model), clip, {0: given[0]})[5]).all()
 
 
+@pytest.mark.parametrize("options", [{}, {"permanent_reference": True}, {"long_term_interval": 2, "min_confidence": 0.3}])
+def test_after_a_correction_nothing_depends_on_what_was_wrong_before(model, clip, options):
+    right = box(1, 40, 12, 69)
+
+    def corrected(wrong, **further):
+        segmenter = segmenter_of(model, **options, **further)
+        return [label.tolist() for label in run(segmenter, clip, {0: {1: wrong}, 3: {1: right}})[3:]]
+
+    wrong, other = box(5, 5, 25, 30), box(20, 2, 44, 35)
+    assert corrected(wrong) == corrected(other)
+    assert corrected(wrong, corrections_replace=False) != corrected(other, corrections_replace=False)
+
+
+def test_a_correction_leaves_what_is_known_of_other_objects(model, clip):
+    segmenter = segmenter_of(model, temporal_window=3)
+    run(segmenter, clip[:5], {0: {1: box(5, 5, 25, 30), 2: box(26, 30, 44, 60)}, 4: {1: box(1, 40, 12, 69)}})
+    slots = segmenter.state_dict()["tracker"]["memory"]["slots"]
+    assert {frame: sorted(objects) for frame, (objects, _, _) in slots.items()} == {1: [2], 2: [2], 3: [2], 4: [1, 2]}
+    assert [frame for frame, (_, background, _) in slots.items() if background is not None] == [4]
+
+
 def test_frames_before_the_first_object_are_empty_and_of_the_videos_size(model, clip):
     labels = run(segmenter_of(model), clip, {2: {4: box(5, 5, 30, 30)}})
     assert all(label.shape == (HEIGHT, WIDTH) for label in labels)

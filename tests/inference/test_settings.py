@@ -43,7 +43,7 @@ def test_a_segmenter_of_a_name_or_a_path(tmp_path, monkeypatch):
     hodor.save_checkpoint(tmp_path / "own.safetensors", small_checkpoint())
     for given in (tmp_path / "own.safetensors", "own.safetensors", hodor.load("own.safetensors")):
         ours = Segmenter.of(given, device="cpu", temporal_window=3).state_dict()
-        assert ours["temporal_window"] == 3 and ours["min_dim"] == SMALL.input.min_dim
+        assert ours["temporal_window"] == 3 and ours["sizes"] == (SMALL.input.min_dim, SMALL.input.max_dim)
         assert ours == segmenter_of(small_checkpoint().model, temporal_window=3).state_dict()
     shipped = Segmenter.of("compact", device="cpu")
     assert shipped.state_dict() == Segmenter.of(hodor.load("compact"), device="cpu").state_dict()
@@ -68,7 +68,7 @@ def test_what_is_neither_network_nor_checkpoint(model):
         ({"min_confidence": 0.5}, "min_confidence is 0.0 here and 0.5 in the state"),
         ({"long_term_interval": 4}, "long_term_interval is 0 here and 4 in the state"),
         ({"corrections_replace": False}, "corrections_replace is True here and False in the state"),
-        ({"min_dim": 32, "max_dim": 64}, "min_dim is 64 here and 32 in the state, max_dim is 128 here and 64 in the state"),
+        ({"min_dim": 32, "max_dim": 64}, r"sizes is \(64, 128\) here and \(32, 64\) in the state"),
     ],
 )
 def test_a_state_of_other_settings_is_refused_by_name(model, other, message):

@@ -74,6 +74,8 @@ class SlowTracker:
         self.unsure += [i for i in self.known if i not in sure]
         self.slots[self.time] = (sure, described.background[0])
         self.last_sure |= sure
+        if self.replace and set(before) & set(new_masks):
+            self.slots = {t: (slot[0], slot[1] if t == self.time else None) for t, slot in self.slots.items()}
         return logits
 
     def is_sure(self, object_id, logits):
