@@ -66,6 +66,11 @@ class DescriptorMemory:
         self._last_sure: dict[int, torch.Tensor] = {}
         self._views: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
 
+    @property
+    def has_frames(self) -> bool:
+        """Whether any frame of this video is remembered."""
+        return bool(self._slots)
+
     def write(
         self,
         frame: int,

@@ -91,7 +91,7 @@ class DescriptorTracker:
         if features is None:
             features = self.model.extract_features(image)
         if new_masks:
-            self._take_up(features, new_masks, first=not known)
+            self._take_up(features, new_masks, first=not (known and self.memory.has_frames))
         if not known:
             return None
         logits = self.model.segment(features, self.memory.recall(self._frame, self.object_ids)).float()

@@ -135,6 +135,17 @@ def test_removing_an_object(model, clip):
     assert ((segmenter.step(clip[3][0], {1: box(5, 5, 25, 30)}) == 1).numpy() == box(5, 5, 25, 30)).all()
 
 
+def test_objects_may_start_long_after_all_others_were_removed(model, clip):
+    segmenter = segmenter_of(model, temporal_window=2)
+    segmenter.step(clip[0][0], {1: box(5, 5, 25, 30)})
+    segmenter.remove_object(1)
+    for image, _ in clip[1:]:
+        assert not segmenter.step(image).any()
+    segmenter.step(clip[0][0], {2: box(5, 5, 25, 30)})
+    segmenter.step(clip[1][0])
+    assert segmenter.object_ids == [2]
+
+
 def test_confidence_is_the_mean_probability_inside_the_mask(model, clip):
     segmenter = segmenter_of(model)
     segmenter.step(clip[0][0], {1: box(5, 5, 25, 30), 3: box(26, 30, 44, 60)})
