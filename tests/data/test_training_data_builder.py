@@ -175,7 +175,7 @@ def test_shares_must_sum_to_1(tmp_path, keys, key, value):
 
 def test_missing_files(tmp_path):
     path = tmp_path / "dataset_json_annotations" / "coco_2017_train.json"
-    assert complaint(tmp_path, STATIC).startswith(f"{path}: no such file; make it with hodor convert")
+    assert complaint(tmp_path, STATIC).startswith(f"{path}: no such file; make it: hodor convert coco")
     assert "youtube_vos_2019_train.json: no such file" in complaint(tmp_path, DENSE)
     write_json(tmp_path, "coco_2017_train", {"images": []})
     assert f"{tmp_path / 'dataset_images' / 'coco_2017_train'}: no such folder of images" in complaint(tmp_path, STATIC)

@@ -7,7 +7,7 @@ from hodor.formats.prompts import Prompt, parse_box, parse_click
 @pytest.mark.parametrize(
     ("text", "prompt"),
     [
-        ("120,80,300,260", Prompt("box", None, (120, 80, 300, 260), 0)),
+        ("120,80,300,260", Prompt("box", None, (120, 80, 300, 260), None)),
         ("2=120,80,300,260@40", Prompt("box", 2, (120, 80, 300, 260), 40)),
         ("-5, 0.5, 30, 41.25@7", Prompt("box", None, (-5, 0.5, 30, 41.25), 7)),
     ],
@@ -18,7 +18,7 @@ def test_boxes(text: str, prompt: Prompt) -> None:
 
 @pytest.mark.parametrize(
     ("text", "prompt"),
-    [("320,200@12", Prompt("click", None, (320, 200), 12)), ("254=0,0", Prompt("click", 254, (0, 0), 0))],
+    [("320,200@12", Prompt("click", None, (320, 200), 12)), ("254=0,0", Prompt("click", 254, (0, 0), None))],
 )
 def test_clicks(text: str, prompt: Prompt) -> None:
     assert parse_click(text) == prompt
