@@ -47,6 +47,11 @@ class StoredPass:
         """Whether every frame was seen."""
         return (self._states / _FINISHED).is_file()
 
+    @property
+    def count(self) -> int:
+        """How many frames have a mask, of which the last ones may have to be seen again."""
+        return len(list(self.masks.glob("*.png")))
+
     def mask(self, name: str) -> np.ndarray | None:
         """The label map [H, W] uint8 of a frame, by the name of its file; None where there is none yet."""
         path = self.masks / f"{name}.png"

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -104,7 +105,11 @@ class Follower:
         elif stored is self._folder.forwards:
             for object_id, described in self._objects.items():
                 self._segmenter.add_described(object_id, described)
-        done = following, self._segmenter.state_dict(), list(rows)  # replaced as a whole, so that it always fits together
+        done = following, self._segmenter.state_dict(), len(rows)  # replaced as a whole, so that it always fits together
+
+        def save(following: int, state: dict[str, Any], count: int) -> None:
+            stored.save(following, state, rows[:count])
+
         stopped: BaseException | None = None
         with closing(read_ahead(frames(following))) as ahead:
             reading = _Reading(ahead, given)
@@ -114,16 +119,16 @@ class Follower:
                         frame = reading.shown.popleft()
                         found, of_frame = self._found(stored, frame, labels.cpu().numpy())
                         behind.submit(stored.write, self._source.name_of(frame.index), found)
-                        rows = [*rows, *of_frame]
-                        done = frame.index + stored.step, self._segmenter.state_dict(), rows
+                        rows += of_frame
+                        done = frame.index + stored.step, self._segmenter.state_dict(), len(rows)
                         if count % SAVE_INTERVAL == 0:
-                            behind.submit(stored.save, *done)
+                            behind.submit(save, *done)
                         for message in self._watch.lost(of_frame):
                             _LOGGER.warning("%s", message)
                         on_frame(frame)
                 except BaseException as error:  # of any kind: what was found is kept first
                     stopped = error
-            stored.save(*done)
+            save(*done)
         if stopped is not None:
             raise stopped
         if reading.broken is None:

@@ -106,10 +106,10 @@ def _follow(follower: "Follower", source: FrameSource, folder: TrackingFolder, *
         return None
     try:
         if backwards and not folder.backwards.is_finished:
-            with _progress(source, "backwards") as on_frame:
+            with _progress(source, "backwards", folder.backwards.count) as on_frame:
                 follower.backwards(on_frame)
         ending = source.stopped_by_interrupt() if isinstance(source, RecordedCamera) else contextlib.nullcontext()
-        with ending, _progress(source, "following") as on_frame:
+        with ending, _progress(source, "following", folder.forwards.count) as on_frame:
             return follower.forwards(on_frame)
     except BaseException:
         _LOGGER.info("%s: keeps what was found so far; the same command goes on from there", folder.folder)
@@ -117,16 +117,19 @@ def _follow(follower: "Follower", source: FrameSource, folder: TrackingFolder, *
 
 
 @contextlib.contextmanager
-def _progress(source: FrameSource, what: str) -> Iterator[Callable[[SourceFrame], object]]:
-    """Shows how far it is, and how long it will take; gives what is to be called after each frame."""
+def _progress(source: FrameSource, what: str, done: int = 0) -> Iterator[Callable[[SourceFrame], object]]:
+    """Shows how far it is and how long it will take, `done` frames being done; gives what is to be called after each frame."""
     interval = 0.2 if sys.stderr.isatty() else 10.0
-    with tqdm(total=source.expected_frames(), desc=what, unit="frame", smoothing=0.05, mininterval=interval) as bar:
+    total = source.expected_frames()
+    with tqdm(total=total, initial=done, desc=what, unit="frame", smoothing=0.05, mininterval=interval) as bar:
         yield lambda frame: bar.update()
 
 
 def _identity(source: str) -> str:
     """A source's name with what tells whether it is still the same: size and time of a file, of all files of a folder."""
-    path = Path(source)
-    files = sorted(path.iterdir()) if path.is_dir() else [path] if path.is_file() else []
+    path = Path(source).resolve()
+    if not path.exists():
+        return source
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
     stamps = [f"{file.name} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in files]
-    return f"{source} ({hashlib.sha256(os.fsencode(repr(stamps))).hexdigest()[:12]})"
+    return f"{path} ({hashlib.sha256(os.fsencode(repr(stamps))).hexdigest()[:12]})"
