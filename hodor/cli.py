@@ -30,6 +30,11 @@ _COMMANDS = {
         "follow objects through a video, a folder of frames or a camera's picture",
         "tracking follow video camera webcam run predict demo segment",
     ),
+    "app": _Command(
+        "hodor.app.program",
+        "a page in the browser: paint objects in a video, follow, correct, take away",
+        "gui page browser web ui serve interactive paint",
+    ),
     "describe": _Command(
         "hodor.tracking.describe",
         "write what an object looks like as a small file, to find it in other videos",

@@ -5,6 +5,7 @@ given/<frame>.png          masks as they were given, palette PNGs of object ids
 masks/<frame>.png          what was found, likewise
 confidences.csv            how sure the network was, see `confidences.py`
 state/                     what the network remembers now and then, from which the same command goes on
+page/                      what `hodor app` keeps of its own, if the folder is one of its sessions
 """
 
 import contextlib
@@ -25,6 +26,8 @@ from hodor.tracking.confidences import Row, read_table, write_table
 _SESSION = "session.json"
 _GIVEN = "given"
 _FINISHED = "finished"
+PAGE = "page"
+"""What `hodor app` keeps lies below it; runs of tracking leave it alone."""
 _PRODUCTS = ("confidences.svg", "overlay.mp4", "masks.json", "binary", "cutouts", "camera.mp4")
 _OWN = (_GIVEN, "masks", "state", "confidences.csv", *_PRODUCTS, _SESSION)
 
@@ -129,7 +132,7 @@ class TrackingFolder:
         if overwrite and path.is_file():
             self._clear()
         if not path.is_file():
-            if any(each.name != ".lock" for each in self.folder.iterdir()):
+            if any(each.name not in {".lock", PAGE} for each in self.folder.iterdir()):
                 raise HodorError(f"{self.folder}: holds files that no run of tracking wrote; choose another --out")
             with written_aside(path) as aside:
                 aside.write_text(json.dumps(settings, indent=1))

@@ -24,7 +24,11 @@ _LOGGER = logging.getLogger(__name__)
 
 
 class Follower:
-    """Follows the objects of one video, and keeps what it finds as it goes."""
+    """Follows the objects of one video, and keeps what it finds as it goes.
+
+    Attributes:
+        latest: how sure the network was in the last frame.
+    """
 
     def __init__(
         self,
@@ -48,6 +52,7 @@ class Follower:
         self._folder = folder
         self._watch = watch
         self._objects = objects
+        self.latest: list[Row] = []
 
     def forwards(self, on_frame: Callable[[SourceFrame], object]) -> HodorError | None:
         """Follows from the first frame to the last; fills in what `backwards` found before objects were given.
@@ -120,6 +125,7 @@ class Follower:
                         found, of_frame = self._found(stored, frame, labels.cpu().numpy())
                         behind.submit(stored.write, self._source.name_of(frame.index), found)
                         rows += of_frame
+                        self.latest = of_frame
                         done = frame.index + stored.step, self._segmenter.state_dict(), len(rows)
                         if count % SAVE_INTERVAL == 0:
                             behind.submit(save, *done)

@@ -1,0 +1,50 @@
+// Which page is shown: the start, or a session, as the address says; and one line for whatever went wrong.
+
+import { Editor, rememberEditor } from "./editor.js";
+import { prepareStart, showStart } from "./start.js";
+
+let editor = null;
+
+function say(message, kind = "error") {
+  const line = document.getElementById("message");
+  line.textContent = message;
+  line.hidden = !message;
+  line.classList.toggle("busy", kind === "busy");
+}
+
+// Does something; says in one line why it failed, if it did.
+async function attempt(action) {
+  try {
+    return await action();
+  } catch (error) {
+    say(error.message);
+    return undefined;
+  }
+}
+
+async function route() {
+  editor?.close();
+  editor = null;
+  say("");
+  const id = decodeURIComponent(location.hash.slice(1));
+  const start = document.getElementById("start");
+  start.hidden = Boolean(id);
+  document.getElementById("title").textContent = "";
+  document.title = "hodor";
+  if (id) {
+    editor = await attempt(() => Editor.open(id, say, attempt));
+    if (editor) return;
+    start.hidden = false;
+    history.replaceState(null, "", "#");
+  }
+  try {
+    await showStart(attempt);
+  } catch (error) {
+    say(error.message);
+  }
+}
+
+rememberEditor();
+prepareStart(say, attempt);
+window.addEventListener("hashchange", route);
+route();

@@ -1,0 +1,91 @@
+"""The program `hodor app`: a page in the browser, served by this machine to itself alone."""
+
+import contextlib
+import importlib.util
+import logging
+import socket
+import webbrowser
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from hodor.checkpoints.weights import DEFAULT, locate_existing, names
+from hodor.errors import HodorError
+from hodor.files import folder_lock
+from hodor.media.sources import Selection, open_source
+from hodor.program import ArgumentParser
+from hodor.workspace import checkpoints_folder
+
+_ADDRESS = "127.0.0.1"
+_PORT = 8642
+_PACKAGES = ("fastapi", "uvicorn")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the program until Ctrl-C; see `--help`."""
+    options = _parser().parse_args(arguments)
+    if missing := [name for name in _PACKAGES if importlib.util.find_spec(name) is None]:
+        raise HodorError(f"hodor app needs {' and '.join(missing)}; install them: pip install 'hodor[app]'")
+    checkpoint = options.checkpoint or DEFAULT
+    weights = locate_existing(checkpoint, checkpoints_folder())
+    if options.source is not None:
+        open_source(str(options.source), Selection())
+    folder: Path = options.folder or checkpoints_folder().parent / "sessions"
+    with _listening(options.port) as listening, folder_lock(folder):
+        settings_name = checkpoint if checkpoint in names() else str(weights.absolute())
+        _serve(listening, folder.absolute(), options.source, settings_name, options.browser)
+    return 0
+
+
+def _parser() -> ArgumentParser:
+    options = ArgumentParser(
+        prog="hodor app",
+        description="Opens a page in the browser to paint objects in a video, follow them, correct and take away.",
+    )
+    add = options.add_argument
+    add("source", nargs="?", type=Path, metavar="VIDEO|FOLDER", help="open it at once, without a copy of it")
+    add("--port", type=int, metavar="N", help=f"of this machine (default: {_PORT}, or any that is free)")
+    add("--folder", type=Path, metavar="DIR", help="where sessions are kept (default: sessions, in the workspace)")
+    add("--checkpoint", metavar="CKPT", help="weights of new sessions: a file, or a name of weights that come with the package")
+    add("--no_browser", dest="browser", action="store_false", help="only print the address")
+    return options
+
+
+@contextlib.contextmanager
+def _listening(port: int | None) -> Iterator[socket.socket]:
+    """A socket that only this machine reaches.
+
+    Raises:
+        HodorError: the port is taken, or no port.
+    """
+    if port is not None and not 1 <= port <= 65535:
+        raise HodorError(f"--port must be 1..65535, not {port}")
+    with socket.socket() as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((_ADDRESS, port or _PORT))
+        except OSError:
+            if port is not None:
+                raise HodorError(f"--port {port}: is taken, or not allowed; choose another, or leave it out") from None
+            listening.bind((_ADDRESS, 0))
+        listening.listen()
+        yield listening
+
+
+def _serve(listening: socket.socket, folder: Path, source: Path | None, checkpoint: str, browser: bool) -> None:
+    import uvicorn  # noqa: PLC0415 (an extra, and the rest loads torch)
+
+    from hodor.app.server import build  # noqa: PLC0415
+    from hodor.app.sessions import Settings  # noqa: PLC0415
+    from hodor.app.store import SessionStore  # noqa: PLC0415
+
+    port = listening.getsockname()[1]
+    store = SessionStore(folder, Settings(checkpoint=checkpoint))
+    session = store.of_path(source) if source is not None else ""
+    address = f"http://{_ADDRESS}:{port}/" + (f"#{session}" if session else "")
+    print(f"hodor app: {address} (Ctrl-C ends it; sessions are kept in {folder})", flush=True)
+    if browser:
+        webbrowser.open(address)
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    config = uvicorn.Config(build(store, port), log_config=None, access_log=False, timeout_graceful_shutdown=5, ws="none")
+    with contextlib.suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[listening])

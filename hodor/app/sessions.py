@@ -1,0 +1,278 @@
+"""Sessions: a folder of `hodor track` for each video that was opened, with what the page keeps of its own below `page/`.
+
+page/session.json          title, source, names of objects, settings
+page/painted/<frame>.png   masks as they are painted; they become `given/` when the network follows them
+page/video.*               the video, if it was uploaded; any other stays where it is
+"""
+
+import hashlib
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from hodor.app.frames import FrameReader
+from hodor.app.refusals import RefusalError
+from hodor.checkpoints.weights import locate
+from hodor.errors import HodorError
+from hodor.files import written_aside
+from hodor.formats.label_maps import present_ids, read_label_map, write_label_map
+from hodor.media.drawing import object_palette
+from hodor.media.sources import Selection, open_source
+from hodor.tracking.confidences import Row
+from hodor.tracking.folder import PAGE, TrackingFolder
+from hodor.workspace import checkpoints_folder
+
+MAX_ID = 254
+MAX_NAME = 80
+RECORD = "session.json"
+_NOTHING = "none"
+
+
+class Settings(BaseModel):
+    """How objects are followed; as the options of `hodor track` with the same names.
+
+    Attributes:
+        checkpoint: a file, or the name of weights that come with the package.
+        min_dim: shorter side of frames as the network sees them; None takes what the checkpoint is meant for.
+        backwards: also from where an object is given first back to the first frame.
+        corrections_replace: a mask given anew replaces all that was remembered of its object.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+    checkpoint: str = Field(min_length=1, max_length=4096)
+    min_dim: int | None = Field(default=None, ge=32, le=4096)
+    backwards: bool = False
+    corrections_replace: bool = True
+
+    @field_validator("checkpoint")
+    @classmethod
+    def _is_no_option(cls, text: str) -> str:
+        if text.startswith("-") or not text.isprintable():
+            raise ValueError("the name of a checkpoint is one printable line and begins with no dash")
+        return text
+
+
+class Record(BaseModel):
+    """What stands in page/session.json.
+
+    Attributes:
+        title: for people.
+        source: the video as `hodor track` is given it: an absolute path, or one relative to the session's folder.
+        frames: how many it has; containers may err.
+        height: of a frame.
+        width: of a frame.
+        rate: frames per second.
+        made: seconds since 1970.
+        names: of the objects, by id.
+        settings: for the next run.
+        followed_with: what the last run was begun with; {} before the first one.
+    """
+
+    title: str
+    source: str
+    frames: int
+    height: int
+    width: int
+    rate: float
+    made: float
+    names: dict[int, str] = {}
+    settings: Settings
+    followed_with: dict[str, Any] = {}
+
+
+class Session:
+    """One video, what was painted in it, and what was found. May be used by several threads."""
+
+    def __init__(self, folder: Path) -> None:
+        """Reads what the page kept.
+
+        Raises:
+            HodorError: that is broken.
+        """
+        self.folder = folder
+        self.tracking = TrackingFolder(folder)
+        self.lock = threading.RLock()
+        self.painted_folder = folder / PAGE / "painted"
+        path = folder / PAGE / RECORD
+        try:
+            self.record = Record.model_validate_json(path.read_bytes())
+        except ValidationError:
+            raise HodorError(f"{path}: broken; remove the session's folder") from None
+        self._reader: FrameReader | None = None
+
+    @property
+    def source(self) -> str:
+        """The video as `hodor track` is given it."""
+        return str(self.folder / self.record.source)
+
+    @property
+    def reader(self) -> FrameReader:
+        """Its frames.
+
+        Raises:
+            HodorError: the video is gone, or broken.
+        """
+        with self.lock:
+            if self._reader is None:
+                self._reader = FrameReader(open_source(self.source, Selection()))
+            return self._reader
+
+    def close_video(self) -> None:
+        """Lets the reader go; the next one who needs it opens the video again."""
+        with self.lock:
+            self._reader = None
+
+    def change(self, **changes: Any) -> None:
+        """Changes fields of the record, on the disk too."""
+        with self.lock:
+            record = self.record.model_copy(update=changes)
+            write_record(self.folder, record)
+            self.record = record
+
+    def add_object(self, name: str) -> int:
+        """Makes an object with the first free id.
+
+        Raises:
+            RefusalError: there are 254 already.
+        """
+        with self.lock:
+            object_id = next(each for each in range(1, MAX_ID + 2) if each not in self.record.names)
+            if object_id > MAX_ID:
+                raise RefusalError(422, f"there are {MAX_ID} objects, which are the most; remove one first")
+            self.change(names={**self.record.names, object_id: name or f"Object {object_id}"})
+            return object_id
+
+    def know_object(self, object_id: int) -> None:
+        """Makes an object with this id, unless it is there."""
+        with self.lock:
+            if 1 <= object_id <= MAX_ID and object_id not in self.record.names:
+                self.change(names={**self.record.names, object_id: f"Object {object_id}"})
+
+    def rename_object(self, object_id: int, name: str) -> None:
+        """Gives an object another name."""
+        with self.lock:
+            self._check_known([object_id])
+            self.change(names={**self.record.names, object_id: name})
+
+    def remove_object(self, object_id: int) -> None:
+        """Removes an object and all that was painted of it."""
+        with self.lock:
+            self._check_known([object_id])
+            for index in self.painted_frames():
+                labels = self.painted(index)
+                if labels is not None and (labels == object_id).any():
+                    self._write_painted(index, np.where(labels == object_id, np.uint8(0), labels))
+            self.change(names={each: name for each, name in self.record.names.items() if each != object_id})
+
+    def painted_frames(self) -> dict[int, str]:
+        """{index of a frame with painted masks: what tells this version of them from others}."""
+        with self.lock:
+            paths = sorted(self.painted_folder.glob("*.png"), key=lambda path: int(path.stem))
+            return {int(path.stem): _version(path) for path in paths}
+
+    def painted(self, index: int) -> np.ndarray | None:
+        """The label map [H, W] uint8 that is painted in a frame; None where there is none."""
+        with self.lock:
+            path = self._painted_path(index)
+            return read_label_map(path) if path.is_file() else None
+
+    def version(self, index: int) -> str:
+        """What tells a version of a frame's painted masks from others."""
+        with self.lock:
+            return _version(self._painted_path(index))
+
+    def paint(self, index: int, labels: np.ndarray, before: str) -> str:
+        """Keeps what is painted in a frame; a frame without any object is one without masks.
+
+        Args:
+            index: of the frame.
+            labels: [H, W] uint8.
+            before: the version that was changed.
+
+        Returns:
+            The version that is kept now.
+
+        Raises:
+            RefusalError: another page has changed the frame meanwhile; or the labels don't fit.
+        """
+        with self.lock:
+            self.check_frame(index)
+            if labels.shape != (self.record.height, self.record.width):
+                raise RefusalError(422, f"the mask has {labels.shape[1]}x{labels.shape[0]} pixels, but the frames have "
+                                        f"{self.record.width}x{self.record.height}")  # fmt: skip
+            self._check_known(present_ids(labels))
+            if before != self.version(index):
+                raise RefusalError(409, f"frame {index} was painted in another tab meanwhile; this one shows it now")
+            self._write_painted(index, labels)
+            return self.version(index)
+
+    def check_frame(self, index: int) -> None:
+        """Raises a RefusalError if there is no such frame."""
+        if not 0 <= index < self.record.frames:
+            raise RefusalError(404, f"the video has no frame {index}; its last is {self.record.frames - 1}")
+
+    def is_changed(self) -> bool:
+        """Whether masks or settings are no longer those that were followed last."""
+        with self.lock:
+            given = {path.stem: path.read_bytes() for path in (self.folder / "given").glob("*.png")}
+            painted = {path.stem: path.read_bytes() for path in self.painted_folder.glob("*.png")}
+            return given != painted or self.record.followed_with != self.basis()
+
+    def basis(self) -> Mapping[str, Any]:
+        """What a run is begun with; results of another can't be gone on from."""
+        settings = self.record.settings
+        weights = locate(settings.checkpoint, checkpoints_folder())
+        written = weights.stat().st_mtime_ns if weights.is_file() else None
+        return {"source": self.source, "weights_written": written, **settings.model_dump()}
+
+    def found(self, index: int) -> np.ndarray | None:
+        """The label map [H, W] uint8 that was found in a frame; None where there is none."""
+        self.check_frame(index)
+        return self.tracking.forwards.mask(self.reader.source.name_of(index))
+
+    def rows(self) -> list[Row]:
+        """How sure the network was, in the frames whose masks are there."""
+        there = {path.stem for path in self.tracking.forwards.masks.glob("*.png")}
+        return [row for row in self.tracking.forwards.rows() if row.name in there]
+
+    def _check_known(self, ids: list[int]) -> None:
+        unknown = [each for each in ids if each not in self.record.names]
+        if unknown:
+            raise RefusalError(422, f"there is no object {unknown[0]}; it may have been removed in another tab")
+
+    def _painted_path(self, index: int) -> Path:
+        return self.painted_folder / f"{index:d}.png"
+
+    def _write_painted(self, index: int, labels: np.ndarray) -> None:
+        if labels.any():
+            write_label_map(self._painted_path(index), labels, object_palette())
+        else:
+            self._painted_path(index).unlink(missing_ok=True)
+
+
+def write_record(folder: Path, record: Record) -> None:
+    """Writes the record of a session; complete or absent."""
+    with written_aside(folder / PAGE / RECORD) as aside:
+        aside.write_text(record.model_dump_json(indent=1), encoding="utf-8")
+
+
+def new_record(title: str, source: str, reader: FrameReader, settings: Settings) -> Record:
+    """The record of a session that begins.
+
+    Raises:
+        HodorError: the video is broken.
+    """
+    height, width = reader.pixels(0).shape[:2]
+    return Record(
+        title=title[:MAX_NAME], source=source, frames=reader.count(), height=height, width=width,
+        rate=reader.source.rate, made=time.time(), settings=settings, names={1: "Object 1"},
+    )  # fmt: skip
+
+
+def _version(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else _NOTHING

@@ -1,0 +1,136 @@
+"""All sessions of a folder: listed, begun by an upload or from a path, taken up again, removed."""
+
+import asyncio
+import re
+import secrets
+import shutil
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from hodor.app.frames import FrameReader
+from hodor.app.refusals import RefusalError
+from hodor.app.sessions import RECORD, Record, Session, Settings, new_record, write_record
+from hodor.errors import HodorError
+from hodor.files import folder_written_aside
+from hodor.media.sources import Selection, open_source
+from hodor.tracking.folder import PAGE
+
+_SPARED = 2**28
+"""Bytes that an upload leaves free on the disk, for masks and for whatever else the machine does."""
+_VIDEOS_OPEN = 3
+_PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
+
+
+class SessionStore:
+    """The sessions in a folder. May be used by several threads."""
+
+    def __init__(self, root: Path, settings: Settings) -> None:
+        """`settings` are those of sessions that begin; other processes are kept out of `root` by its `folder_lock`."""
+        self.root = root
+        self.settings = settings
+        self._known: dict[str, Session] = {}
+        self._recent: list[str] = []
+        self._lock = threading.Lock()
+
+    def room(self) -> int:
+        """How many bytes an uploaded video may have now."""
+        return max(shutil.disk_usage(self.root).free - _SPARED, 0)
+
+    def names(self) -> list[str]:
+        """The sessions' folders, the newest first."""
+        folders = [
+            path.parent.parent for path in self.root.glob(f"*/{PAGE}/{RECORD}") if not path.parent.parent.name.startswith(".")
+        ]
+        return [folder.name for folder in sorted(folders, key=lambda folder: -(folder / PAGE / RECORD).stat().st_mtime)]
+
+    def get(self, name: str) -> Session:
+        """A session by the name of its folder.
+
+        Raises:
+            RefusalError: there is none.
+            HodorError: it is broken.
+        """
+        if not _PLAIN.fullmatch(name) or not (self.root / name / PAGE / RECORD).is_file():  # no name leads out of the folder
+            raise RefusalError(404, "there is no such session; it may have been removed")
+        with self._lock:
+            if name not in self._known:
+                self._known[name] = Session(self.root / name)
+            self._recent = [name, *(each for each in self._recent if each != name)]
+            for other in self._recent[_VIDEOS_OPEN:]:
+                self._known[other].close_video()
+            del self._recent[_VIDEOS_OPEN:]
+            return self._known[name]
+
+    def of_path(self, path: Path) -> str:
+        """The session of a video or folder of images on this machine, which is not copied; a new one where there is none.
+
+        Raises:
+            HodorError: it is no video.
+        """
+        source = str(path.absolute())
+        for name in self.names():
+            if self.get(name).record.source == source:
+                return name
+        name = _new_name(path.stem)
+        record = self._record(path.name, source, path)
+        with folder_written_aside(self.root / name) as aside:
+            write_record(aside, record)
+        return name
+
+    async def of_upload(self, title: str, size: int, content: AsyncIterator[bytes]) -> str:
+        """The session of a video that is sent.
+
+        Args:
+            title: the name of its file.
+            size: how many bytes will come.
+            content: the bytes.
+
+        Raises:
+            RefusalError: it is no video, or there is no room for it. Nothing is left of it.
+        """
+        self._check_room(size, title)
+        suffix = Path(title).suffix.lower()
+        suffix = suffix if re.fullmatch(r"\.[a-z0-9]{1,8}", suffix) else ".video"
+        name, file = _new_name(Path(title).stem), f"{PAGE}/video{suffix}"
+        with folder_written_aside(self.root / name) as aside:
+            path = aside / file
+            path.parent.mkdir()
+            arrived = 0
+            with path.open("wb") as output:
+                async for block in content:
+                    arrived += len(block)
+                    output.write(block)
+            if arrived != size:
+                raise RefusalError(422, f"{title}: broke off on its way; send it again")
+            try:
+                record = await asyncio.to_thread(self._record, title, file, path)
+            except HodorError as error:
+                raise RefusalError(422, str(error).replace(str(path), title)) from None
+            write_record(aside, record)
+        return name
+
+    def remove(self, name: str) -> None:
+        """Removes a session with everything in its folder; a video that was not uploaded stays."""
+        session = self.get(name)
+        with self._lock:
+            self._known.pop(name, None)
+            self._recent = [each for each in self._recent if each != name]
+            shutil.rmtree(session.folder)
+
+    def _record(self, title: str, source: str, path: Path) -> Record:
+        return new_record(title, source, FrameReader(open_source(str(path), Selection())), self.settings)
+
+    def _check_room(self, size: int, title: str) -> None:
+        room = self.room()
+        if size > room:
+            raise RefusalError(
+                507,
+                f"{title}: has {size / 1e9:.1f} GB, and there is room for {room / 1e9:.1f} GB in {self.root}; "
+                "free some space, or name the file on the command line, hodor app FILE, which makes no copy",
+            )
+
+
+def _new_name(stem: str) -> str:
+    """A folder's name of plain letters that nothing has yet."""
+    return f"{re.sub(r'[^a-z0-9]+', '-', stem.lower()).strip('-')[:40] or 'video'}-{secrets.token_hex(3)}"

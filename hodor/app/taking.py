@@ -1,0 +1,91 @@
+"""Running, and taking away: progress of the one run, masks as a ZIP, the overlay video, COCO's JSON."""
+
+import io
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from fastapi import APIRouter
+from fastapi.responses import FileResponse, Response, StreamingResponse
+
+from hodor.app.refusals import RefusalError
+from hodor.app.running import Runner
+from hodor.app.sessions import Session
+from hodor.app.store import SessionStore
+
+_FILES = {"video": ("overlay.mp4", "video/mp4"), "coco": ("masks.json", "application/json")}
+Form = Literal["video", "coco"]
+
+
+def taking_routes(store: SessionStore, runner: Runner) -> APIRouter:
+    """The routes for runs and for what comes of them."""
+    routes = APIRouter(prefix="/api/sessions/{session}")
+
+    @routes.post("/run", status_code=202)
+    def run(session: str) -> None:
+        runner.follow(store.get(session))
+
+    @routes.get("/run")
+    def progress(session: str, after: int = 0) -> dict[str, Any] | None:
+        found = runner.progress(store.get(session))
+        return None if found is None else found.as_json(max(after, 0))
+
+    @routes.delete("/run")
+    def cancel(session: str) -> None:
+        runner.cancel(store.get(session))
+
+    @routes.post("/make/{form}", status_code=202)
+    def make(session: str, form: Form) -> None:
+        runner.make(store.get(session), [form])
+
+    @routes.get("/take/masks")
+    def masks(session: str) -> Response:
+        opened = store.get(session)
+        paths = sorted(opened.tracking.forwards.masks.glob("*.png"))
+        if not paths:
+            raise RefusalError(422, "nothing was followed yet; run first")
+        return StreamingResponse(_zipped(paths), media_type="application/zip", headers=_as_file(opened, "masks.zip"))
+
+    @routes.get("/take/{form}")
+    def take(session: str, form: Form) -> Response:
+        opened = store.get(session)
+        name, kind = _FILES[form]
+        if not (opened.folder / name).is_file():
+            raise RefusalError(404, "it was not made yet")
+        return FileResponse(opened.folder / name, media_type=kind, headers=_as_file(opened, name))
+
+    return routes
+
+
+def _as_file(session: Session, name: str) -> dict[str, str]:
+    """The browser saves it under a name of plain letters, whatever the video is called."""
+    return {"content-disposition": f'attachment; filename="{session.folder.name}_{name}"', "cache-control": "no-store"}
+
+
+class _Passed(io.RawIOBase):
+    """What was written since it was last asked."""
+
+    def __init__(self) -> None:
+        self._blocks: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, block: Any) -> int:
+        self._blocks.append(bytes(block))
+        return len(block)
+
+    def taken(self) -> bytes:
+        blocks, self._blocks = self._blocks, []
+        return b"".join(blocks)
+
+
+def _zipped(paths: list[Path]) -> Iterator[bytes]:
+    """A ZIP of files, which never is in memory or on the disk as a whole; PNGs don't become smaller in it."""
+    passed = _Passed()
+    with zipfile.ZipFile(passed, "w", zipfile.ZIP_STORED) as archive:
+        for path in paths:
+            archive.writestr(f"masks/{path.name}", path.read_bytes())
+            yield passed.taken()
+    yield passed.taken()

@@ -1,0 +1,135 @@
+"""The whole way in a real browser: open, paint, follow, scrub, correct, go on, reload, take away."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+from app_page import FRAMES, HEIGHT, WIDTH
+
+from hodor.formats.label_maps import read_label_map
+from hodor.tracking import program as track
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None and "CI" not in os.environ, reason="there is no Chromium on this machine")
+PATIENCE = 120_000  # milliseconds
+
+
+@pytest.fixture
+def address(tmp_path, checkpoint):
+    """Where a server of its own process answers."""
+    folder, command = tmp_path / "sessions", [sys.executable, "-u", "-m", "hodor", "app", "--no-browser"]
+    process = subprocess.Popen(
+        [*command, "--folder", folder, "--checkpoint", checkpoint], stdout=subprocess.PIPE, text=True, cwd=tmp_path
+    )
+    line = process.stdout.readline()
+    yield re.search(r"http://127\.0\.0\.1:\d+/", line)[0]
+    process.terminate()
+    process.wait()
+
+
+@pytest.fixture
+def browser():
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415
+
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield opened
+        opened.close()
+
+
+def stroke(page, start, end):
+    """Paints from one point of the frame to another, both in its pixels."""
+    box = page.locator("#canvas").bounding_box()
+    scale = min(box["width"] / WIDTH, box["height"] / HEIGHT)
+    left = box["x"] + (box["width"] - WIDTH * scale) / 2
+    top = box["y"] + (box["height"] - HEIGHT * scale) / 2
+    page.mouse.move(left + start[0] * scale, top + start[1] * scale)
+    page.mouse.down()
+    page.mouse.move(left + end[0] * scale, top + end[1] * scale, steps=4)
+    page.mouse.up()
+
+
+def middle(labels, object_id):
+    rows, columns = np.nonzero(labels == object_id)
+    return float(np.median(columns)), float(np.median(rows))
+
+
+def go_to(page, index):
+    page.locator("#scrub").fill(str(index))
+    page.wait_for_function("index => document.querySelector('#where').textContent.startsWith(`${index} /`)", arg=index)
+
+
+def follow(page):
+    page.click("#run")
+    page.wait_for_function("() => document.querySelector('#run-note').textContent.startsWith('Done')", timeout=PATIENCE)
+
+
+def test_the_whole_way_by_mouse_gives_what_hodor_track_gives(browser, address, video, clip, checkpoint, tmp_path):
+    page = browser.new_context(accept_downloads=True, viewport={"width": 1200, "height": 800}).new_page()
+    page.set_default_timeout(PATIENCE)
+    problems, elsewhere = [], []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda message: message.type == "error" and problems.append(message.text))
+    page.on("request", lambda request: request.url.startswith((address, "blob:", "data:")) or elsewhere.append(request.url))
+    page.goto(address)
+    page.set_input_files("#file", video)
+    page.wait_for_selector("#editor:not([hidden])")
+    page.wait_for_function(f"() => document.querySelector('#where').textContent.startsWith('0 / {FRAMES - 1}')")
+    page.wait_for_function("() => document.querySelector('#saved').textContent === 'Saved'")
+
+    x, y = middle(clip[0][1], 1)
+    stroke(page, (x - 6, y), (x + 6, y))
+    page.click("#add")
+    page.wait_for_selector("#objects li.is-selected[data-id='2']")
+    x, y = middle(clip[0][1], 2)
+    stroke(page, (x, y - 5), (x, y + 5))
+    stroke(page, (2, 2), (9, 2))
+    page.locator("#canvas").focus()
+    page.keyboard.press("z")
+    page.wait_for_function("() => document.querySelector('#saved').textContent === 'Saved'")
+    follow(page)
+
+    go_to(page, 7)
+    page.wait_for_function("() => document.querySelector('#objects .sure').textContent.includes('%')")
+    page.click("#take")
+    stroke(page, (20, 60), (40, 60))
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_function("() => document.querySelector('#run-note').textContent.includes('have changed')")
+    follow(page)
+
+    page.reload()
+    page.wait_for_function("() => document.querySelector('#run-note').textContent.startsWith('Done')")
+    assert page.locator("#objects li").count() == 2
+    with page.expect_download() as downloading:
+        page.click("#take-masks")
+    with zipfile.ZipFile(downloading.value.path()) as archive:
+        taken = {name: archive.read(name) for name in archive.namelist()}
+    with page.expect_download() as downloading:
+        page.click("#take-video")
+    assert downloading.value.suggested_filename.endswith("overlay.mp4")
+    assert not problems and not elsewhere
+
+    (session,) = (each for each in (tmp_path / "sessions").iterdir() if each.is_dir())
+    given = sorted((session / "page/painted").iterdir(), key=lambda path: int(path.stem))
+    assert [path.stem for path in given] == ["0", "7"]
+    assert set(np.unique(read_label_map(given[0]))) == {0, 1, 2} and not read_label_map(given[0])[2, 5]
+    assert read_label_map(given[1])[60, 30] == 2
+    masks = ["--masks", *(f"{path.stem}={path}" for path in given)]
+    arguments = [
+        next((session / "page").glob("video*")),
+        *masks,
+        "--checkpoint",
+        checkpoint,
+        "--format",
+        "-o",
+        tmp_path / "out",
+    ]
+    assert track.main([str(argument) for argument in arguments]) == 0
+    assert taken == {f"masks/{path.name}": path.read_bytes() for path in (tmp_path / "out/masks").iterdir()}
+    assert len(taken) == FRAMES

@@ -1,0 +1,235 @@
+"""A page's work from opening to taking away, by the requests that a page sends, on a real small network."""
+
+import io
+import json
+import shutil
+import zipfile
+
+import av
+import numpy as np
+import pytest
+from app_page import FRAMES, HEIGHT, WIDTH, Page
+from PIL import Image
+
+from hodor.app import store
+from hodor.app.running import command_of
+from hodor.formats.label_maps import davis_palette, write_label_map
+from hodor.tracking import program as track
+
+
+def contents(folder):
+    names = ["session.json", "confidences.csv", "confidences.svg", *(f"masks/{index:05d}.png" for index in range(FRAMES))]
+    return {name: (folder / name).read_bytes() for name in names}
+
+
+def tracked(folder, source, checkpoint, *arguments):
+    assert (
+        track.main([str(source), "--checkpoint", str(checkpoint), "--min_dim", "64", *arguments, "--format", "-o", str(folder)])
+        == 0
+    )
+    return contents(folder)
+
+
+def test_the_whole_way_gives_what_hodor_track_gives_file_for_file(page, video, clip, checkpoint, tmp_path):
+    session = page.opened(video)
+    folder = page.store.root / session
+    page.paint_two(session, clip)
+    assert page.work(session)["what"] == "done"
+    source = page.state(session)["source"]
+    write_label_map(tmp_path / "first.png", clip[0][1], davis_palette())
+    names = ["--names", "1=Object 1", "2=mug"]
+    assert contents(folder) == tracked(tmp_path / "one", source, checkpoint, "--masks", str(tmp_path / "first.png"), *names)
+
+    correction = np.where(np.roll(clip[0][1], 9, axis=1) == 2, np.uint8(2), np.uint8(0))
+    assert page.paint(session, 8, correction).status_code == 200
+    assert page.state(session)["changed"]
+    before = {index: page.labels(session, "found", index) for index in range(FRAMES)}
+    assert page.work(session)["what"] == "done" and not page.state(session)["changed"]
+    for index in range(8):
+        np.testing.assert_array_equal(page.labels(session, "found", index), before[index])
+    np.testing.assert_array_equal(page.labels(session, "found", 8) == 2, correction == 2)
+    write_label_map(tmp_path / "eighth.png", correction, davis_palette())
+    masks = ["--masks", f"0={tmp_path / 'first.png'}", f"8={tmp_path / 'eighth.png'}"]
+    assert contents(folder) == tracked(tmp_path / "two", source, checkpoint, *masks, *names)
+    assert {(row[0], row[1]) for row in page.client.get(f"/api/sessions/{session}/confidences").json()} == {
+        (index, each) for index in range(FRAMES) for each in (1, 2)
+    }
+
+    taken = page.client.get(f"/api/sessions/{session}/take/masks")
+    with zipfile.ZipFile(io.BytesIO(taken.content)) as archive:
+        assert {f"masks/{each.name}": each.read_bytes() for each in (folder / "masks").iterdir()} == {
+            name: archive.read(name) for name in archive.namelist()
+        }
+    assert page.work(session, "make/video")["forms"] == ["video"]
+    with av.open(io.BytesIO(page.client.get(f"/api/sessions/{session}/take/video").content)) as container:
+        assert len(list(container.decode(video=0))) == FRAMES
+    assert page.work(session, "make/coco")["forms"] == ["coco"]
+    made = json.loads(page.client.get(f"/api/sessions/{session}/take/coco").content)
+    assert {each["name"] for each in made["categories"]} == {"Object 1", "mug"}
+
+
+def test_the_command_that_is_shown_goes_on_in_the_same_folder(page, video, clip, caplog):
+    caplog.set_level("INFO")
+    session = page.opened(video)
+    page.paint_two(session, clip)
+    page.work(session)
+    before = contents(page.store.root / session)
+    command = command_of(page.store.get(session))
+    assert page.state(session)["command"] == command and command[:2] == ["hodor", "track"]
+    assert track.main([*command[2:], "--format"]) == 0
+    assert "every frame is there already" in caplog.text
+    assert contents(page.store.root / session) == before
+    assert page.labels(session, "painted", 0) is not None
+
+
+def test_a_cancelled_run_goes_on_and_two_runs_at_once_are_refused(page, video, clip):
+    session, other = page.opened(video), page.opened(video)
+    for each in (session, other):
+        page.paint_two(each, clip)
+    assert page.client.post(f"/api/sessions/{session}/run").status_code == 202
+    for each in (session, other):
+        refused = page.client.post(f"/api/sessions/{each}/run")
+        assert refused.status_code == 409 and "toys.mp4 is being worked on" in refused.text
+    assert page.client.delete(f"/api/sessions/{session}").status_code == 409
+    page.client.delete(f"/api/sessions/{session}/run")
+    assert page.ended(session)["what"] in {"cancelled", "done"}
+    assert page.work(session)["what"] == page.work(other)["what"] == "done"
+    for index in range(FRAMES):
+        np.testing.assert_array_equal(page.labels(session, "found", index), page.labels(other, "found", index))
+
+
+def test_another_server_on_the_folder_goes_on(page, video, clip, checkpoint):
+    session = page.opened(video)
+    page.paint_two(session, clip)
+    page.work(session)
+    again = Page(page.store.root, checkpoint)
+    with again.client:
+        (listed,) = again.client.get("/api/sessions").json()["sessions"]
+        assert (listed["id"], listed["title"], listed["frames"]) == (session, "toys.mp4", FRAMES)
+        assert again.state(session)["objects"] == [{"id": 1, "name": "Object 1"}, {"id": 2, "name": "mug"}]
+        np.testing.assert_array_equal(again.labels(session, "painted", 0), clip[0][1])
+        assert again.labels(session, "found", FRAMES - 1) is not None
+        assert again.client.delete(f"/api/sessions/{session}").status_code == 200
+        assert again.client.get("/api/sessions").json()["sessions"] == [] and not (page.store.root / session).exists()
+
+
+def test_other_settings_begin_anew(page, video, clip):
+    session = page.opened(video)
+    page.paint_two(session, clip)
+    page.paint(session, 6, np.where(clip[0][1] == 1, clip[0][1], 0))
+    page.work(session)
+    settings = {**page.state(session)["settings"], "min_dim": 96, "backwards": True}
+    assert page.client.patch(f"/api/sessions/{session}", json={"settings": settings}).json()["changed"]
+    progress = page.work(session)
+    assert progress["what"] == "done", progress["error"]
+    written = json.loads((page.store.root / session / "session.json").read_text())
+    assert written["min_dim"] == 96 and written["backwards"]
+    page.client.patch(f"/api/sessions/{session}", json={"settings": {**settings, "checkpoint": "none.pth"}})
+    failed = page.work(session)
+    assert failed["what"] == "failed" and "none.pth: no such checkpoint" in failed["error"]
+    assert page.labels(session, "found", 3) is not None
+
+
+def test_a_frame_that_another_tab_painted_meanwhile_is_not_overwritten(page, video, clip):
+    session = page.opened(video)
+    page.paint_two(session, clip)
+    version = page.state(session)["painted"]["0"]
+    first = page.paint(session, 0, np.where(clip[0][1] == 1, clip[0][1], 0), version)
+    second = page.paint(session, 0, np.where(clip[0][1] == 2, clip[0][1], 0), version)
+    assert first.status_code == 200 and second.status_code == 409 and "another tab" in second.text
+    np.testing.assert_array_equal(np.unique(page.labels(session, "painted", 0)), [0, 1])
+
+
+def test_an_object_that_is_removed_leaves_the_masks(page, video, clip):
+    session = page.opened(video)
+    page.paint_two(session, clip)
+    page.paint(session, 4, np.where(clip[0][1] == 2, clip[0][1], 0))
+    assert page.client.delete(f"/api/sessions/{session}/objects/2").status_code == 200
+    assert list(page.state(session)["painted"]) == ["0"]
+    np.testing.assert_array_equal(page.labels(session, "painted", 0), np.where(clip[0][1] == 1, clip[0][1], 0))
+
+
+def test_boxes_clicks_and_files_become_masks(page, video, clip):
+    session = page.opened(video)
+    rows, columns = np.nonzero(clip[0][1] == 1)
+    box = [int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1]
+    cut = page.client.post(f"/api/sessions/{session}/cut", json={"frame": 0, "kind": "box", "box": box})
+    mask = np.frombuffer(cut.content, np.uint8).reshape(HEIGHT, WIDTH)
+    assert (mask[clip[0][1] == 1]).mean() > 0.5 and mask.sum() <= (box[2] - box[0]) * (box[3] - box[1])
+    point = [float(np.median(columns)), float(np.median(rows))]
+    cut = page.client.post(f"/api/sessions/{session}/cut", json={"frame": 0, "kind": "click", "points": [point]})
+    assert np.frombuffer(cut.content, np.uint8).reshape(HEIGHT, WIDTH)[int(point[1]), int(point[0])] == 1
+    outside = page.client.post(f"/api/sessions/{session}/cut", json={"frame": 0, "kind": "box", "box": [500, 500, 600, 600]})
+    assert outside.status_code == 422 and "outside the frame" in outside.text
+    drawn = io.BytesIO()
+    Image.fromarray(np.where(clip[0][1] == 2, np.uint8(2), np.uint8(0))).save(drawn, "PNG")
+    read = page.client.post(f"/api/sessions/{session}/drawn/0", content=drawn.getvalue())
+    np.testing.assert_array_equal(np.frombuffer(read.content, np.uint8).reshape(HEIGHT, WIDTH) == 2, clip[0][1] == 2)
+    assert [each["id"] for each in page.state(session)["objects"]] == [1, 2]
+    Image.new("L", (40, 30), 1).save(drawn := io.BytesIO(), "PNG")
+    refused = page.client.post(f"/api/sessions/{session}/drawn/0", content=drawn.getvalue())
+    assert refused.status_code == 422 and "40x30" in refused.text and "128x72" in refused.text
+
+
+def test_what_can_not_be_is_one_line(page, video, clip):
+    session = page.opened(video)
+    nothing = page.client.post(f"/api/sessions/{session}/run")
+    assert nothing.status_code == 422 and "paint an object" in nothing.text
+    assert page.client.post(f"/api/sessions/{session}/make/video").status_code == 422
+    assert page.client.get(f"/api/sessions/{session}/take/masks").status_code == 422
+    for refused, part in [
+        (page.paint(session, 0, np.ones((40, 30))), "30x40 pixels, but the frames have 128x72"),
+        (page.paint(session, 0, np.full((HEIGHT, WIDTH), 7)), "no object 7"),
+        (page.paint(session, FRAMES, np.ones((HEIGHT, WIDTH)), "none"), f"no frame {FRAMES}"),
+        (page.client.get(f"/api/sessions/{session}/frames/-1"), "no frame -1"),
+        (page.client.get("/api/sessions/none"), "no such session"),
+        (page.client.patch(f"/api/sessions/{session}", json={"settings": {"checkpoint": "--overwrite"}}), "checkpoint"),
+        (page.client.patch(f"/api/sessions/{session}", json={"source": "/etc/passwd"}), "source"),
+    ]:
+        assert refused.status_code in {404, 422} and part in refused.text and "\n" not in refused.text
+
+
+@pytest.mark.parametrize("content", [b"", b"no video", b"\x00\x00\x00\x18ftypmp42" + bytes(5000)])
+def test_what_is_no_video_is_refused_and_leaves_nothing(page, content):
+    answer = page.upload(content, "words.mp4")
+    assert answer.status_code == 422 and answer.text.startswith("words.mp4") and "\n" not in answer.text
+    assert list(page.store.root.iterdir()) == []
+
+
+def test_a_video_that_would_fill_the_disk_is_refused_before_it_comes(page, video, monkeypatch):
+    monkeypatch.setattr(store, "_SPARED", shutil.disk_usage(page.store.root).total)
+    answer = page.upload(video.read_bytes())
+    assert answer.status_code == 507 and "free some space" in answer.text and list(page.store.root.iterdir()) == []
+
+
+def test_a_video_that_breaks_off_keeps_what_was_read(page, video, clip):
+    with av.open(str(video)) as container:
+        middle = sorted(packet.pos for packet in container.demux(video=0) if packet.pos is not None)[6]
+    content = bytearray(video.read_bytes())
+    content[middle : middle + 40] = b"\xff" * 40
+    answer = page.upload(bytes(content))
+    assert answer.status_code == 201, answer.text
+    session = answer.json()["id"]
+    page.paint_two(session, clip)
+    progress = page.work(session)
+    assert progress["what"] == "done" and "frames" in progress["error"]
+    assert page.labels(session, "found", 0) is not None
+
+
+def test_a_path_is_not_copied_and_opened_once(page, video):
+    name = page.store.of_path(video)
+    assert page.store.of_path(video) == name
+    assert page.state(name)["source"] == str(video)
+    assert not list((page.store.root / name / "page").glob("video*"))
+    assert page.client.get(f"/api/sessions/{name}/frames/3").headers["content-type"] == "image/jpeg"
+    page.client.delete(f"/api/sessions/{name}")
+    assert video.is_file()
+
+
+def test_frames_come_in_any_order(page, video, clip):
+    session = page.opened(video)
+    for index in (5, 4, 5, 6, 0, 11):
+        answer = page.client.get(f"/api/sessions/{session}/frames/{index}")
+        shown = np.asarray(Image.open(io.BytesIO(answer.content))).astype(int)
+        errors = [np.abs(shown - image).mean() for image, _ in clip]
+        assert np.argmin(errors) == index
