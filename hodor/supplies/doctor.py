@@ -35,7 +35,7 @@ known = torch.cuda.is_available()
 device = torch.cuda.get_device_properties(0) if known else None
 print(json.dumps([torch.cuda.device_count(), device.name, device.total_memory] if known else [0, "", 0]))
 """
-_GPU_SECONDS = 120
+_GPU_SECONDS = 600
 
 _DESCRIPTION = """\
 Looks at the machine, the versions of packages, the workspace, its data sets and weights, and says of each: ok, missing

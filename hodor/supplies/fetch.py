@@ -8,7 +8,6 @@ import shutil
 import ssl
 import time
 import urllib.error
-import urllib.parse
 import urllib.request
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -115,7 +114,7 @@ def fetch_zip(url: str, path: Path, retries: int = RETRIES) -> None:
         HodorError: the address is none, the server has no such file, sends a web page, or breaks off again and again; or the
             disk has too little space.
     """
-    if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
+    if not re.match(r"https?://[^/]", url, re.IGNORECASE):
         raise HodorError(f"--url: {url!r} is no address of a file; it begins with https:// (or http://)")
     part = _Part(path, url)
     furthest, failures = part.size, 0
