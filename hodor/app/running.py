@@ -20,7 +20,6 @@ from hodor.errors import HodorError
 from hodor.files import errors_naming, folder_lock
 from hodor.media.sources import FrameSource, Selection, SourceFrame, open_source
 from hodor.program import describe_os_error
-from hodor.tracking.beginning import begin
 from hodor.tracking.confidences import Row, Watch
 from hodor.tracking.options import parser
 from hodor.tracking.products import make_products
@@ -203,6 +202,8 @@ def command_of(session: Session) -> list[str]:
 
 def _follow(session: Session, progress: Progress, check_cancelled: Callable[[], None]) -> None:
     """As `hodor track` does with what is painted."""
+    from hodor.tracking.beginning import begin  # noqa: PLC0415 (loads torch, for which no page needs to wait)
+
     basis = dict(session.basis())
     options = options_of(session, overwrite=session.record.followed_with not in ({}, basis))
     weights = locate_existing(options.checkpoint or DEFAULT, checkpoints_folder())
