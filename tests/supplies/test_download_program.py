@@ -159,10 +159,10 @@ def test_servers_without_the_archive(workspace, answer, reason):
 
 def test_a_file_from_a_browser(workspace, tmp_path):
     (tmp_path / "everything.zip").write_bytes(CONTENT)
-    code, out, err = download(workspace, "--archive", tmp_path / "everything.zip")
+    code, _, err = download(workspace, "--archive", tmp_path / "everything.zip")
     assert code == 0 and not err and unpacked(workspace) == content(workspace) == FILES
     (tmp_path / "everything.zip").write_bytes(b"no archive")
-    code, out, err = download(workspace, "--archive", tmp_path / "everything.zip")
+    code, _, err = download(workspace, "--archive", tmp_path / "everything.zip")
     assert code == 1 and "truncated or damaged" in err and (tmp_path / "everything.zip").exists()
     code, _, err = download(workspace, "--archive", tmp_path / "nothing.zip")
     assert code == 1 and "no such file" in err
