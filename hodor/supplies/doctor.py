@@ -48,18 +48,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m hodor.supplies.doctor", description=_DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--json", action="store_true", help="print a list of {group, name, state, detail, mend} instead")
-    parser.add_argument("--workspace", type=Path, metavar="DIR", help=f"the workspace (default: ${VARIABLE})")
     options = parser.parse_args(arguments)
-    workspace = Workspace(options.workspace.expanduser()) if options.workspace else Workspace.expected()
-    findings = _examine(workspace, "--workspace" if options.workspace else f"${VARIABLE}")
+    findings = _examine(Workspace.expected())
     found = _gathered(findings) if options.json else _told(findings)
     return 1 if any(each.state == "broken" for each in found) else 0
 
 
-def _examine(workspace: Workspace, named_by: str) -> Iterator[Finding]:
+def _examine(workspace: Workspace) -> Iterator[Finding]:
     """Everything, the slowest last."""
     yield from _versions()
-    yield _workspace(workspace, named_by)
+    yield _workspace(workspace)
     yield from data_sets(workspace)
     yield shipped_weights()
     yield from checkpoints(workspace)
@@ -124,16 +122,16 @@ def _numbers(version: str) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", version.partition("+")[0])]
 
 
-def _workspace(workspace: Workspace, named_by: str) -> Finding:
-    root = workspace.root
-    given = named_by != f"${VARIABLE}" or os.environ.get(VARIABLE)
+def _workspace(workspace: Workspace) -> Finding:
+    root, given = workspace.root, os.environ.get(VARIABLE)
+    named_by = f"${VARIABLE}" if given else f"${VARIABLE} is not set"
     if root.is_dir() and os.access(root, os.W_OK):
-        return Finding("workspace", "folder", "ok", f"{root} ({named_by if given else f'${VARIABLE} is not set'})")
+        return Finding("workspace", "folder", "ok", f"{root} ({named_by})")
     if root.is_dir():
         return Finding("workspace", "folder", "broken", f"{root}: may not be written to", f"chmod u+w '{root}'")
     if given or root.exists():
         return Finding("workspace", "folder", "broken", f"{named_by}: {root} is no folder", f"mkdir -p '{root}'")
-    return Finding("workspace", "folder", "missing", f"{root}: not there yet", f"mkdir -p '{root}'")
+    return Finding("workspace", "folder", "missing", f"{root}: not there yet ({named_by})", f"mkdir -p '{root}'")
 
 
 def _machine(root: Path) -> Iterator[Finding]:

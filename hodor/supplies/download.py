@@ -21,9 +21,10 @@ _SHOWN = 20
 _log = logging.getLogger(__name__)
 
 _DESCRIPTION = f"""\
-Gets the authors' files, annotations, a pretrained backbone and checkpoints, into the workspace. If it breaks off or is
-interrupted, the same command goes on. Files that are there already stay as they are. At the end it says what must be
-downloaded by hand, and the command that makes each of these known.
+Gets the authors' files, annotations, a pretrained backbone and checkpoints, into the workspace, the folder that
+${VARIABLE} names. If it breaks off or is interrupted, the same command goes on. Files that are there
+already stay as they are. At the end it says what must be downloaded by hand, and the command that makes each of these
+known.
 
 The authors' page: {PAGE}"""
 
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         HodorError: the archive can't be had, or is not as it should be; or there is no workspace or space.
     """
     options = _parser().parse_args(arguments)
-    workspace = _workspace(options.workspace)
+    workspace = Workspace.from_environment()
     downloads = workspace.root / _DOWNLOADS
     there = [] if options.archive else _unpacked_before(downloads / _RECEIPT, options.url, workspace.root)
     if there:
@@ -66,10 +67,9 @@ def _parser() -> ArgumentParser:
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--url", default=ARCHIVE, help="of the archive (default: %(default)s)")
     source.add_argument("--archive", type=Path, metavar="FILE", help="unpack this file instead of downloading one")
-    parser.add_argument("--workspace", type=Path, metavar="DIR", help=f"the workspace (default: ${VARIABLE})")
     parser.add_argument(
         "--retries",
-        type=int,
+        type=_whole_number,
         default=RETRIES,
         metavar="N",
         help="how often to try again, after 1, 2, 4, ... seconds, where nothing comes (default: %(default)s)",
@@ -77,12 +77,10 @@ def _parser() -> ArgumentParser:
     return parser
 
 
-def _workspace(folder: Path | None) -> Workspace:
-    if folder is None:
-        return Workspace.from_environment()
-    if not folder.expanduser().is_dir():
-        raise HodorError(f"--workspace: {folder} is no folder; make it: mkdir -p {folder}")
-    return Workspace(folder.expanduser())
+def _whole_number(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be a whole number, at least 0, not {text!r}")
+    return int(text)
 
 
 def _download(url: str, downloads: Path, root: Path, retries: int) -> Unpacked:

@@ -245,7 +245,7 @@ def _require_space(folder: Path, wanted: int, replaced: int = 0) -> None:
     free = shutil.disk_usage(folder).free + replaced
     if wanted > free:
         need = f"{_megabytes(wanted)} are to come, and the disk has {_megabytes(free)} free"
-        raise HodorError(f"{folder}: {need}; free some, or choose another folder with --workspace")
+        raise HodorError(f"{folder}: {need}; free some, or choose another folder with $HODOR_WORKSPACE_DIR")
 
 
 def _megabytes(count: int) -> str:

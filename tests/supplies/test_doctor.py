@@ -12,6 +12,7 @@ from support.small import make_workspace, write_small_checkpoint
 from hodor.checkpoints.checkpoint import save_checkpoint
 from hodor.supplies import checks
 from hodor.supplies.data_sets import BY_HAND
+from hodor.supplies.doctor import _NEEDED
 from hodor.workspace import Workspace
 
 ROOT = Path(__file__).parent.parent.parent
@@ -80,7 +81,7 @@ def test_a_workspace_that_is_none_is_broken_and_is_not_made(tmp_path):
     code = """
 import sys
 from hodor.supplies import doctor
-findings = [doctor._workspace(doctor.Workspace.expected(), "$HODOR_WORKSPACE_DIR"), *doctor._versions(), *doctor._optional()]
+findings = [doctor._workspace(doctor.Workspace.expected()), *doctor._versions(), *doctor._optional()]
 findings += [*doctor.data_sets(doctor.Workspace.expected()), doctor.shipped_weights()]
 assert not {"torch", "cv2", "av"} & set(sys.modules), "it must answer where these don't start"
 print(findings[0].state, [each.name for each in findings[1:] if each.state == "broken"])
@@ -93,6 +94,11 @@ print(findings[0].state, [each.name for each in findings[1:] if each.state == "b
         )
         assert finished.stdout == f"{state} []\n"
     assert not list(tmp_path.iterdir())
+
+
+def test_the_versions_are_those_of_the_requirements():
+    wanted = {f"{name}>={least}" if least else name for name, least in _NEEDED.items()}
+    assert wanted == set((ROOT / "requirements.txt").read_text().split())
 
 
 def test_data_sets(whole, tmp_path):
@@ -136,10 +142,14 @@ def test_json_that_is_no_data_set(whole, tmp_path, content):
     assert data_set(root, "davis_val").state == "ok"
 
 
-def test_a_cut_json_is_broken_although_its_beginning_is_whole(whole, tmp_path):
+@pytest.mark.parametrize("keep", [-1, -4])
+def test_a_cut_json_is_broken_although_its_beginning_is_whole(whole, tmp_path, keep):
     root = copy(whole, tmp_path)
     path = root / "dataset_json_annotations/davis_val.json"
-    path.write_bytes(path.read_bytes()[:-2])
+    content = path.read_bytes() + b"\n"
+    path.write_bytes(content)
+    assert data_set(root, "davis_val").state == "ok"
+    path.write_bytes(content.rstrip()[:keep])
     assert data_set(root, "davis_val").state == "broken"
 
 
