@@ -51,6 +51,16 @@ _COMMANDS = {
         "make a data set known: DAVIS, YouTube-VOS, COCO, any folder",
         "import prepare dataset data add",
     ),
+    "download": _Command(
+        "hodor.supplies.download",
+        "get the authors' annotations, pretrained backbone and checkpoints",
+        "get fetch weights checkpoint checkpoints pretrained",
+    ),
+    "doctor": _Command(
+        "hodor.supplies.doctor",
+        "say what is here, what is missing or broken, and what mends it",
+        "check diagnose info status env environment setup",
+    ),
     "split": _Command("hodor.media.split", "turn a video file into frames", "extract frames video unpack"),
     "show": _Command("hodor.data.show", "draw what training samples look like", "view visualise visualize draw samples"),
     "synthetic": _Command(

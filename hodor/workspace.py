@@ -75,6 +75,12 @@ class Workspace:
             raise HodorError(f"${VARIABLE}: {root} is no folder; make it: mkdir -p {root}")
         return cls(root)
 
+    @classmethod
+    def expected(cls) -> "Workspace":
+        """The workspace that `from_environment` would take; it need not exist, and is not made."""
+        value = os.environ.get(VARIABLE, "")
+        return cls(Path(value).expanduser() if value else _default_root())
+
     def images(self, dataset: DatasetName) -> Path:
         """The folder of a data set's images; it need not exist."""
         return self.root / "dataset_images" / dataset.images
@@ -94,8 +100,7 @@ class Workspace:
 
 def checkpoints_folder() -> Path:
     """Where checkpoints lie that a program is given by name, for programs that need no workspace; it need not exist."""
-    value = os.environ.get(VARIABLE, "")
-    return Workspace(Path(value).expanduser() if value else _default_root()).checkpoints
+    return Workspace.expected().checkpoints
 
 
 def _default_root() -> Path:

@@ -11,6 +11,7 @@ from hodor.cli import main
 
 ROOT = Path(__file__).parent.parent
 COMMANDS = ["infer", "track", "describe", "train", "evaluate", "convert", "show", "synthetic", "benchmark"]
+COMMANDS += ["download", "doctor"]
 
 
 def hodor(*arguments, cwd=ROOT):

@@ -1,6 +1,7 @@
 """Objects by what a network knows of them: described in one picture, found in others."""
 
 import hashlib
+from typing import Any
 
 import torch
 
@@ -13,6 +14,11 @@ def fingerprint(model: HODOR) -> str:
     """Tells networks apart by a few of their weights."""
     embeddings = torch.cat([embedding.flatten() for embedding in model.encoder.embeddings]).detach().float().cpu()
     return hashlib.sha256(embeddings.numpy().tobytes()).hexdigest()[:16]
+
+
+def identity(model: HODOR) -> dict[str, Any]:
+    """What must be equal for descriptors to mean the same."""
+    return {"width": model.encoder.embeddings.object.shape[0], "network": fingerprint(model)}
 
 
 def describe(model: HODOR, image: torch.Tensor, mask: torch.Tensor, name: str) -> DescribedObject:

@@ -21,7 +21,7 @@ from hodor.errors import HodorError
 from hodor.formats.inference_json import MAX_OBJECT_ID
 from hodor.formats.object_files import DescribedObject
 from hodor.inference.compiled import compiled as compiled_network
-from hodor.inference.describing import describe, fingerprint, views_of
+from hodor.inference.describing import describe, identity, views_of
 from hodor.inference.given import Masks, Picture, frame_tensor, mask_at, object_masks, reaches_255, shown
 from hodor.inference.logits_to_labels import LabelMap, label_map
 from hodor.inference.settings import check_pairs, check_state, memory_settings, recommended_options, size_limits, whole_number
@@ -97,8 +97,7 @@ class Segmenter:
         self.device = choose_device(device)
         precision_context(self.device, precision)
         self.model = model.to(self.device).eval()
-        identity = {"width": self.model.encoder.embeddings.object.shape[0], "network": fingerprint(self.model)}
-        self._settings = {"version": _STATE_VERSION, **identity, "sizes": self._size_limits, **memory}
+        self._settings = {"version": _STATE_VERSION, **identity(self.model), "sizes": self._size_limits, **memory}
         network = compiled_network(self.model) if compiled else self.model
         self._begin = functools.partial(DescriptorTracker, network, constant_frames=compiled, **memory)
         self.reset()
