@@ -7,7 +7,7 @@ let editor = null;
 
 function say(message, kind = "error") {
   const line = document.getElementById("message");
-  line.textContent = message;
+  line.querySelector("p").textContent = message;
   line.hidden = !message;
   line.classList.toggle("busy", kind === "busy");
 }
@@ -44,6 +44,7 @@ async function route() {
   }
 }
 
+document.querySelector("#message button").addEventListener("click", () => say(""));
 rememberEditor();
 prepareStart(say, attempt);
 window.addEventListener("hashchange", route);

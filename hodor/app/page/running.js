@@ -107,7 +107,7 @@ export class Running {
     elements.run.hidden = isRunning;
     const hasMasks = model.marks.length > 0;
     elements.run.disabled = !hasMasks || (!model.state.changed && model.hasFound && run?.what !== "cancelled" && run?.what !== "failed" && this.isWhole);
-    elements.run.textContent = model.hasFound && hasMasks ? "Follow on from the change" : "Follow";
+    elements.run.textContent = model.hasFound && hasMasks && model.state.changed ? "Follow on from the change" : "Follow";
     if (model.hasFound && !model.state.changed && !this.isWhole) elements.run.textContent = "Go on";
     elements.note.textContent = this.note(hasMasks);
     for (const form of ["video", "coco"]) elements[form].disabled = isRunning || !model.hasFound;
