@@ -92,10 +92,9 @@ class DescriptorMemory:
         slot = _Slot(dict(zip(object_ids, objects[0], strict=True)), None if background is None else background[0])
         if unsure is not None:
             slot.unsure = dict(zip(object_ids, unsure, strict=True))
-        if self.keep_sure:
-            for object_id, descriptor in slot.objects.items():
-                flag, before = slot.unsure.get(object_id), self._last_sure.get(object_id, descriptor)
-                self._last_sure[object_id] = descriptor if flag is None else torch.where(flag, before, descriptor)
+        for object_id, descriptor in slot.objects.items():
+            flag, before = slot.unsure.get(object_id), self._last_sure.get(object_id, descriptor)
+            self._last_sure[object_id] = descriptor if flag is None else torch.where(flag, before, descriptor)
         self._slots[frame] = slot
         outside = [index for index in self._slots if index < frame - self.temporal_window]
         for old in set(outside).difference(self._long_term(outside)):
@@ -113,9 +112,8 @@ class DescriptorMemory:
     def write_views(self, object_id: int, objects: torch.Tensor, backgrounds: torch.Tensor) -> None:
         """Remembers for good what an object looks like in V views of other videos or pictures: [V, C] and [V, Qb, C].
 
-        From then on unsure descriptors of all objects are not recalled, as with `keep_sure`.
+        As long as there are any, unsure descriptors are not recalled, as with `keep_sure`.
         """
-        self.keep_sure = True
         self._views[object_id] = objects, backgrounds
         self._last_sure[object_id] = objects[0]
 
@@ -153,7 +151,7 @@ class DescriptorMemory:
         of_background = (tuple(slot.background is None for slot in slots),) * len(known_background)
         objects_absent, background_absent = _flags(of_objects, objects.device), _flags(of_background, objects.device)
         described = DescribedFrames(objects[None], background[None], objects_absent, background_absent)
-        return self._with_last_sure(described, slots, object_ids) if self.keep_sure else described
+        return self._with_last_sure(described, slots, object_ids) if self.keep_sure or self._views else described
 
     def forget_object(self, object_id: int) -> None:
         """Drops an object from every frame."""
@@ -195,7 +193,6 @@ class DescriptorMemory:
         self._reference_background = state["reference_background"]
         self._last_sure = dict(state["last_sure"])
         self._views = dict(state["views"])
-        self.keep_sure = self.keep_sure or bool(self._views)
 
     def _permanent_slot(self, window_start: int) -> list[_Slot]:
         """The permanent slot with what has left the window, or nothing where all is still in it."""

@@ -73,6 +73,20 @@ def test_several_views_and_an_object_that_is_followed_side_by_side(model, clip):
     assert segmenter.presences == {} and segmenter.object_ids == [2]
 
 
+def test_an_object_may_be_looked_for_from_the_middle_of_a_video_on(model, clip):
+    segmenter = Segmenter(model, **SIZES)
+    described = segmenter.describe(clip[0][0], clip[0][1] == 1)
+    segmenter.step(clip[0][0], {2: clip[0][1] == 2})
+    segmenter.step(clip[1][0])
+    before = segmenter.state_dict()
+    expected = segmenter.step(clip[2][0])
+    segmenter.load_state_dict(before)
+    segmenter.add_described(1, described)
+    assert segmenter.step(clip[2][0]).shape == expected.shape and set(segmenter.confidences) == {1, 2}
+    segmenter.load_state_dict(before)  # from before anything was looked for
+    torch.testing.assert_close(segmenter.step(clip[2][0]), expected, rtol=0, atol=0)
+
+
 def test_a_state_keeps_what_was_described(model, clip):
     described = Segmenter(model, **SIZES).describe(clip[0][0], clip[0][1] == 1)
     whole, first, second = (Segmenter(model, **SIZES) for _ in range(3))
