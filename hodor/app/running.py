@@ -223,7 +223,7 @@ def _follow(session: Session, progress: Progress, check_cancelled: Callable[[], 
         check_cancelled()
         if options.backwards and not session.tracking.backwards.is_finished:
             progress.begin("backwards")
-            progress.total = session.tracking.given_frames()[-1] + 1
+            progress.total = max(session.tracking.starts().values()) + 1
             follower.backwards(_counting(progress, check_cancelled))
         progress.begin("following")
         progress.total = session.record.frames

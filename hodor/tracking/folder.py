@@ -19,7 +19,7 @@ import numpy as np
 
 from hodor.errors import HodorError
 from hodor.files import folder_written_aside, written_aside
-from hodor.formats.label_maps import read_label_map, write_label_map
+from hodor.formats.label_maps import present_ids, read_label_map, write_label_map
 from hodor.media.drawing import object_palette
 from hodor.tracking.confidences import Row, read_table, write_table
 
@@ -101,13 +101,13 @@ class StoredPass:
         return following, state, [row for row in self.rows() if row.frame * self.step < following * self.step]
 
     def forget_from(self, index: int) -> None:
-        """Forgets what followed from the masks given in a frame, which have changed, and that all frames were seen."""
+        """Forgets, of a pass forwards, what followed from the masks given in a frame, and that all frames were seen."""
         (self._states / _FINISHED).unlink(missing_ok=True)
         for path in self._states.glob("*.pt"):
-            if int(path.stem) * self.step > index * self.step:
+            if int(path.stem) > index:
                 path.unlink()
         for row in self.rows():
-            if row.frame * self.step > index * self.step:
+            if row.frame > index:
                 (self.masks / f"{row.name}.png").unlink(missing_ok=True)
 
 
@@ -118,9 +118,8 @@ class TrackingFolder:
         self.folder = folder
         state = folder / "state"
         self.forwards = StoredPass(folder / "masks", state, folder / "confidences.csv", step=1)
-        self.backwards = StoredPass(
-            state / "backwards" / "masks", state / "backwards", state / "backwards" / "confidences.csv", step=-1
-        )
+        self._backwards = state / "backwards"
+        self.backwards = StoredPass(self._backwards / "masks", self._backwards, self._backwards / "confidences.csv", step=-1)
 
     def begin(self, settings: Mapping[str, Any], *, overwrite: bool) -> None:
         """Makes the folder, or takes it up again where an earlier run had the same settings.
@@ -161,11 +160,18 @@ class TrackingFolder:
             changed = sorted(index for index in {**new, **old} if new.get(index) != old.get(index))
             if changed:
                 self.forwards.forget_from(changed[0])
-                self.backwards.forget_from(changed[-1])
+                if _first_masks(aside) != _first_masks(self.folder / _GIVEN):
+                    self._forget_backwards()
 
-    def given_frames(self) -> list[int]:
-        """Indices of the frames with given masks, ascending."""
-        return sorted(_contents(self.folder / _GIVEN))
+    def _forget_backwards(self) -> None:
+        """Forgets a pass backwards, whose masks are in all frames of the pass forwards before an object was given."""
+        if self._backwards.is_dir():
+            shutil.rmtree(self._backwards)
+            self.forwards.forget_from(-1)
+
+    def starts(self) -> dict[int, int]:
+        """{object id: index of the first frame in which it is given}."""
+        return {object_id: index for object_id, (index, _) in _first_masks(self.folder / _GIVEN).items()}
 
     def given(self, index: int) -> np.ndarray | None:
         """The label map [H, W] uint8 that is given in a frame; None where there is none."""
@@ -176,6 +182,16 @@ class TrackingFolder:
         for name in _OWN:
             path = self.folder / name
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def _first_masks(folder: Path) -> dict[int, tuple[int, bytes]]:
+    """{object id: (index of the first frame in which it is given, its mask there)} in a folder of <index>.png."""
+    found: dict[int, tuple[int, bytes]] = {}
+    for index in sorted(_contents(folder)):
+        labels = read_label_map(folder / f"{index}.png")
+        for object_id in present_ids(labels):
+            found.setdefault(object_id, (index, (labels == object_id).tobytes()))
+    return found
 
 
 def _contents(folder: Path) -> dict[int, bytes]:

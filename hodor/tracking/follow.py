@@ -71,7 +71,7 @@ class Follower:
         Raises:
             HodorError: the source breaks off.
         """
-        starts = self._starts()
+        starts = self._folder.starts()
         if not starts:
             return
         begin = max(starts.values())
@@ -84,15 +84,6 @@ class Follower:
 
         if (broken := self._follow(self._folder.backwards, self._source.backwards, begin, given, on_frame)) is not None:
             raise broken
-
-    def _starts(self) -> dict[int, int]:
-        """{object id: the first frame in which it is given}."""
-        starts: dict[int, int] = {}
-        for index in self._folder.given_frames():
-            labels = self._folder.given(index)
-            for object_id in np.unique(labels[labels > 0]).tolist() if labels is not None else []:
-                starts.setdefault(object_id, index)
-        return starts
 
     def _follow(
         self,

@@ -136,6 +136,17 @@ def test_backwards_with_an_object_that_is_given_later_leaves_the_other_as_it_was
     assert {row.object_id for row in both.rows() if row.frame == 0} == {1, 2}
 
 
+@pytest.mark.parametrize("added", [{7: 2}, {3: 2}, {9: 1}, {7: 1}])
+def test_backwards_with_masks_that_come_later_is_as_if_they_had_been_there_at_first(tmp_path, clip, segmenter, added):
+    source = frames_folder(tmp_path / "frames", [image for image, _ in clip])
+    first = {5: only(clip[5][1], 1)}
+    later = {index: only(clip[index][1], object_id) for index, object_id in added.items()}
+    run(segmenter, source, tmp_path / "whole", first | later, backwards=True)
+    run(segmenter, source, tmp_path / "parts", first, backwards=True)
+    run(segmenter, source, tmp_path / "parts", first | later, backwards=True)
+    assert contents(tmp_path / "parts") == contents(tmp_path / "whole")
+
+
 def test_a_source_that_breaks_off_keeps_what_was_found(tmp_path, clip, segmenter):
     source = frames_folder(tmp_path / "frames", [image for image, _ in clip])
     (tmp_path / "frames/00006.png").write_bytes((tmp_path / "frames/00006.png").read_bytes()[:500])
