@@ -121,6 +121,11 @@ class TrackingFolder:
         self._backwards = state / "backwards"
         self.backwards = StoredPass(self._backwards / "masks", self._backwards, self._backwards / "confidences.csv", step=-1)
 
+    @property
+    def is_begun(self) -> bool:
+        """Whether the folder holds a run."""
+        return (self.folder / _SESSION).is_file()
+
     def begin(self, settings: Mapping[str, Any], *, overwrite: bool) -> None:
         """Makes the folder, or takes it up again where an earlier run had the same settings.
 
@@ -128,9 +133,9 @@ class TrackingFolder:
             HodorError: the folder holds something else, or a run with other settings.
         """
         path = self.folder / _SESSION
-        if overwrite and path.is_file():
+        if overwrite and self.is_begun:
             self._clear()
-        if not path.is_file():
+        if not self.is_begun:
             if any(each.name not in {".lock", PAGE} for each in self.folder.iterdir()):
                 raise HodorError(f"{self.folder}: holds files that no run of tracking wrote; choose another --out")
             with written_aside(path) as aside:

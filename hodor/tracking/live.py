@@ -22,6 +22,7 @@ class RecordedCamera(FrameSource):
         super().__init__(camera.name, camera.rate, None, camera.selection)
         self._camera = camera
         self._recording = recording
+        self._size = (0, 0)
         self._taken: list[tuple[int, float]] = []
         self._is_stopped = False
 
@@ -34,9 +35,10 @@ class RecordedCamera(FrameSource):
             yield from self._recorded(begin)
             return
         recorded = open_source(str(self._recording), Selection())
-        for (index, time), frame in zip(self._taken, recorded.frames(), strict=False):
+        height, width = self._size  # a video has even sides
+        for (index, time), frame in zip(self._taken, recorded.frames(), strict=True):
             if index >= begin:
-                yield SourceFrame(index, time, frame.image, frame.full_size)
+                yield SourceFrame(index, time, frame.image[:height, :width], (height, width))
 
     def backwards(self, begin: int) -> Iterator[SourceFrame]:
         """See `CameraSource.backwards`."""
@@ -65,10 +67,10 @@ class RecordedCamera(FrameSource):
             signal.signal(signal.SIGINT, before)
 
     def _recorded(self, begin: int) -> Iterator[SourceFrame]:
-        first = self._camera.frame(self.selection.start)
-        height, width = first.image.shape[:2]
+        height, width = self._camera.frame(self.selection.start).image.shape[:2]
+        self._size = height, width
         broken = None
-        with VideoWriter(self._recording, rate=self.rate, size=(height, width)) as writer:
+        with VideoWriter(self._recording, rate=self.rate, size=self._size) as writer:
             try:
                 for frame in self._camera.frames(begin):
                     writer.write(frame.image, frame.time)

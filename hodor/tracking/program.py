@@ -40,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     source = open_source(options.source, selection, max_pixels=options.max_pixels, rate=options.rate)
     with folder_lock(path), errors_naming(path), logging_redirect_tqdm(), tempfile.TemporaryDirectory() as staged:
         if source.is_live:
+            if TrackingFolder(path).is_begun and not options.overwrite:
+                raise HodorError(f"{path}: holds a recording already; choose another --out, or add --overwrite")
             source = RecordedCamera(source, path / "camera.mp4")
         ids = take_given(options, source, Path(staged))
         objects = take_objects(options.objects, ids)

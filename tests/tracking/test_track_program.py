@@ -200,6 +200,10 @@ def test_a_video_that_breaks_off_keeps_what_was_read(made, tmp_path):
     complaint(result, "broken.mp4", "frames")
     kept = len(list((tmp_path / "out/masks").iterdir()))
     assert 0 < kept <= FRAMES and len(decoded(tmp_path / "out/overlay.mp4")) == kept
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out/masks").iterdir()}
+    again = run("track", "broken.mp4", "--masks", made / "first.png", *checkpoint(made), *SIZE, "-o", "out", cwd=tmp_path)
+    complaint(again, "broken.mp4", "frames")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out/masks").iterdir()} == before
 
 
 @pytest.mark.parametrize(
