@@ -47,6 +47,7 @@ def begin(
     """
     keep_freed_memory()
     checkpoint = load(weights)
+    segmenter = segmenter_from_options(checkpoint, options)  # what can't be is refused before anything is written
     settings = {
         "version": _VERSION,
         "source": _identity(options.source),
@@ -61,7 +62,7 @@ def begin(
     folder.begin(settings, overwrite=options.overwrite)
     with folder.taking_given() as aside:
         shutil.copytree(given, aside, dirs_exist_ok=True)
-    return Follower(segmenter_from_options(checkpoint, options), source, folder, watch, objects)
+    return Follower(segmenter, source, folder, watch, objects)
 
 
 def _identity(source: str) -> str:

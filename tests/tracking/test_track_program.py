@@ -224,6 +224,8 @@ def test_a_video_that_breaks_off_keeps_what_was_read(made, tmp_path):
         (["{made}/toys.mp4", "--masks", "{made}/first.png", "--checkpoint", "none.pth"], ["none.pth", "no such checkpoint"]),
         (["{made}/toys.mp4", "--masks", "{made}/first.png", "-o", "{made}"], ["holds files that no run of tracking wrote"]),
         (["{made}/toys.mp4", "--objects", "{made}/first.png"], ["first.png", "hodor describe"]),
+        (["{made}/toys.mp4", "--masks", "{made}/first.png", "--presence-threshold", "2"], ["presence_threshold"]),
+        (["{made}/toys.mp4", "--masks", "{made}/first.png", "-t", "0"], ["temporal window"]),
         (["camera:99", "--box", "1,1,40,40"], ["camera:99"]),
         (["{made}/words.mp4", "--masks", "{made}/first.png"], ["words.mp4"]),
     ],
