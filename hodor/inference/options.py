@@ -48,29 +48,9 @@ def parser() -> ArgumentParser:
 
 
 def add_network_options(options: "argparse._ActionsContainer") -> None:
-    """Adds how the network sees frames, what it remembers, and where it computes, to a parser or a group of one."""
-    options.add_argument(
-        "-t",
-        "--temporal_window",
-        type=int,
-        metavar="N",
-        help="how many earlier frames are remembered (default: what the checkpoint is meant for; the paper's: 7)",
-    )
-    options.add_argument(
-        *("--min_image_dim", "--min_dim"),
-        type=int,
-        metavar="N",
-        help="shorter side of the frames as the network sees them; the longer side's limit is scaled likewise "
-        "(default: the configuration's; the paper's results on DAVIS: 512)",
-    )
-    options.add_argument(
-        "--permanent_reference",
-        action=argparse.BooleanOptionalAction,
-        help="never forget what objects looked like where their masks were given (default: what the checkpoint is meant for; "
-        "the paper's: no)",
-    )
-    options.add_argument("--device", default="auto", help="auto, cpu or cuda, with a GPU for each process (default: auto)")
-    options.add_argument("--precision", choices=["float32", "bf16"], default="float32", help="(default: float32)")
+    """Adds what the network remembers, how it sees frames, and where it computes, to a parser or a group of one."""
+    _add_memory_options(options)
+    add_computing_options(options)
     options.add_argument(
         "--compile", action="store_true", help="compile the network: the first frames take minutes, the others less on a GPU"
     )
@@ -81,6 +61,19 @@ def add_network_options(options: "argparse._ActionsContainer") -> None:
         metavar="N",
         help="extract the features of so many frames at once, which keeps a GPU busy (default: 1)",
     )
+
+
+def add_computing_options(options: "argparse._ActionsContainer") -> None:
+    """Adds how the network sees single frames, and where it computes."""
+    options.add_argument(
+        *("--min_image_dim", "--min_dim"),
+        type=int,
+        metavar="N",
+        help="shorter side of the frames as the network sees them; the longer side's limit is scaled likewise "
+        "(default: the configuration's; the paper's results on DAVIS: 512)",
+    )
+    options.add_argument("--device", default="auto", help="auto, cpu or cuda, with a GPU for each process (default: auto)")
+    options.add_argument("--precision", choices=["float32", "bf16"], default="float32", help="(default: float32)")
     options.add_argument(
         "--max_pixels",
         type=at_least_1,
@@ -88,11 +81,22 @@ def add_network_options(options: "argparse._ActionsContainer") -> None:
         metavar="N",
         help="how many a frame may have; more needs more memory (default: %(default)s)",
     )
-    _add_memory_options(options)
 
 
 def _add_memory_options(options: "argparse._ActionsContainer") -> None:
-    """What is remembered besides the window and the permanent reference."""
+    options.add_argument(
+        "-t",
+        "--temporal_window",
+        type=int,
+        metavar="N",
+        help="how many earlier frames are remembered (default: what the checkpoint is meant for; the paper's: 7)",
+    )
+    options.add_argument(
+        "--permanent_reference",
+        action=argparse.BooleanOptionalAction,
+        help="never forget what objects looked like where their masks were given (default: what the checkpoint is meant for; "
+        "the paper's: no)",
+    )
     options.add_argument(
         "--min_confidence",
         type=float,
@@ -111,6 +115,6 @@ def _add_memory_options(options: "argparse._ActionsContainer") -> None:
         "--corrections_replace",
         action=argparse.BooleanOptionalAction,
         default=False,
-        help="a mask given anew replaces all that was remembered of its object (default: no; as in the original, it is one "
-        "frame among the others)",
+        help="a mask given anew replaces all that was remembered of its object, instead of being one frame among the others "
+        "(default: in hodor track yes, in hodor infer, as in the original, no)",
     )

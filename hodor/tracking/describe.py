@@ -12,7 +12,7 @@ from hodor.formats.drawn_masks import ColourIds, read_drawn_mask
 from hodor.formats.label_maps import present_ids
 from hodor.formats.object_files import SUFFIX, check_object_name, read_object, write_object
 from hodor.formats.prompts import parse_box, parse_click
-from hodor.inference.options import add_network_options
+from hodor.inference.options import add_computing_options
 from hodor.media.cutting import mask_of_box, mask_of_click
 from hodor.media.images import IMAGE_SUFFIXES, read_upright
 from hodor.media.sources import Selection, SourceFrame, open_source
@@ -84,7 +84,8 @@ def _parser() -> ArgumentParser:
     network.add_argument(
         "--checkpoint", metavar="CKPT", help="weights: a file, or the name of weights that come with the package"
     )
-    add_network_options(network)
+    add_computing_options(network)
+    parser.set_defaults(compile=False, look_ahead=1)
     return parser
 
 
