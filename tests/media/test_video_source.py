@@ -164,6 +164,13 @@ def test_what_isnt_there_is_one_line(tmp_path):
         open_source(str(path), Selection(), rate=10)
 
 
+def test_pictures_of_an_unknown_codec_are_one_line(tmp_path):
+    path = write(tmp_path / "a.mp4", moving_frames(3))
+    path.write_bytes(path.read_bytes().replace(b"avc1", b"zzz1"))
+    with pytest.raises(HodorError, match=r"a\.mp4: its pictures are coded in a way that FFmpeg doesn't know"):
+        open_source(str(path), Selection())
+
+
 def test_another_file_in_its_place_is_noticed(tmp_path):
     path = write(tmp_path / "a.mp4", moving_frames(30))
     source = open_source(str(path), Selection())
