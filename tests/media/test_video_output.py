@@ -13,7 +13,8 @@ from hodor.media.video_output import VideoWriter
 from hodor.media.videos import read_video
 
 COPIED = {"a.mp4": ("aac", 44100), "a.ts": ("aac", 44100), "opus.mkv": ("libopus", 48000), "flac.mkv": ("flac", 44100)}
-ENCODED = {"pcm.mkv": ("pcm_s16le", 44100), "a.avi": ("pcm_s16le", 10000)}
+COPIED["alac.mkv"] = ("alac", 44100)  # whose packets don't say how long they are
+ENCODED = {"pcm.mkv": ("pcm_s16le", 44100), "a.avi": ("pcm_s16le", 10000), "slow_mp3.mkv": ("libmp3lame", 11025)}
 PACKET = 0.11  # seconds; of FLAC, which has the longest
 
 
