@@ -10,7 +10,8 @@ from pathlib import Path
 import av
 import numpy as np
 from av.audio.resampler import AudioResampler
-from av.container import OutputContainer
+from av.audio.stream import AudioStream
+from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 
 from hodor.errors import HodorError
@@ -50,9 +51,10 @@ class Sound:
                 self._input = opened.enter_context(av.open(str(path)))
             except (av.FFmpegError, ValueError) as error:
                 raise HodorError(f"{path}: its sound can't be read ({error})") from None
-            if not self._input.streams.audio:
+            stream = first_sound(self._input)
+            if stream is None:
                 raise HodorError(f"{path}: holds no sound")
-            self._stream = self._input.streams.audio[0]
+            self._stream = stream
             clock = self._input.streams.video[0] if self._input.streams.video else self._stream
             self._start = start + (float(clock.start_time * clock.time_base) if clock.start_time and clock.time_base else 0.0)
             self._end = math.inf if end is None else self._start + end - start
@@ -135,6 +137,11 @@ class Sound:
         if not self._is_damaged:
             _LOGGER.warning("%s: its sound is damaged (%s), so some of it is missing in the video", self._path, error.strerror)
         self._is_damaged = True
+
+
+def first_sound(container: InputContainer) -> AudioStream | None:
+    """The first stream of sound whose codec FFmpeg knows; None where there is none."""
+    return next((stream for stream in container.streams.audio if stream.codec_context is not None), None)
 
 
 def _begin(packet: Packet) -> float:

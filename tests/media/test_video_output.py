@@ -81,6 +81,19 @@ def test_a_part_without_sound_and_files_without_any(tmp_path):
     assert open_source(str(silent), Selection()).audio is None
 
 
+def test_sound_of_an_unknown_codec_is_left_out(tmp_path, caplog):
+    path = write_with_sound(tmp_path / "a.avi", 1.0, "pcm_s16le")
+    content = bytearray(path.read_bytes())
+    place = content.index(b"strf", content.index(b"auds")) + 8
+    content[place : place + 2] = b"\x7f\x7f"
+    path.write_bytes(content)
+    source = open_source(str(path), Selection())
+    assert source.audio is None and len(list(source.frames())) == 24
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{path}: its sound is coded in a way that FFmpeg doesn't know, so it is left out"
+    ]
+
+
 def test_an_error_on_the_way_leaves_nothing_behind(tmp_path):
     with_sound = write_with_sound(tmp_path / "a.mp4", 1.0, "aac")
     with pytest.raises(KeyError), VideoWriter(tmp_path / "b.mp4", rate=24, size=(48, 64), audio=with_sound) as writer:
