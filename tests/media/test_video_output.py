@@ -44,6 +44,13 @@ def test_frames_are_shown_at_their_times(tmp_path, times):
     )
 
 
+def test_one_frame_an_hour(tmp_path):
+    with VideoWriter(tmp_path / "a.mp4", rate=1 / 3600, size=(48, 64)) as writer:
+        for index, image in enumerate(moving_frames(3)):
+            writer.write(image, 3600 * index)
+    assert times_of(tmp_path / "a.mp4") == [0, 3600, 7200]
+
+
 @pytest.mark.parametrize("part", [(0, None), (60, 108)], ids=["whole", "part"])
 @pytest.mark.parametrize("name", COPIED | ENCODED)
 def test_sound_is_that_of_the_selected_part(tmp_path, name, part):
