@@ -1,4 +1,4 @@
-"""Files that were made to break whoever opens them: each is one line that names the file, without a hang and in little memory."""
+"""Files that were made to break whoever opens them: each is one line that names the file, in little memory, with no hang."""
 
 import io
 import os
