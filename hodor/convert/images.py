@@ -80,6 +80,11 @@ def _convert(arguments: argparse.Namespace) -> None:
     first_masks: dict[bool, Path] = {}  # the first that is binary, the first that is not
 
     def records() -> Iterator[Mapping[str, Any]]:
+        """The images that show an object, as they stand in the JSON; counts what is left out.
+
+        Raises:
+            HodorError: some masks are black and white, others hold ids, and no option says what they mean.
+        """
         nonlocal specks
         pairs = zip(photographs, chain.from_iterable(ordered_map(convert, batches, arguments.num_workers)), strict=True)
         for (_, _, mask), (record, is_binary, left_out) in tqdm(

@@ -164,6 +164,7 @@ def publish_videos(
     unannotated = 0
 
     def records() -> Iterator[Mapping[str, Any]]:
+        """The videos that show an object, as they stand in the JSON; warns, and counts frames without a mask."""
         nonlocal unannotated
         converted = ordered_map(convert, list(videos.items()), workers)
         for record, warnings, without in tqdm(converted, total=len(videos), desc="converting", unit="video", disable=None):

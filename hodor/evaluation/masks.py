@@ -71,15 +71,18 @@ class FolderMasks(SequenceMasks):
     folder: Path
 
     def place(self, frame: str) -> str:
+        """See `SequenceMasks.place`."""
         return str(self.folder / f"{frame}{_SUFFIX}")
 
     def read(self, frame: str, *, binary: bool = False) -> np.ndarray:
+        """See `SequenceMasks.read`."""
         path = Path(self.place(frame))
         if not path.is_file():
             raise HodorError(f"{path}: no such file; sequence {self.sequence!r} needs a mask of frame {frame}")
         return read_label_map(path, binary=binary)
 
     def is_white_only(self, frame: str, labels: np.ndarray) -> bool:
+        """See `SequenceMasks.is_white_only`."""
         return is_white_only(present_ids(labels), Path(self.place(frame)))
 
 
@@ -101,9 +104,11 @@ class RunLengthMasks(SequenceMasks):
     categories: dict[int, str]
 
     def place(self, frame: str) -> str:
+        """See `SequenceMasks.place`."""
         return f"{self.file}: sequence {self.sequence!r}, frame {frame}"
 
     def read(self, frame: str, *, binary: bool = False) -> np.ndarray:
+        """See `SequenceMasks.read`."""
         if frame not in self.frames:
             raise HodorError(f"{self.file}: sequence {self.sequence!r} needs masks of frame {frame}, which it lacks")
         labels = np.zeros((self.height, self.width), dtype=np.uint8)

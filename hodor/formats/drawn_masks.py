@@ -49,7 +49,7 @@ def read_drawn_mask(
 
     Raises:
         HodorError: the file is broken, has 16 bits per channel, asks to be rotated, isn't of the frame's size, shows no object,
-            or has soft edges and there is no threshold.
+            or has soft edges and there is no threshold; or black is in its palette, but not as the background.
     """
     picture = open_picture(path)
     refuse_rotation(picture, path)
@@ -66,8 +66,10 @@ def read_drawn_mask(
     elif picture.format in {"JPEG", "MPO"}:
         raise HodorError(f"{path}: JPEG blurs the edges of a mask; save it as PNG, or read it as one object by --threshold 128")
     elif picture.mode in {"P", "L", "1"} and not (colours and colours.given) and not _hides_indices(picture):
-        origin = "from palette indices" if picture.mode == "P" else "from grey values"
-        drawn = _by_values(np.array(picture).astype(np.uint8, copy=False), path, origin)
+        values = np.array(picture).astype(np.uint8, copy=False)
+        if picture.mode == "P":
+            _refuse_black_objects(picture, values, path)
+        drawn = _by_values(values, path, "from palette indices" if picture.mode == "P" else "from grey values")
     else:
         drawn = _by_appearance(picture, path, colours or ColourIds())
     if not drawn.labels.any():
@@ -88,6 +90,17 @@ def _hides_indices(picture: Image.Image) -> bool:
     """Whether a palette file shows its background by a transparent index that isn't 0, as programs for drawing do."""
     transparent = picture.info.get("transparency", 0)
     return picture.mode == "P" and (transparent != 0 if isinstance(transparent, int) else 0 in transparent[1:])
+
+
+def _refuse_black_objects(picture: Image.Image, values: np.ndarray, path: Path) -> None:
+    """Raises a HodorError where a program put a palette in an order of its own: black is not 0, so indices are no ids."""
+    palette = np.array(picture.getpalette(), np.uint8).reshape(-1, 3)
+    black = [index for index in present_ids(values) if index < len(palette) and not palette[index].any()]
+    if black and palette[0].any():
+        raise HodorError(
+            f"{path}: black has the index {black[0]} in its palette, and another colour is 0, so it is not clear what the "
+            "background is; save it as RGB, where black is, or say what the colours are, as in --colours black=0 white=1"
+        )
 
 
 def _by_values(values: np.ndarray, path: Path, origin: str) -> DrawnMask:

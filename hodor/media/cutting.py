@@ -76,7 +76,7 @@ def _cut_box(crop: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
             labels[radii > 1] = cv2.GC_PR_BGD
         labels[radii < core] = cv2.GC_FGD
         found = _large_parts(_smooth(_grab_cut(small, labels)))
-        reach = _extent(found) / ((right - left) * (bottom - top))
+        reach = _extent(found) / max(1, (right - left) * (bottom - top))
         if reach > best_reach:
             best, best_reach = found, reach
         if best_reach >= _MIN_REACH:
@@ -161,6 +161,9 @@ def _overlap(one: np.ndarray, other: np.ndarray) -> float:
 
 def _grab_cut(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """GrabCut from `labels` [H, W] uint8 (GC_...), which become its result; returns the foreground, [H, W] bool."""
+    found = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD))
+    if found.all() or not found.any():  # one of the two has no colours to learn from
+        return found
     cv2.setRNGSeed(_SEED)
     background, foreground = np.zeros((2, 1, 65))
     cv2.grabCut(image, labels, _NO_BOX, background, foreground, _ITERATIONS, cv2.GC_INIT_WITH_MASK)
@@ -169,10 +172,10 @@ def _grab_cut(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 def _clipped(box: tuple[float, float, float, float], height: int, width: int) -> tuple[int, int, int, int]:
     """The whole pixels that a box touches in an image."""
-    left, top = (max(0, math.floor(corner)) for corner in box[:2])
-    right, bottom = min(width, math.ceil(box[2])), min(height, math.ceil(box[3]))
-    if box[2] <= box[0] or box[3] <= box[1]:
+    if not (box[0] < box[2] and box[1] < box[3]):
         raise HodorError(f"box {_written(box)}: is empty; first the upper left corner, then the lower right one, in pixels")
+    left, top, right, bottom = (min(max(corner, 0), side) for corner, side in zip(box, (width, height) * 2, strict=True))
+    left, top, right, bottom = math.floor(left), math.floor(top), math.ceil(right), math.ceil(bottom)
     if right <= left or bottom <= top:
         raise HodorError(f"box {_written(box)}: lies outside the frame, which is {width}x{height}; draw it around the object")
     if min(right - left, bottom - top) < _MIN_SIDE:

@@ -45,6 +45,8 @@ def opened_video(path: Path, max_pixels: int = MAX_PIXELS) -> Iterator[tuple[Inp
         if not container.streams.video:
             raise HodorError(f"{path}: holds no pictures, only other streams")
         stream = container.streams.video[0]
+        if stream.codec_context is None:
+            raise HodorError(f"{path}: its pictures are coded in a way that FFmpeg doesn't know; convert it to H.264")
         refuse_too_large(path, stream.width, stream.height, max_pixels)
         yield container, stream
 

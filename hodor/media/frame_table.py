@@ -89,5 +89,7 @@ class FrameTable:
 
 def _checksum(frame: av.VideoFrame) -> int:
     plane = frame.planes[0]
+    if plane.line_size < 0:  # stored from the bottom up, and its memory view is not where the rows are
+        return zlib.crc32(frame.to_ndarray(format="rgb24")[::_ROWS].tobytes())
     rows = np.frombuffer(memoryview(plane), np.uint8)[: plane.height * plane.line_size].reshape(plane.height, plane.line_size)
     return zlib.crc32(rows[::_ROWS, : plane.width].tobytes())

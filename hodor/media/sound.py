@@ -10,13 +10,16 @@ from pathlib import Path
 import av
 import numpy as np
 from av.audio.resampler import AudioResampler
-from av.container import OutputContainer
+from av.audio.stream import AudioStream
+from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 
 from hodor.errors import HodorError
 
 _COPIED = {"aac", "ac3", "alac", "eac3", "flac", "mp3", "opus"}
 """Codecs that mp4 can hold."""
+_LOWEST_MP3_RATE = 16000
+"""Samples per second below which mp4 can't hold mp3."""
 _AAC_RATES = {8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000}
 _AAC_RATE = 48000
 """Where it can't have the sound's own."""
@@ -48,14 +51,14 @@ class Sound:
                 self._input = opened.enter_context(av.open(str(path)))
             except (av.FFmpegError, ValueError) as error:
                 raise HodorError(f"{path}: its sound can't be read ({error})") from None
-            if not self._input.streams.audio:
+            stream = first_sound(self._input)
+            if stream is None:
                 raise HodorError(f"{path}: holds no sound")
-            self._stream = self._input.streams.audio[0]
+            self._stream = stream
             clock = self._input.streams.video[0] if self._input.streams.video else self._stream
             self._start = start + (float(clock.start_time * clock.time_base) if clock.start_time and clock.time_base else 0.0)
             self._end = math.inf if end is None else self._start + end - start
-            copied = self._stream.codec_context.codec.canonical_name in _COPIED
-            self._pieces = self._copies() if copied else self._encoded()
+            self._pieces = self._copies() if self._can_be_copied() else self._encoded()
             self._next = next(self._pieces, None)
             self._opened = opened.pop_all()
 
@@ -69,6 +72,11 @@ class Sound:
         """Closes the file."""
         self._opened.close()
 
+    def _can_be_copied(self) -> bool:
+        source = self._stream.codec_context
+        codec = source.codec.canonical_name
+        return codec in _COPIED and not (codec == "mp3" and source.sample_rate < _LOWEST_MP3_RATE)
+
     def _copies(self) -> Iterator[Packet]:
         """The packets of the wanted part as they are. The first may begin before it, which mp4 knows how to leave out."""
         stream = self._output.add_stream_from_template(self._stream)
@@ -78,7 +86,7 @@ class Sound:
             begin = _begin(packet)
             if begin >= self._end:
                 return
-            if begin + float((packet.duration or 0) * packet.time_base) > self._start:
+            if begin >= self._start or begin + float((packet.duration or 0) * packet.time_base) > self._start:
                 offset = round(self._start / packet.time_base)
                 packet.pts, packet.dts, packet.stream = packet.pts - offset, packet.dts - offset, stream
                 yield packet
@@ -129,6 +137,11 @@ class Sound:
         if not self._is_damaged:
             _LOGGER.warning("%s: its sound is damaged (%s), so some of it is missing in the video", self._path, error.strerror)
         self._is_damaged = True
+
+
+def first_sound(container: InputContainer) -> AudioStream | None:
+    """The first stream of sound whose codec FFmpeg knows; None where there is none."""
+    return next((stream for stream in container.streams.audio if stream.codec_context is not None), None)
 
 
 def _begin(packet: Packet) -> float:

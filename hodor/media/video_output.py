@@ -39,14 +39,14 @@ class VideoWriter:
 
         Args:
             path: ends in .mp4.
-            rate: frames per second, above 0; how long the last frame is shown.
+            rate: frames per second, above 0; how long the last frame is shown, which is never longer than 1001 s.
             size: (height, width) of all frames; an odd last row or column is doubled, as H.264 asks for even sides.
             audio: the file whose sound is heard. It is copied as it is where mp4 can hold it, else it becomes AAC.
             audio_start: what of it is heard with the first frame, in seconds since the first picture of `audio`.
             audio_end: where it ends, on the same clock; None takes all.
         """
         self._path = path
-        self._rate = Fraction(rate).limit_denominator(1001)
+        self._rate = max(Fraction(rate).limit_denominator(1001), Fraction(1, 1001))
         self._size = size
         self._audio = (audio, audio_start, audio_end)
         self._first_time = 0.0

@@ -5,6 +5,7 @@ once up to the furthest frame that is asked for, and seeking is only a way to re
 is compared with what was there the first time, and where they differ decoding begins further ahead.
 """
 
+import logging
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -15,10 +16,12 @@ from hodor.errors import HodorError
 from hodor.media.decoding import Seek, decode, opened_video, upright_pixels
 from hodor.media.frame_source import FrameSource, Selection, SourceFrame
 from hodor.media.frame_table import FrameTable
+from hodor.media.sound import first_sound
 
 _BYTES_HELD = 2**28
 """What the frames may take that `backwards` holds at once."""
 _UNKNOWN_RATE = 24.0
+_LOGGER = logging.getLogger(__name__)
 
 
 class VideoSource(FrameSource):
@@ -36,7 +39,9 @@ class VideoSource(FrameSource):
             if seconds is None and container.duration:
                 seconds = container.duration / av.time_base
             self._promised = stream.frames or (None if seconds is None else round(seconds * rate))
-            audio = path if container.streams.audio else None
+            audio = None if first_sound(container) is None else path
+            if audio is None and container.streams.audio:
+                _LOGGER.warning("%s: its sound is coded in a way that FFmpeg doesn't know, so it is left out", path)
         super().__init__(str(path), rate, audio, selection)
         self._path = path
         self._max_pixels = max_pixels

@@ -122,6 +122,21 @@ def test_a_transparent_index_is_background(tmp_path: Path) -> None:
     assert {labels[0, 0], labels[9, 9]} == {1, 2}
 
 
+@pytest.mark.parametrize("suffix", ["png", "gif"])
+def test_a_palette_in_the_order_of_areas_is_not_taken_for_ids(tmp_path: Path, suffix: str) -> None:
+    inside = np.kron(np.array([[0, 1], [1, 1]], np.uint8), np.ones((5, 5), np.uint8))
+    picture = Image.fromarray(1 - inside).convert("P")
+    picture.putpalette([255, 255, 255, 0, 0, 0])
+    path = tmp_path / f"a.{suffix}"
+    picture.save(path, optimize=False)
+    with pytest.raises(HodorError, match=r"black has the index 1 in its palette, .* --colours black=0 white=1") as error:
+        read_drawn_mask(path)
+    assert "\n" not in str(error.value)
+    assert np.array_equal(read_drawn_mask(path, colours=ColourIds.parse(["black=0", "white=1"])).labels, inside)
+    picture.convert("RGB").save(tmp_path / "b.png")
+    assert np.array_equal(read_drawn_mask(tmp_path / "b.png").labels, inside)
+
+
 def test_a_colour_means_one_object_in_all_masks(tmp_path: Path) -> None:
     colours = ColourIds()
     small, large = np.s_[2:8, 2:8], np.s_[10:30, 10:30]

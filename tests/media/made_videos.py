@@ -32,11 +32,12 @@ def write(
     form: str | None = None,
     rotation: tuple[int, bool, bool] | None = None,
     gop: int = 12,
+    pixels: str = "yuv420p",
 ) -> Path:
     """Writes frames, at `times` in whole milliseconds where given."""
     with av.open(str(path), "w", format=form) as container:
         stream = container.add_stream(codec, rate=RATE, options=options or {})
-        stream.height, stream.width, stream.pix_fmt = frames[0].shape[0], frames[0].shape[1], "yuv420p"
+        stream.height, stream.width, stream.pix_fmt = frames[0].shape[0], frames[0].shape[1], pixels
         stream.codec_context.gop_size, stream.codec_context.max_b_frames = gop, 0 if "vp" in codec else 2
         if times is not None:
             stream.codec_context.time_base = Fraction(1, 1000)

@@ -1,5 +1,7 @@
 """Objects cut out of photographs by a box or a click: how well, always the same, and what is no box."""
 
+import math
+
 import cv2
 import numpy as np
 import pytest
@@ -56,6 +58,7 @@ def test_boxes_partly_outside_are_cut_off() -> None:
     inside = mask_of_box(FRAME, (0, 0, 120, 90))
     assert np.array_equal(inside, mask_of_box(FRAME, (-40, -7.5, 120, 90)))
     assert mask_of_box(FRAME, (-50, -50, 5000, 5000)).any()
+    assert np.array_equal(mask_of_box(FRAME, (-50, -50, math.inf, 90)), mask_of_box(FRAME, (0, 0, 356, 90)))
 
 
 @pytest.mark.parametrize(
@@ -65,6 +68,8 @@ def test_boxes_partly_outside_are_cut_off() -> None:
         ((-20, 10, 0, 60), "box -20,10,0,60: lies outside the frame"),
         ((50, 10, 50, 60), "box 50,10,50,60: is empty"),
         ((50, 60, 90, 10), "box 50,60,90,10: is empty"),
+        ((math.nan, 10, 90, 60), "box nan,10,90,60: is empty"),
+        ((math.inf, 10, math.inf, 60), "box inf,10,inf,60: is empty"),
         ((50, 10, 53, 60), "box 50,10,53,60: 3x50 pixels of it are in the frame, fewer than 4 a side"),
         ((-30, 10, 2, 60), "2x50 pixels of it are in the frame"),
     ],
@@ -90,6 +95,21 @@ def test_tiny_images(size: tuple[int, int]) -> None:
     image = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
     assert mask_of_box(image, (0, 0, 4, 4)).any()
     assert mask_of_click(image, [(1, 2)])[2, 1]
+
+
+@pytest.mark.parametrize("top", range(100, 104))
+@pytest.mark.parametrize("height", [4, 8])
+def test_boxes_that_are_thinner_than_a_pixel_when_the_image_is_small(height: int, top: int) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (200, 4000, 3), dtype=np.uint8)
+    mask = mask_of_box(image, (100, top, 3500, top + height))
+    assert mask.any() and not mask[:top].any() and not mask[top + height :].any()
+    assert mask_of_box(image[:height], (0, 0, 4000, height)).any()
+
+
+def test_clicks_that_leave_no_surroundings() -> None:
+    everywhere = [(x, y) for y in range(20) for x in range(30)]
+    assert mask_of_click(np.zeros((20, 30, 3), np.uint8), everywhere).all()
+    assert mask_of_click(np.zeros((1, 1, 3), np.uint8), [(0, 0)]).all()
 
 
 @pytest.mark.parametrize(("thing", "least"), [(COFFEE, 0.9), (CAT, 0.85), (SHUTTLE, 0.85)], ids=["coffee", "cat", "shuttle"])

@@ -13,7 +13,8 @@ from hodor.media.video_output import VideoWriter
 from hodor.media.videos import read_video
 
 COPIED = {"a.mp4": ("aac", 44100), "a.ts": ("aac", 44100), "opus.mkv": ("libopus", 48000), "flac.mkv": ("flac", 44100)}
-ENCODED = {"pcm.mkv": ("pcm_s16le", 44100), "a.avi": ("pcm_s16le", 10000)}
+COPIED["alac.mkv"] = ("alac", 44100)  # whose packets don't say how long they are
+ENCODED = {"pcm.mkv": ("pcm_s16le", 44100), "a.avi": ("pcm_s16le", 10000), "slow_mp3.mkv": ("libmp3lame", 11025)}
 PACKET = 0.11  # seconds; of FLAC, which has the longest
 
 
@@ -41,6 +42,13 @@ def test_frames_are_shown_at_their_times(tmp_path, times):
     assert (
         np.mean([np.abs(a[:47, :63].astype(int) - b).mean() for a, b in zip(found, moving_frames(20, 47, 63), strict=True)]) < 6
     )
+
+
+def test_one_frame_an_hour(tmp_path):
+    with VideoWriter(tmp_path / "a.mp4", rate=1 / 3600, size=(48, 64)) as writer:
+        for index, image in enumerate(moving_frames(3)):
+            writer.write(image, 3600 * index)
+    assert times_of(tmp_path / "a.mp4") == [0, 3600, 7200]
 
 
 @pytest.mark.parametrize("part", [(0, None), (60, 108)], ids=["whole", "part"])
@@ -78,6 +86,19 @@ def test_a_part_without_sound_and_files_without_any(tmp_path):
             pass
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mkv", "b.mp4", "c.mp4", "d.mp4"]
     assert open_source(str(silent), Selection()).audio is None
+
+
+def test_sound_of_an_unknown_codec_is_left_out(tmp_path, caplog):
+    path = write_with_sound(tmp_path / "a.avi", 1.0, "pcm_s16le")
+    content = bytearray(path.read_bytes())
+    place = content.index(b"strf", content.index(b"auds")) + 8
+    content[place : place + 2] = b"\x7f\x7f"
+    path.write_bytes(content)
+    source = open_source(str(path), Selection())
+    assert source.audio is None and len(list(source.frames())) == 24
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{path}: its sound is coded in a way that FFmpeg doesn't know, so it is left out"
+    ]
 
 
 def test_an_error_on_the_way_leaves_nothing_behind(tmp_path):

@@ -1,5 +1,7 @@
 """Frames of video files: forwards, backwards and one at a time they are the same, whatever the file is like."""
 
+import struct
+
 import av
 import numpy as np
 import pytest
@@ -164,12 +166,40 @@ def test_what_isnt_there_is_one_line(tmp_path):
         open_source(str(path), Selection(), rate=10)
 
 
+def test_pictures_of_an_unknown_codec_are_one_line(tmp_path):
+    path = write(tmp_path / "a.mp4", moving_frames(3))
+    path.write_bytes(path.read_bytes().replace(b"avc1", b"zzz1"))
+    with pytest.raises(HodorError, match=r"a\.mp4: its pictures are coded in a way that FFmpeg doesn't know"):
+        open_source(str(path), Selection())
+
+
 def test_another_file_in_its_place_is_noticed(tmp_path):
     path = write(tmp_path / "a.mp4", moving_frames(30))
     source = open_source(str(path), Selection())
     list(source.frames())
     write(path, [255 - image for image in moving_frames(30)])
     with pytest.raises(HodorError, match=r"a\.mp4: has changed while it was being read"):
+        source.frame(20)
+
+
+@pytest.mark.parametrize("order", ["downwards", "upwards"])
+def test_another_file_is_noticed_whatever_the_order_of_its_rows(tmp_path, order):
+    path = tmp_path / "a.avi"
+
+    def write_raw(frames):
+        write(path, frames, "rawvideo", pixels="bgr24")
+        if order == "upwards":
+            content = bytearray(path.read_bytes())
+            place = content.index(b"strf") + 16
+            content[place : place + 4] = struct.pack("<i", 48)  # a negative height means rows from the top down
+            path.write_bytes(content)
+
+    write_raw(moving_frames(30))
+    source = open_source(str(path), Selection())
+    assert np.array_equal(next(source.frames()).image, moving_frames(1)[0][:: -1 if order == "upwards" else 1])
+    list(source.frames())
+    write_raw([255 - image for image in moving_frames(30)])
+    with pytest.raises(HodorError, match=r"a\.avi: has changed while it was being read"):
         source.frame(20)
 
 
