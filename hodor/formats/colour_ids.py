@@ -71,7 +71,7 @@ class ColourIds:
                 f"{colour_name(new[0])} is none of the --colours ({names}); add {hex_name(new[0])}=ID, "
                 f"or {hex_name(new[0])}=0 for background"
             )
-        if len(self._ids) == 1:
+        if self.is_new:
             self._palette = _palette_with(new)
         taken = set(self._ids.values())
         known = {code: self._palette[code] for code in new if code in self._palette} if self._palette else {}
@@ -81,13 +81,18 @@ class ColourIds:
         self._ids.update(known)
         return {code: self._ids[code] for code in codes}
 
+    @property
+    def is_new(self) -> bool:
+        """Whether no colour but black means something yet."""
+        return len(self._ids) == 1
+
     def knows(self, code: int) -> bool:
         """Whether a colour has an id already."""
         return code in self._ids
 
     def know_all(self, codes: Sequence[int]) -> bool:
         """Whether these colours have ids already, or are the first ones and in one known palette."""
-        return all(map(self.knows, codes)) or (len(self._ids) == 1 and _palette_with(codes) is not None)
+        return all(map(self.knows, codes)) or (self.is_new and _palette_with(codes) is not None)
 
     def remember(self, ids: Mapping[int, int]) -> None:
         """Adds {colour: id}, where masks showed in another way what colours stand for."""

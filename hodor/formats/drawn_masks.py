@@ -122,10 +122,11 @@ def _by_appearance(picture: Image.Image, path: Path, colours: ColourIds) -> Draw
     refuse_soft_edges(shown, path)
     present, first, index, areas = np.unique(colour_codes(shown), return_index=True, return_inverse=True, return_counts=True)
     codes = [int(present[i]) for i in np.lexsort((first, areas))]
-    if not colours.given and set(codes) <= {BLACK, WHITE} and not colours.knows(WHITE):
+    is_white = set(codes) <= {BLACK, WHITE}
+    if not colours.given and is_white and colours.is_new:
         colours.remember({WHITE: 1})
         return DrawnMask((shown[..., 0] > 0).astype(np.uint8), f"object 1: {_FROM_WHITE}")
-    if not colours.given and not colours.know_all(codes) and _is_grey(shown):
+    if not colours.given and not is_white and not colours.know_all(codes) and _is_grey(shown):
         return _by_values(shown[..., 0].copy(), path, "from grey values")
     try:
         ids = colours.ids_of(codes)

@@ -144,7 +144,7 @@ class FrameSource(ABC):
 
     def index_of(self, name: str) -> int | None:
         """The index of the frame that is called so, or None: the opposite of `name_of`. A number may lack its leading zeros."""
-        return int(name) if name.isascii() and name.isdecimal() else None
+        return int(name) if name.isascii() and name.isdecimal() and len(name) < 20 else None
 
     def _refuse_too_late(self, count: int) -> None:
         """Raises a HodorError if none of `count` frames is selected."""

@@ -129,7 +129,7 @@ def refuse_rotation(picture: Image.Image, path: Path) -> None:
     Raises:
         HodorError: it asks to be rotated, or its EXIF data is broken and may ask for it.
     """
-    if _orientation(picture, path) != 1:
+    if _orientation(picture, path) in range(2, 9):  # 0, which some cameras write, says nothing
         raise HodorError(
             f"{path}: the image asks to be rotated (EXIF orientation), so its masks would not fit; save it upright"
         )

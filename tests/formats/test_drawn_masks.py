@@ -149,6 +149,16 @@ def test_a_colour_means_one_object_in_all_masks(tmp_path: Path) -> None:
     assert (labels[small] == 3).all() and (labels[large] == 1).all()
 
 
+def test_white_beside_colours_of_other_masks_is_an_object_of_its_own(tmp_path: Path) -> None:
+    inside = np.zeros((20, 30), np.uint8)
+    inside[5:15, 5:20] = 1
+    colours = ColourIds()
+    for name, colour in (("a", (255, 0, 0)), ("b", (255, 255, 255))):
+        Image.fromarray((inside[..., None] * np.array(colour)).astype(np.uint8)).save(tmp_path / f"{name}.png")
+    found = [read_drawn_mask(tmp_path / f"{name}.png", colours=colours).labels.max() for name in ("a", "b", "a")]
+    assert found == [1, 2, 1]
+
+
 def test_white_stays_the_object_that_it_was(tmp_path: Path) -> None:
     colours = ColourIds()
     first = np.zeros((20, 20, 3), np.uint8)

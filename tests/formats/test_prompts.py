@@ -1,3 +1,5 @@
+"""Boxes and clicks as texts of a command line."""
+
 import pytest
 
 from hodor.errors import HodorError

@@ -82,6 +82,14 @@ def test_images_that_ask_to_be_rotated_are_refused(tmp_path: Path, suffix: str, 
         reader(path)
 
 
+def test_an_orientation_that_says_nothing_is_no_rotation(tmp_path: Path) -> None:
+    picture = Image.fromarray(COLOUR)
+    exif = picture.getexif()
+    exif[0x0112] = 0
+    picture.save(tmp_path / "a.png", exif=exif)
+    assert np.array_equal(read_image(tmp_path / "a.png"), COLOUR) and image_size(tmp_path / "a.png") == COLOUR.shape[:2]
+
+
 def test_rotated_tiffs_are_turned_upright(tmp_path: Path) -> None:
     rotated(Image.fromarray(COLOUR), tmp_path / "a.tif")
     assert np.array_equal(read_image(tmp_path / "a.tif"), np.rot90(COLOUR, -1))
