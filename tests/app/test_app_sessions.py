@@ -216,6 +216,23 @@ def test_a_video_that_breaks_off_keeps_what_was_read(page, video, clip):
     assert page.labels(session, "found", 0) is not None
 
 
+def test_a_broken_video_whose_header_tells_no_length_opens_with_the_frames_that_came(page, clip, tmp_path):
+    path = tmp_path / "stream.mjpeg"
+    with av.open(str(path), "w", format="mjpeg") as container:
+        stream = container.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuvj420p"
+        for image, _ in clip:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image)))
+        container.mux(stream.encode())
+    content = path.read_bytes()
+    assert page.state(page.upload(content, path.name).json()["id"])["frames"] == FRAMES
+    answer = page.upload(content[: len(content) // 2], path.name)
+    assert answer.status_code == 201, answer.text
+    frames = page.state(answer.json()["id"])["frames"]
+    assert 0 < frames < FRAMES
+    assert page.client.get(f"/api/sessions/{answer.json()['id']}/frames/{frames - 1}").status_code == 200
+
+
 def test_a_path_is_not_copied_and_opened_once(page, video):
     name = page.store.of_path(video)
     assert page.store.of_path(video) == name
