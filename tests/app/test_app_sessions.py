@@ -233,6 +233,18 @@ def test_a_broken_video_whose_header_tells_no_length_opens_with_the_frames_that_
     assert page.client.get(f"/api/sessions/{answer.json()['id']}/frames/{frames - 1}").status_code == 200
 
 
+def test_a_checkpoint_whose_name_no_file_can_have_does_not_lock_the_session(page, video, clip):
+    session = page.opened(video)
+    settings = page.state(session)["settings"]
+    answer = page.client.patch(f"/api/sessions/{session}", json={"settings": {**settings, "checkpoint": "a" * 300}})
+    assert answer.status_code == 200, answer.text
+    page.paint_two(session, clip)
+    failed = page.work(session)
+    assert failed["what"] == "failed" and failed["error"].startswith("aaa")
+    assert page.client.patch(f"/api/sessions/{session}", json={"settings": settings}).status_code == 200
+    assert page.work(session)["what"] == "done"
+
+
 def test_a_path_is_not_copied_and_opened_once(page, video):
     name = page.store.of_path(video)
     assert page.store.of_path(video) == name
