@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shutil
 import zipfile
 
@@ -13,6 +14,7 @@ from PIL import Image
 
 from hodor.app import store
 from hodor.app.running import command_of
+from hodor.errors import HodorError
 from hodor.formats.label_maps import davis_palette, write_label_map
 from hodor.tracking import program as track
 
@@ -253,6 +255,28 @@ def test_a_path_is_not_copied_and_opened_once(page, video):
     assert page.client.get(f"/api/sessions/{name}/frames/3").headers["content-type"] == "image/jpeg"
     page.client.delete(f"/api/sessions/{name}")
     assert video.is_file()
+
+
+def test_a_session_that_is_broken_does_not_keep_others_from_opening(page, video):
+    broken = page.store.root / "broken/page/session.json"
+    broken.parent.mkdir(parents=True)
+    broken.write_text("{}")
+    name = page.store.of_path(video)
+    assert page.store.of_path(video) == name
+    listed = page.client.get("/api/sessions").json()["sessions"]
+    assert {each["id"]: "error" in each for each in listed} == {"broken": True, name: False}
+
+
+@pytest.mark.parametrize("name", [b"\xff.mp4", "\u00e4 \u6f22.mp4".encode()])
+def test_a_path_is_opened_if_it_is_text(page, video, tmp_path, name):
+    path = tmp_path / os.fsdecode(name)
+    shutil.copy(video, path)
+    if name.startswith(b"\xff"):
+        with pytest.raises(HodorError, match="rename the file"):
+            page.store.of_path(path)
+        assert list(page.store.root.iterdir()) == []
+    else:
+        assert page.state(page.store.of_path(path))["title"] == path.name
 
 
 def test_frames_come_in_any_order(page, video, clip):
