@@ -135,15 +135,17 @@ class Session:
             self.record = record
 
     def add_object(self, name: str) -> int:
-        """Makes an object with the first free id.
+        """Makes an object with the first free id; with one under which nothing was found, as of a removed object, if there is one.
 
         Raises:
             RefusalError: there are 254 already.
         """
         with self.lock:
-            object_id = next(each for each in range(1, MAX_ID + 2) if each not in self.record.names)
-            if object_id > MAX_ID:
+            free = [each for each in range(1, MAX_ID + 1) if each not in self.record.names]
+            if not free:
                 raise RefusalError(422, f"there are {MAX_ID} objects, which are the most; remove one first")
+            found = {row.object_id for row in self.rows()}
+            object_id = min(free, key=lambda each: (each in found, each))
             self.change(names={**self.record.names, object_id: name or f"Object {object_id}"})
             return object_id
 

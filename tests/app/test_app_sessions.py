@@ -151,6 +151,21 @@ def test_an_object_that_is_removed_leaves_the_masks(page, video, clip):
     np.testing.assert_array_equal(page.labels(session, "painted", 0), np.where(clip[0][1] == 1, clip[0][1], 0))
 
 
+def test_an_object_that_is_new_has_nothing_of_one_that_was_removed(page, video, clip):
+    session = page.opened(video)
+    page.paint_two(session, clip)
+    page.work(session)
+    page.client.delete(f"/api/sessions/{session}/objects/2")
+    added = page.client.post(f"/api/sessions/{session}/objects", json={"name": "other"}).json()["id"]
+    assert added not in page.labels(session, "found", 0)
+    page.work(session)
+    assert page.client.post(f"/api/sessions/{session}/objects", json={"name": ""}).json() == {"id": 2}, "free again"
+    for _ in range(251):
+        assert page.client.post(f"/api/sessions/{session}/objects", json={"name": ""}).status_code == 201
+    refused = page.client.post(f"/api/sessions/{session}/objects", json={"name": ""})
+    assert refused.status_code == 422 and "254" in refused.text
+
+
 def test_boxes_clicks_and_files_become_masks(page, video, clip):
     session = page.opened(video)
     rows, columns = np.nonzero(clip[0][1] == 1)
