@@ -166,6 +166,16 @@ def test_an_object_that_is_new_has_nothing_of_one_that_was_removed(page, video, 
     assert refused.status_code == 422 and "254" in refused.text
 
 
+def test_a_name_of_blanks_is_none(page, video, clip):
+    session = page.opened(video)
+    page.paint_two(session, clip)
+    page.client.patch(f"/api/sessions/{session}/objects/1", json={"name": " \n"})
+    page.client.patch(f"/api/sessions/{session}/objects/2", json={"name": " a=b "})
+    assert [each["name"] for each in page.state(session)["objects"]] == ["Object 1", "a=b"]
+    command = page.state(session)["command"]
+    assert track.main([*command[2:], "--format"]) == 0, "the command that is shown takes the names"
+
+
 def test_boxes_clicks_and_files_become_masks(page, video, clip):
     session = page.opened(video)
     rows, columns = np.nonzero(clip[0][1] == 1)
