@@ -153,5 +153,5 @@ def _damage(path: Path) -> str:
             zipfile.ZipFile(path).close()
             return ""
         return "" if start.startswith(b"\x80") else "no file of weights"  # a pickle, as older versions of PyTorch wrote
-    except (OSError, safetensors.SafetensorError, zipfile.BadZipFile) as error:
+    except (OSError, safetensors.SafetensorError, zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         return f"truncated or damaged ({error})"
