@@ -3,6 +3,7 @@
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from shlex import quote
 from typing import Literal, NamedTuple
 
 import safetensors
@@ -118,7 +119,7 @@ def checkpoints(workspace: Workspace) -> Iterator[Finding]:
     if not backbone.is_file():
         yield Finding("weights", backbone.stem, "missing", "needed only to train the paper's recipes", "hodor download")
     elif damage := _damage(backbone):
-        yield Finding("weights", backbone.stem, "broken", f"{backbone}: {damage}", f"rm '{backbone}' && hodor download")
+        yield Finding("weights", backbone.stem, "broken", f"{backbone}: {damage}", f"rm {quote(str(backbone))} && hodor download")
     else:
         yield Finding("weights", backbone.stem, "ok", str(backbone))
 
@@ -127,7 +128,7 @@ def _training(folder: Path, files: list[Path]) -> Finding:
     name = f"checkpoints/{folder.name}"
     for path in files:
         if damage := _damage(path):
-            mend = f"rm '{path}', and get it again or train again"
+            mend = f"rm {quote(str(path))}, and get it again or train again"
             return Finding("weights", name, "broken", f"{path}: {damage}", mend)
     config = folder / "config.yaml"
     if any(path.suffix == ".pth" for path in files):

@@ -175,6 +175,17 @@ def test_checkpoints_that_are_cut_off(whole, tmp_path, keep):
     assert found.state == "broken" and str(path) in found.detail and str(path) in found.mend
 
 
+def test_the_command_that_mends_is_one_whatever_the_names(whole, tmp_path):
+    root = copy(whole, tmp_path)
+    name = "it's; $(touch evil)"
+    path = root / "checkpoints" / name / "1.pth"
+    path.parent.mkdir()
+    path.write_bytes(b"<html>")
+    command = checkpoint(root, f"checkpoints/{name}").mend.partition(", and get")[0]
+    subprocess.run(command, shell=True, check=True, cwd=tmp_path)
+    assert not path.exists() and not (tmp_path / "evil").exists()
+
+
 def test_no_damaged_byte_of_a_checkpoint_stops_the_doctor(whole, tmp_path):
     root = copy(whole, tmp_path)
     (root / "checkpoints/static/000001.pth").write_bytes(b"\x80")
