@@ -69,6 +69,38 @@ def follow(page):
     page.wait_for_function("() => document.querySelector('#run-note').textContent.startsWith('Done')", timeout=PATIENCE)
 
 
+def opened(browser, address, video):
+    page = browser.new_context(viewport={"width": 1200, "height": 800}).new_page()
+    page.set_default_timeout(PATIENCE)
+    page.goto(address)
+    page.set_input_files("#file", video)
+    page.wait_for_selector("#editor:not([hidden])")
+    page.wait_for_function(f"() => document.querySelector('#where').textContent.startsWith('0 / {FRAMES - 1}')")
+    saved(page)
+    return page
+
+
+def saved(page):
+    page.wait_for_function("() => document.querySelector('#saved').textContent === 'Saved'")
+
+
+def test_a_stroke_is_kept_when_another_frame_comes_before_its_end(browser, address, video, tmp_path):
+    page = opened(browser, address, video)
+    box = page.locator("#canvas").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.keyboard.press("ArrowRight")
+    page.mouse.up()
+    saved(page)
+    (painted,) = (tmp_path / "sessions").glob("*/page/painted/*")
+    assert painted.name == "0.png"
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_function("() => !document.querySelector('#undo').disabled")
+    page.keyboard.press("z")
+    saved(page)
+    assert not painted.exists()
+
+
 def test_the_whole_way_by_mouse_gives_what_hodor_track_gives(browser, address, video, clip, checkpoint, tmp_path):
     page = browser.new_context(accept_downloads=True, viewport={"width": 1200, "height": 800}).new_page()
     page.set_default_timeout(PATIENCE)

@@ -179,7 +179,7 @@ export class Model extends EventTarget {
 
   commit(before, index = this.index) {
     const map = this.maps.get(index);
-    const step = difference(before, map.labels);
+    const step = map && difference(before, map.labels); // no map: another tab has painted the frame meanwhile
     if (!step) return;
     map.undo.push(step);
     if (map.undo.length > STEPS_KEPT) map.undo.shift();
