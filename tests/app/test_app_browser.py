@@ -101,6 +101,21 @@ def test_a_stroke_is_kept_when_another_frame_comes_before_its_end(browser, addre
     assert not painted.exists()
 
 
+def test_what_shows_an_object_that_another_tab_has_removed_does_not_stay_unsaved(browser, address, video, tmp_path):
+    page = opened(browser, address, video)
+    stroke(page, (20, 60), (40, 60))
+    saved(page)
+    page.keyboard.press("z")
+    saved(page)
+    session = page.url.partition("#")[2]
+    page.request.delete(f"{address}api/sessions/{session}/objects/1")
+    page.keyboard.press("Control+y")
+    page.wait_for_function("() => document.querySelector('#message').textContent.includes('another tab')")
+    page.wait_for_function("() => document.querySelector('#saved').textContent === 'Saved'", timeout=10_000)
+    assert page.locator("#objects li").count() == 0
+    assert not list((tmp_path / "sessions").glob("*/page/painted/*"))
+
+
 def test_the_whole_way_by_mouse_gives_what_hodor_track_gives(browser, address, video, clip, checkpoint, tmp_path):
     page = browser.new_context(accept_downloads=True, viewport={"width": 1200, "height": 800}).new_page()
     page.set_default_timeout(PATIENCE)
