@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from app_page import FRAMES, HEIGHT, WIDTH
 
-from hodor.formats.label_maps import read_label_map
+from hodor.formats.label_maps import davis_palette, read_label_map, write_label_map
 from hodor.tracking import program as track
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -113,6 +113,19 @@ def test_what_shows_an_object_that_another_tab_has_removed_does_not_stay_unsaved
     page.wait_for_function("() => document.querySelector('#message').textContent.includes('another tab')")
     page.wait_for_function("() => document.querySelector('#saved').textContent === 'Saved'", timeout=10_000)
     assert page.locator("#objects li").count() == 0
+    assert not list((tmp_path / "sessions").glob("*/page/painted/*"))
+
+
+def test_a_mask_file_is_not_taken_for_another_frame_that_came_meanwhile(browser, address, video, clip, tmp_path):
+    page = opened(browser, address, video)
+    write_label_map(tmp_path / "mask.png", clip[0][1], davis_palette())
+    held = []
+    page.route("**/drawn/*", lambda route: held.append(route))  # noqa: PLW0108 (a method can't be wrapped)
+    page.set_input_files("#drawn", tmp_path / "mask.png")
+    go_to(page, 3)
+    held[0].continue_()
+    page.wait_for_function("() => document.querySelector('#message').textContent.includes('mask.png belongs to frame 0')")
+    saved(page)
     assert not list((tmp_path / "sessions").glob("*/page/painted/*"))
 
 
