@@ -135,7 +135,7 @@ class Session:
             self.record = record
 
     def add_object(self, name: str) -> int:
-        """Makes an object with the first free id; with one under which nothing was found, as of a removed object, if there is one.
+        """Makes an object with the first free id under which nothing was found, as of an object that was removed.
 
         Raises:
             RefusalError: there are 254 already.

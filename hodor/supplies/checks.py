@@ -119,7 +119,9 @@ def checkpoints(workspace: Workspace) -> Iterator[Finding]:
     if not backbone.is_file():
         yield Finding("weights", backbone.stem, "missing", "needed only to train the paper's recipes", "hodor download")
     elif damage := _damage(backbone):
-        yield Finding("weights", backbone.stem, "broken", f"{backbone}: {damage}", f"rm {quote(str(backbone))} && hodor download")
+        yield Finding(
+            "weights", backbone.stem, "broken", f"{backbone}: {damage}", f"rm {quote(str(backbone))} && hodor download"
+        )
     else:
         yield Finding("weights", backbone.stem, "ok", str(backbone))
 

@@ -200,6 +200,8 @@ def test_boxes_clicks_and_files_become_masks(page, video, clip):
 
 def test_what_can_not_be_is_one_line(page, video, clip):
     session = page.opened(video)
+    Image.new("L", (WIDTH, HEIGHT), 1).save(drawn := io.BytesIO(), "PNG")
+    mask = drawn.getvalue()
     nothing = page.client.post(f"/api/sessions/{session}/run")
     assert nothing.status_code == 422 and "paint an object" in nothing.text
     assert page.client.post(f"/api/sessions/{session}/make/video").status_code == 422
@@ -209,6 +211,7 @@ def test_what_can_not_be_is_one_line(page, video, clip):
         (page.paint(session, 0, np.full((HEIGHT, WIDTH), 7)), "no object 7"),
         (page.paint(session, FRAMES, np.ones((HEIGHT, WIDTH)), "none"), f"no frame {FRAMES}"),
         (page.client.get(f"/api/sessions/{session}/frames/-1"), "no frame -1"),
+        (page.client.post(f"/api/sessions/{session}/drawn/{FRAMES}", content=mask), f"no frame {FRAMES}"),
         (page.client.get("/api/sessions/none"), "no such session"),
         (page.client.patch(f"/api/sessions/{session}", json={"settings": {"checkpoint": "--overwrite"}}), "checkpoint"),
         (page.client.patch(f"/api/sessions/{session}", json={"source": "/etc/passwd"}), "source"),
