@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from hodor.app.refusals import RefusalError
+from hodor.errors import HodorError
 from hodor.media.sources import FrameSource, SourceFrame
 
 _SHOWN_SIDE = 1600  # pixels, the longer side of what is shown
@@ -58,7 +59,16 @@ class FrameReader:
             HodorError: the video is broken before it has given one.
         """
         with self._lock:
-            return self.source.expected_frames() or sum(1 for _ in self.source.frames())
+            if expected := self.source.expected_frames():
+                return expected
+            count = 0
+            try:
+                for _ in self.source.frames():
+                    count += 1
+            except HodorError:
+                if not count:
+                    raise
+            return count
 
     def _frame(self, index: int) -> SourceFrame:
         if self._upcoming is None or not self._following <= index < self._following + _AHEAD:

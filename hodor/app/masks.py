@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from hodor.app.refusals import RefusalError
 from hodor.app.sessions import Session
 from hodor.app.store import SessionStore
+from hodor.errors import HodorError
 from hodor.formats.drawn_masks import ColourIds, read_drawn_mask
 from hodor.formats.label_maps import present_ids
 from hodor.media.cutting import mask_of_box, mask_of_click
@@ -54,7 +55,10 @@ class Size(BaseModel):
 
 
 def mask_routes(store: SessionStore) -> APIRouter:
-    """The routes for masks."""
+    """The routes for masks. Label maps come and go as [H, W] uint8 of the frame's size, row by row, 0 none and 1..254 objects.
+
+    Whatever is refused is a HodorError, in one line: no such session, frame or object, another size, another tab's newer masks.
+    """
     routes = APIRouter(prefix="/api/sessions/{session}")
 
     @routes.get("/painted/{index}")
@@ -69,6 +73,7 @@ def mask_routes(store: SessionStore) -> APIRouter:
     async def paint(
         session: str, index: int, request: Request, size: Annotated[Size, Query()], if_match: Annotated[str, Header()]
     ) -> dict[str, str]:
+        """Keeps a label map that was made from the version in `If-Match`; answers the new version. Else 404, 409, 415, 422."""
         if request.headers.get("content-type") != _BYTES:
             raise RefusalError(415, f"the content must be {_BYTES}")
         content = await request.body()
@@ -79,6 +84,8 @@ def mask_routes(store: SessionStore) -> APIRouter:
 
     @routes.post("/drawn/{index}")
     async def drawn(session: str, index: int, request: Request) -> Response:
+        """The label map in an image file for a frame, to be painted by the page; nothing of it is kept but new objects."""
+        store.get(session).check_frame(index)
         content = await request.body()
         return _sent(await run_in_threadpool(_read_drawn, store.get(session), content), "")
 
@@ -92,6 +99,7 @@ def mask_routes(store: SessionStore) -> APIRouter:
 
     @routes.post("/cut")
     def cut(session: str, pointed: Pointed) -> Response:
+        """The object that was pointed at as [H, W] uint8, 1 on it. Points and boxes outside the frame are refused, 422."""
         opened = store.get(session)
         opened.check_frame(pointed.frame)
         image = opened.reader.pixels(pointed.frame)
@@ -117,8 +125,8 @@ def _read_drawn(session: Session, content: bytes) -> np.ndarray:
         try:
             size = session.record.height, session.record.width
             labels = read_drawn_mask(path, colours=ColourIds(), threshold=None, size=size).labels
-        except Exception as error:
-            raise type(error)(str(error).replace(str(path), "the mask")) from None
+        except HodorError as error:
+            raise HodorError(str(error).replace(str(path), "the mask")) from None
     for object_id in present_ids(labels):
         session.know_object(object_id)
     return labels

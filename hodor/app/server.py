@@ -33,7 +33,7 @@ Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
 class ObjectName(BaseModel):
     """What an object is called."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
     name: str = Field(default="", max_length=MAX_NAME)
 
 

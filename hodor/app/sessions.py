@@ -135,15 +135,17 @@ class Session:
             self.record = record
 
     def add_object(self, name: str) -> int:
-        """Makes an object with the first free id.
+        """Makes an object with the first free id under which nothing was found, as of an object that was removed.
 
         Raises:
             RefusalError: there are 254 already.
         """
         with self.lock:
-            object_id = next(each for each in range(1, MAX_ID + 2) if each not in self.record.names)
-            if object_id > MAX_ID:
+            free = [each for each in range(1, MAX_ID + 1) if each not in self.record.names]
+            if not free:
                 raise RefusalError(422, f"there are {MAX_ID} objects, which are the most; remove one first")
+            found = {row.object_id for row in self.rows()}
+            object_id = min(free, key=lambda each: (each in found, each))
             self.change(names={**self.record.names, object_id: name or f"Object {object_id}"})
             return object_id
 
@@ -226,9 +228,7 @@ class Session:
     def basis(self) -> Mapping[str, Any]:
         """What a run is begun with; results of another can't be gone on from."""
         settings = self.record.settings
-        weights = locate(settings.checkpoint, checkpoints_folder())
-        written = weights.stat().st_mtime_ns if weights.is_file() else None
-        return {"source": self.source, "weights_written": written, **settings.model_dump()}
+        return {"source": self.source, "weights_written": _written(settings.checkpoint), **settings.model_dump()}
 
     def found(self, index: int) -> np.ndarray | None:
         """The label map [H, W] uint8 that was found in a frame; None where there is none."""
@@ -272,6 +272,15 @@ def new_record(title: str, source: str, reader: FrameReader, settings: Settings)
         title=title[:MAX_NAME], source=source, frames=reader.count(), height=height, width=width,
         rate=reader.source.rate, made=time.time(), settings=settings, names={1: "Object 1"},
     )  # fmt: skip
+
+
+def _written(checkpoint: str) -> int | None:
+    """When a checkpoint was written, in nanoseconds; None where there is none, or where its name can't be a file's."""
+    try:
+        weights = locate(checkpoint, checkpoints_folder())
+        return weights.stat().st_mtime_ns if weights.is_file() else None
+    except OSError:  # a run says it
+        return None
 
 
 def _version(path: Path) -> str:

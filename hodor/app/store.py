@@ -1,6 +1,8 @@
 """All sessions of a folder: listed, begun by an upload or from a path, taken up again, removed."""
 
 import asyncio
+import contextlib
+import os
 import re
 import secrets
 import shutil
@@ -66,12 +68,15 @@ class SessionStore:
         """The session of a video or folder of images on this machine, which is not copied; a new one where there is none.
 
         Raises:
-            HodorError: it is no video.
+            HodorError: it is no video, or its path is no text.
         """
         source = str(path.absolute())
+        if not source.isascii() and os.fsencode(source) != source.encode(errors="replace"):
+            raise HodorError(f"{path}: the name is no text in UTF-8, which a session can't keep; rename the file")
         for name in self.names():
-            if self.get(name).record.source == source:
-                return name
+            with contextlib.suppress(HodorError):  # a session that is broken is none of this video
+                if self.get(name).record.source == source:
+                    return name
         name = _new_name(path.stem)
         record = self._record(path.name, source, path)
         with folder_written_aside(self.root / name) as aside:

@@ -101,14 +101,17 @@ def _items(path: Path, archive: zipfile.ZipFile) -> list[Item]:
 
 
 def _refuse(path: Path, entry: zipfile.ZipInfo) -> None:
-    """An entry by itself: its name, its kind, how it is packed and to what size."""
-    name = entry.orig_filename
-    parts = name.removesuffix("/").split("/")
+    """An entry by itself: its name, its kind, how it is packed and to what size.
+
+    It may have two names: from Python 3.12 on `filename`, which tells its place, is what an extra field says instead.
+    """
+    names = entry.orig_filename, entry.filename
+    parts = [part for name in names for part in name.removesuffix("/").split("/")]
     kind = stat.S_IFMT(entry.external_attr >> 16)
     kinds = (0, stat.S_IFDIR) if entry.is_dir() else (0, stat.S_IFREG)
     reasons = {
-        "its path may lead out of the folder": any(part in ("", ".", "..") for part in parts) or "\\" in name or ":" in name,
-        "its name can't be a file's": not name.isprintable() or any(len(part.encode()) > _LONGEST_NAME for part in parts),
+        "its path may lead out of the folder": any(part in ("", ".", "..") or "\\" in part or ":" in part for part in parts),
+        "its name can't be a file's": any(not part.isprintable() or len(part.encode()) > _LONGEST_NAME for part in parts),
         "it is a link or another thing than a file": kind not in kinds,
         "it is encrypted": entry.flag_bits & _ENCRYPTED,
         "it is packed in a way that is not read here": entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED),
@@ -116,7 +119,7 @@ def _refuse(path: Path, entry: zipfile.ZipInfo) -> None:
     }
     for reason, holds in reasons.items():
         if holds:
-            raise BadArchiveError(f"{path}: entry {name!r} is refused: {reason}; nothing was unpacked")
+            raise BadArchiveError(f"{path}: entry {entry.orig_filename!r} is refused: {reason}; nothing was unpacked")
 
 
 def _refuse_overlaps(path: Path, archive: zipfile.ZipFile, entries: Sequence[zipfile.ZipInfo]) -> None:

@@ -3,6 +3,7 @@
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from shlex import quote
 from typing import Literal, NamedTuple
 
 import safetensors
@@ -118,7 +119,9 @@ def checkpoints(workspace: Workspace) -> Iterator[Finding]:
     if not backbone.is_file():
         yield Finding("weights", backbone.stem, "missing", "needed only to train the paper's recipes", "hodor download")
     elif damage := _damage(backbone):
-        yield Finding("weights", backbone.stem, "broken", f"{backbone}: {damage}", f"rm '{backbone}' && hodor download")
+        yield Finding(
+            "weights", backbone.stem, "broken", f"{backbone}: {damage}", f"rm {quote(str(backbone))} && hodor download"
+        )
     else:
         yield Finding("weights", backbone.stem, "ok", str(backbone))
 
@@ -127,7 +130,7 @@ def _training(folder: Path, files: list[Path]) -> Finding:
     name = f"checkpoints/{folder.name}"
     for path in files:
         if damage := _damage(path):
-            mend = f"rm '{path}', and get it again or train again"
+            mend = f"rm {quote(str(path))}, and get it again or train again"
             return Finding("weights", name, "broken", f"{path}: {damage}", mend)
     config = folder / "config.yaml"
     if any(path.suffix == ".pth" for path in files):
@@ -153,5 +156,5 @@ def _damage(path: Path) -> str:
             zipfile.ZipFile(path).close()
             return ""
         return "" if start.startswith(b"\x80") else "no file of weights"  # a pickle, as older versions of PyTorch wrote
-    except (OSError, safetensors.SafetensorError, zipfile.BadZipFile) as error:
+    except (OSError, safetensors.SafetensorError, zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         return f"truncated or damaged ({error})"

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from shlex import quote
 
 import hodor
 from hodor.devices import usable_cores
@@ -128,10 +129,10 @@ def _workspace(workspace: Workspace) -> Finding:
     if root.is_dir() and os.access(root, os.W_OK):
         return Finding("workspace", "folder", "ok", f"{root} ({named_by})")
     if root.is_dir():
-        return Finding("workspace", "folder", "broken", f"{root}: may not be written to", f"chmod u+w '{root}'")
+        return Finding("workspace", "folder", "broken", f"{root}: may not be written to", f"chmod u+w {quote(str(root))}")
     if given or root.exists():
-        return Finding("workspace", "folder", "broken", f"{named_by}: {root} is no folder", f"mkdir -p '{root}'")
-    return Finding("workspace", "folder", "missing", f"{root}: not there yet ({named_by})", f"mkdir -p '{root}'")
+        return Finding("workspace", "folder", "broken", f"{named_by}: {root} is no folder", f"mkdir -p {quote(str(root))}")
+    return Finding("workspace", "folder", "missing", f"{root}: not there yet ({named_by})", f"mkdir -p {quote(str(root))}")
 
 
 def _machine(root: Path) -> Iterator[Finding]:

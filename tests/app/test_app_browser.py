@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from app_page import FRAMES, HEIGHT, WIDTH
 
-from hodor.formats.label_maps import read_label_map
+from hodor.formats.label_maps import davis_palette, read_label_map, write_label_map
 from hodor.tracking import program as track
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -67,6 +67,66 @@ def go_to(page, index):
 def follow(page):
     page.click("#run")
     page.wait_for_function("() => document.querySelector('#run-note').textContent.startsWith('Done')", timeout=PATIENCE)
+
+
+def opened(browser, address, video):
+    page = browser.new_context(viewport={"width": 1200, "height": 800}).new_page()
+    page.set_default_timeout(PATIENCE)
+    page.goto(address)
+    page.set_input_files("#file", video)
+    page.wait_for_selector("#editor:not([hidden])")
+    page.wait_for_function(f"() => document.querySelector('#where').textContent.startsWith('0 / {FRAMES - 1}')")
+    saved(page)
+    return page
+
+
+def saved(page):
+    page.wait_for_function("() => document.querySelector('#saved').textContent === 'Saved'")
+
+
+def test_a_stroke_is_kept_when_another_frame_comes_before_its_end(browser, address, video, tmp_path):
+    page = opened(browser, address, video)
+    box = page.locator("#canvas").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.keyboard.press("ArrowRight")
+    page.mouse.up()
+    saved(page)
+    (painted,) = (tmp_path / "sessions").glob("*/page/painted/*")
+    assert painted.name == "0.png"
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_function("() => !document.querySelector('#undo').disabled")
+    page.keyboard.press("z")
+    saved(page)
+    assert not painted.exists()
+
+
+def test_what_shows_an_object_that_another_tab_has_removed_does_not_stay_unsaved(browser, address, video, tmp_path):
+    page = opened(browser, address, video)
+    stroke(page, (20, 60), (40, 60))
+    saved(page)
+    page.keyboard.press("z")
+    saved(page)
+    session = page.url.partition("#")[2]
+    page.request.delete(f"{address}api/sessions/{session}/objects/1")
+    page.keyboard.press("Control+y")
+    page.wait_for_function("() => document.querySelector('#message').textContent.includes('another tab')")
+    page.wait_for_function("() => document.querySelector('#saved').textContent === 'Saved'", timeout=10_000)
+    assert page.locator("#objects li").count() == 0
+    assert not list((tmp_path / "sessions").glob("*/page/painted/*"))
+
+
+def test_a_mask_file_is_not_taken_for_another_frame_that_came_meanwhile(browser, address, video, clip, tmp_path):
+    page = opened(browser, address, video)
+    write_label_map(tmp_path / "mask.png", clip[0][1], davis_palette())
+    held = []
+    page.route("**/drawn/*", lambda route: held.append(route))  # noqa: PLW0108 (a method can't be wrapped)
+    page.set_input_files("#drawn", tmp_path / "mask.png")
+    go_to(page, 3)
+    held[0].continue_()
+    page.wait_for_function("() => document.querySelector('#message').textContent.includes('mask.png belongs to frame 0')")
+    saved(page)
+    assert not list((tmp_path / "sessions").glob("*/page/painted/*"))
 
 
 def test_the_whole_way_by_mouse_gives_what_hodor_track_gives(browser, address, video, clip, checkpoint, tmp_path):

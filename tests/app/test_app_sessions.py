@@ -2,16 +2,13 @@
 
 import io
 import json
-import shutil
 import zipfile
 
 import av
 import numpy as np
-import pytest
 from app_page import FRAMES, HEIGHT, WIDTH, Page
 from PIL import Image
 
-from hodor.app import store
 from hodor.app.running import command_of
 from hodor.formats.label_maps import davis_palette, write_label_map
 from hodor.tracking import program as track
@@ -149,6 +146,31 @@ def test_an_object_that_is_removed_leaves_the_masks(page, video, clip):
     np.testing.assert_array_equal(page.labels(session, "painted", 0), np.where(clip[0][1] == 1, clip[0][1], 0))
 
 
+def test_an_object_that_is_new_has_nothing_of_one_that_was_removed(page, video, clip):
+    session = page.opened(video)
+    page.paint_two(session, clip)
+    page.work(session)
+    page.client.delete(f"/api/sessions/{session}/objects/2")
+    added = page.client.post(f"/api/sessions/{session}/objects", json={"name": "other"}).json()["id"]
+    assert added not in page.labels(session, "found", 0)
+    page.work(session)
+    assert page.client.post(f"/api/sessions/{session}/objects", json={"name": ""}).json() == {"id": 2}, "free again"
+    for _ in range(251):
+        assert page.client.post(f"/api/sessions/{session}/objects", json={"name": ""}).status_code == 201
+    refused = page.client.post(f"/api/sessions/{session}/objects", json={"name": ""})
+    assert refused.status_code == 422 and "254" in refused.text
+
+
+def test_a_name_of_blanks_is_none(page, video, clip):
+    session = page.opened(video)
+    page.paint_two(session, clip)
+    page.client.patch(f"/api/sessions/{session}/objects/1", json={"name": " \n"})
+    page.client.patch(f"/api/sessions/{session}/objects/2", json={"name": " a=b "})
+    assert [each["name"] for each in page.state(session)["objects"]] == ["Object 1", "a=b"]
+    command = page.state(session)["command"]
+    assert track.main([*command[2:], "--format"]) == 0, "the command that is shown takes the names"
+
+
 def test_boxes_clicks_and_files_become_masks(page, video, clip):
     session = page.opened(video)
     rows, columns = np.nonzero(clip[0][1] == 1)
@@ -173,6 +195,8 @@ def test_boxes_clicks_and_files_become_masks(page, video, clip):
 
 def test_what_can_not_be_is_one_line(page, video, clip):
     session = page.opened(video)
+    Image.new("L", (WIDTH, HEIGHT), 1).save(drawn := io.BytesIO(), "PNG")
+    mask = drawn.getvalue()
     nothing = page.client.post(f"/api/sessions/{session}/run")
     assert nothing.status_code == 422 and "paint an object" in nothing.text
     assert page.client.post(f"/api/sessions/{session}/make/video").status_code == 422
@@ -182,54 +206,9 @@ def test_what_can_not_be_is_one_line(page, video, clip):
         (page.paint(session, 0, np.full((HEIGHT, WIDTH), 7)), "no object 7"),
         (page.paint(session, FRAMES, np.ones((HEIGHT, WIDTH)), "none"), f"no frame {FRAMES}"),
         (page.client.get(f"/api/sessions/{session}/frames/-1"), "no frame -1"),
+        (page.client.post(f"/api/sessions/{session}/drawn/{FRAMES}", content=mask), f"no frame {FRAMES}"),
         (page.client.get("/api/sessions/none"), "no such session"),
         (page.client.patch(f"/api/sessions/{session}", json={"settings": {"checkpoint": "--overwrite"}}), "checkpoint"),
         (page.client.patch(f"/api/sessions/{session}", json={"source": "/etc/passwd"}), "source"),
     ]:
         assert refused.status_code in {404, 422} and part in refused.text and "\n" not in refused.text
-
-
-@pytest.mark.parametrize("content", [b"", b"no video", b"\x00\x00\x00\x18ftypmp42" + bytes(5000)])
-def test_what_is_no_video_is_refused_and_leaves_nothing(page, content):
-    answer = page.upload(content, "words.mp4")
-    assert answer.status_code == 422 and answer.text.startswith("words.mp4") and "\n" not in answer.text
-    assert list(page.store.root.iterdir()) == []
-
-
-def test_a_video_that_would_fill_the_disk_is_refused_before_it_comes(page, video, monkeypatch):
-    monkeypatch.setattr(store, "_SPARED", shutil.disk_usage(page.store.root).total)
-    answer = page.upload(video.read_bytes())
-    assert answer.status_code == 507 and "free some space" in answer.text and list(page.store.root.iterdir()) == []
-
-
-def test_a_video_that_breaks_off_keeps_what_was_read(page, video, clip):
-    with av.open(str(video)) as container:
-        middle = sorted(packet.pos for packet in container.demux(video=0) if packet.pos is not None)[6]
-    content = bytearray(video.read_bytes())
-    content[middle : middle + 40] = b"\xff" * 40
-    answer = page.upload(bytes(content))
-    assert answer.status_code == 201, answer.text
-    session = answer.json()["id"]
-    page.paint_two(session, clip)
-    progress = page.work(session)
-    assert progress["what"] == "done" and "frames" in progress["error"]
-    assert page.labels(session, "found", 0) is not None
-
-
-def test_a_path_is_not_copied_and_opened_once(page, video):
-    name = page.store.of_path(video)
-    assert page.store.of_path(video) == name
-    assert page.state(name)["source"] == str(video)
-    assert not list((page.store.root / name / "page").glob("video*"))
-    assert page.client.get(f"/api/sessions/{name}/frames/3").headers["content-type"] == "image/jpeg"
-    page.client.delete(f"/api/sessions/{name}")
-    assert video.is_file()
-
-
-def test_frames_come_in_any_order(page, video, clip):
-    session = page.opened(video)
-    for index in (5, 4, 5, 6, 0, 11):
-        answer = page.client.get(f"/api/sessions/{session}/frames/{index}")
-        shown = np.asarray(Image.open(io.BytesIO(answer.content))).astype(int)
-        errors = [np.abs(shown - image).mean() for image, _ in clip]
-        assert np.argmin(errors) == index

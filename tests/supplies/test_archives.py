@@ -1,16 +1,18 @@
 """Unpacking archives that mean well, and such that don't."""
 
+import contextlib
 import io
 import os
 import stat
 import struct
 import warnings
 import zipfile
+import zlib
 
 import pytest
 from archive_server import noise, zipped
 
-from hodor.supplies.archive import BadArchiveError, unpack
+from hodor.supplies.archive import BadArchiveError, _refuse, unpack
 
 GOOD = {
     "checkpoints/static/1.pth": noise(3000),
@@ -112,6 +114,20 @@ def test_files_that_are_there_stay_as_they_are(archive, root):
 def test_names_that_lead_elsewhere(archive, root, name):
     said = refused(archive, root, with_entries((zipfile.ZipInfo(name), b"x")))
     assert "its path may lead out" in said or "can't be a file's" in said
+
+
+@pytest.mark.parametrize("name", ["checkpoints/../../evil", "/etc/evil", "checkpoints/\x1b[2J", "checkpoints\\evil"])
+def test_a_second_name_that_leads_elsewhere(archive, root, name):
+    entry = zipfile.ZipInfo("checkpoints/a")
+    extra = struct.pack("<BL", 1, zlib.crc32(b"checkpoints/a")) + name.encode()
+    entry.extra = struct.pack("<HH", 0x7075, len(extra)) + extra
+    archive.write_bytes(with_entries((entry, b"x")))
+    with contextlib.suppress(BadArchiveError):  # some versions of Python know of the extra field, and others don't
+        unpack(archive, root)
+    assert set(content(root.parent)) <= {f"workspace/{each}" for each in (*GOOD, "checkpoints/a")}
+    entry.filename = name  # what the former make of it
+    with pytest.raises(BadArchiveError, match=r"may lead out|can't be a file's"):
+        _refuse(archive, entry)
 
 
 def test_a_name_that_ends_before_its_end(archive, root):

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -172,6 +173,30 @@ def test_checkpoints_that_are_cut_off(whole, tmp_path, keep):
     path.write_bytes(path.read_bytes()[:keep])
     found = checkpoint(root)
     assert found.state == "broken" and str(path) in found.detail and str(path) in found.mend
+
+
+def test_the_command_that_mends_is_one_whatever_the_names(whole, tmp_path):
+    root = copy(whole, tmp_path)
+    name = "it's; $(touch evil)"
+    path = root / "checkpoints" / name / "1.pth"
+    path.parent.mkdir()
+    path.write_bytes(b"<html>")
+    command = checkpoint(root, f"checkpoints/{name}").mend.partition(", and get")[0]
+    subprocess.run(command, shell=True, check=True, cwd=tmp_path)
+    assert not path.exists() and not (tmp_path / "evil").exists()
+
+
+def test_no_damaged_byte_of_a_checkpoint_stops_the_doctor(whole, tmp_path):
+    root = copy(whole, tmp_path)
+    (root / "checkpoints/static/000001.pth").write_bytes(b"\x80")
+    path = root / "checkpoints/static/000002.pth"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/\u00e4", b"x")
+    content = path.read_bytes()
+    for at in range(len(content)):
+        path.write_bytes(content[:at] + bytes([content[at] ^ 0xFF]) + content[at + 1 :])
+        found = checkpoint(root)
+        assert found.state == "ok" or (found.state == "broken" and str(path) in found.detail)
 
 
 def test_the_pretrained_backbone(whole, tmp_path):

@@ -141,8 +141,10 @@ export class Editor {
     const [file] = input.files;
     input.value = "";
     if (!file || !this.model.map) return;
-    const labels = await this.model.api.drawn(this.model.index, file);
+    const { index } = this.model;
+    const labels = await this.model.api.drawn(index, file);
     await this.model.refresh();
+    if (this.model.index !== index) throw new Error(`${file.name} belongs to frame ${index}; go there and choose it again`);
     this.model.edit((map) => labels.forEach((id, place) => id && (map.labels[place] = id)));
   }
 

@@ -179,7 +179,7 @@ export class Model extends EventTarget {
 
   commit(before, index = this.index) {
     const map = this.maps.get(index);
-    const step = difference(before, map.labels);
+    const step = map && difference(before, map.labels); // no map: another tab has painted the frame meanwhile
     if (!step) return;
     map.undo.push(step);
     if (map.undo.length > STEPS_KEPT) map.undo.shift();
@@ -230,9 +230,9 @@ export class Model extends EventTarget {
         map.version = await this.api.paint(index, map.labels.slice(), this.size, map.version);
       } catch (error) {
         map.saved = false;
-        if (error.status === 409) {
+        if (error.status === 409 || error.status === 422) { // another tab has painted it, or removed an object in it
           this.maps.delete(index);
-          this.state = await this.api.state();
+          this.take(await this.api.state());
           await this.show(this.index);
         }
         throw error;

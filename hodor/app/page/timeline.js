@@ -1,12 +1,14 @@
 // The time line: a curve of confidence for each object, marks where masks are given, and the way to any frame.
 
+import { oncePerPicture } from "./drawing.js";
+
 const MARK = 5; // CSS pixels
 const HANDLE = 8; // half the width of a range's handle, so that both lines agree
 
 export class Timeline {
   constructor(model, canvas, scrub, where) {
     Object.assign(this, { model, canvas, scrub, where });
-    this.queued = false;
+    this.drawSoon = oncePerPicture(() => this.drawNow());
     scrub.addEventListener("input", () => this.go(Number(scrub.value)));
     canvas.addEventListener("pointerdown", (event) => {
       canvas.setPointerCapture(event.pointerId);
@@ -40,12 +42,7 @@ export class Timeline {
     const seconds = (model.index / rate).toFixed(2);
     scrub.setAttribute("aria-valuetext", `frame ${model.index}, ${seconds} seconds`);
     where.textContent = `${model.index} / ${frames - 1} · ${seconds} s`;
-    if (this.queued) return;
-    this.queued = true;
-    requestAnimationFrame(() => {
-      this.queued = false;
-      this.drawNow();
-    });
+    this.drawSoon();
   }
 
   drawNow() {

@@ -11,6 +11,7 @@ export class Tools {
     this.size = Math.max(4, Math.round(Math.min(model.size.width, model.size.height) / 16));
     this.pointers = new Map();
     this.hover = null;
+    this.stroke = null;
     this.reset();
     view.sketch = (...context) => this.sketch(...context);
     const listen = (name, act) => view.canvas.addEventListener(name, (event) => act.call(this, event));
@@ -31,9 +32,9 @@ export class Tools {
     this.view.draw();
   }
 
-  // Forgets what was begun: a polygon, a box, the clicks on an object.
+  // Forgets what was begun: a polygon, a box, the clicks on an object. A stroke is kept as far as it came.
   reset() {
-    this.stroke = null;
+    if (this.stroke) this.endStroke();
     this.points = [];
     this.box = null;
     this.clicks = null;
@@ -113,7 +114,8 @@ export class Tools {
   }
 
   abandonStroke() {
-    if (this.stroke) this.model.map.labels.set(this.stroke.before);
+    if (this.stroke) this.model.map?.labels.set(this.stroke.before);
+    this.stroke = null;
     this.reset();
     this.view.refresh();
   }

@@ -1,5 +1,7 @@
 // The canvas: a frame, what was found and painted over it, and lines of the tool in hand. Zoom and pan.
 
+import { oncePerPicture } from "./drawing.js";
+
 const FOUND = 105; // opacity of 255
 const PAINTED = 140;
 
@@ -19,7 +21,7 @@ export class View {
     this.pan = { x: 0, y: 0 };
     this.sketch = null; // draws the tool's lines
     this.isShown = true;
-    this.queued = false;
+    this.draw = oncePerPicture(() => this.drawNow());
     new ResizeObserver(() => this.draw()).observe(canvas);
     for (const event of ["shown", "painted", "saved"]) model.addEventListener(event, () => this.refresh());
     model.addEventListener("moved", () => model.picture && this.refresh());
@@ -102,15 +104,6 @@ export class View {
     this.zoom = 1;
     this.pan = { x: 0, y: 0 };
     this.draw();
-  }
-
-  draw() {
-    if (this.queued) return;
-    this.queued = true;
-    requestAnimationFrame(() => {
-      this.queued = false;
-      this.drawNow();
-    });
   }
 
   drawNow() {
