@@ -18,7 +18,7 @@ from hodor.checkpoints.weights import DEFAULT, locate_existing
 from hodor.devices import is_out_of_memory
 from hodor.errors import HodorError
 from hodor.files import errors_naming, folder_lock
-from hodor.media.sources import FrameSource, Selection, SourceFrame, open_source
+from hodor.media.sources import Selection, SourceFrame, open_source
 from hodor.program import describe_os_error
 from hodor.tracking.confidences import Row, Watch
 from hodor.tracking.options import parser
@@ -211,7 +211,7 @@ def _follow(session: Session, progress: Progress, check_cancelled: Callable[[], 
     names = session.record.names
     with folder_lock(session.folder), errors_naming(session.folder):
         with tempfile.TemporaryDirectory() as staged:
-            shutil.copytree(session.painted_folder, staged, dirs_exist_ok=True)
+            shutil.copytree(session.painted_folder, staged, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*"))
             follower = begin(options, source, session.tracking, weights=weights, watch=Watch(names), given=Path(staged))
         session.change(followed_with=basis)
 
@@ -227,10 +227,9 @@ def _follow(session: Session, progress: Progress, check_cancelled: Callable[[], 
             follower.backwards(_counting(progress, check_cancelled))
         progress.begin("following")
         progress.total = session.record.frames
-        if not session.tracking.forwards.is_finished:
-            broken = follower.forwards(on_frame)
-            progress.error = "" if broken is None else str(broken)
-        _correct_length(session, source)
+        broken = None if session.tracking.forwards.is_finished else follower.forwards(on_frame)
+        progress.error = "" if broken is None else str(broken)
+        _correct_length(session, source.expected_frames() if broken is None else session.tracking.forwards.count)
         make_products((), source, session.tracking, names, _counting(progress, check_cancelled))
 
 
@@ -250,8 +249,7 @@ def _counting(progress: Progress, check_cancelled: Callable[[], None]) -> Callab
     return on_frame
 
 
-def _correct_length(session: Session, source: FrameSource) -> None:
-    """Now that the whole video was read, its length is known; containers may err."""
-    frames = source.expected_frames()
+def _correct_length(session: Session, frames: int | None) -> None:
+    """Now that the video was read, the number of its frames is known; containers may err, and files be cut off."""
     if frames is not None and frames != session.record.frames:
         session.change(frames=frames)

@@ -13,6 +13,7 @@ from hodor.config import load_config
 from hodor.errors import HodorError
 from hodor.files import inside
 from hodor.formats.json_files import Entry, walk
+from hodor.program import describe_os_error
 from hodor.supplies.data_sets import BY_HAND, ByHand
 from hodor.workspace import DatasetName, Workspace
 
@@ -64,6 +65,8 @@ def _data_set(workspace: Workspace, name: str, dataset: DatasetName, by_hand: By
         first = _first_image(annotations)
     except HodorError as error:
         return found("broken", str(error), convert)
+    except OSError as error:
+        return found("broken", describe_os_error(error), convert)
     if not images.is_dir():
         return found("missing", f"{annotations.name}, but no images in {images}", get)
     if not inside(images, first, str(annotations)).is_file():

@@ -93,7 +93,12 @@ class _Part:
 
     def _read_note(self, url: str) -> _Note:
         try:
-            return _Note(**json.loads(self._note_path.read_text()))
+            note = _Note(**json.loads(self._note_path.read_text()))
+            if not all(isinstance(text, str) for text in (note.url, note.etag, note.modified)):
+                raise TypeError
+            if not isinstance(note.size, int | None):
+                raise TypeError
+            return note
         except FileNotFoundError:
             return _Note("" if self.size else url)
         except (ValueError, TypeError):
@@ -213,10 +218,12 @@ def _read(response: http.client.HTTPResponse, count: int) -> bytes:
 def _place(response: http.client.HTTPResponse) -> tuple[int, int | None]:
     """Where in the file a response begins, and the size of the whole file; None where the server doesn't say it."""
     if response.status == _PARTIAL:
-        match = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", response.headers.get("Content-Range", "").strip())
+        match = re.fullmatch(
+            r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18})", response.headers.get("Content-Range", "").strip()
+        )
         return (int(match[1]), int(match[2])) if match else (-1, None)
     length = response.headers.get("Content-Length", "")
-    return 0, int(length) if length.isascii() and length.isdigit() else None
+    return 0, int(length) if re.fullmatch("[0-9]{1,18}", length) else None
 
 
 def _reason_to_wait(url: str, error: Exception) -> str:

@@ -113,16 +113,18 @@ export class Editor {
 
   async togglePlay() {
     this.isPlaying = !this.isPlaying;
+    const turn = (this.turn = (this.turn ?? 0) + 1); // a loop that was told to stop may not have noticed yet
     const button = this.find("play");
     button.classList.add("is-playing");
     button.setAttribute("aria-label", "Pause (space)");
     if (this.isPlaying && this.model.index === this.model.last) await this.go(0);
-    while (this.isPlaying && this.model.index < this.model.last) {
+    while (this.isPlaying && this.turn === turn && this.model.index < this.model.last) {
       const begin = performance.now();
       await this.go(this.model.index + 1);
       const rest = 1000 / this.model.state.rate - (performance.now() - begin);
       await new Promise((resolve) => setTimeout(resolve, Math.max(rest, 0)));
     }
+    if (this.turn !== turn) return;
     this.isPlaying = false;
     button.classList.remove("is-playing");
     button.setAttribute("aria-label", "Play (space)");
