@@ -94,11 +94,8 @@ class _Part:
     def _read_note(self, url: str) -> _Note:
         try:
             note = _Note(**json.loads(self._note_path.read_text()))
-            if not all(isinstance(text, str) for text in (note.url, note.etag, note.modified)):
-                raise TypeError
-            if not isinstance(note.size, int | None):
-                raise TypeError
-            return note
+            is_text = all(isinstance(text, str) for text in (note.url, note.etag, note.modified))
+            return note if is_text and isinstance(note.size, int | None) else _Note("")
         except FileNotFoundError:
             return _Note("" if self.size else url)
         except (ValueError, TypeError):
