@@ -216,11 +216,11 @@ def _place(response: http.client.HTTPResponse) -> tuple[int, int | None]:
     """Where in the file a response begins, and the size of the whole file; None where the server doesn't say it."""
     if response.status == _PARTIAL:
         match = re.fullmatch(
-            r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18})", response.headers.get("Content-Range", "").strip()
+            r"bytes ([0-9]{1,99})-[0-9]{1,99}/([0-9]{1,99})", response.headers.get("Content-Range", "").strip()
         )
         return (int(match[1]), int(match[2])) if match else (-1, None)
     length = response.headers.get("Content-Length", "")
-    return 0, int(length) if re.fullmatch("[0-9]{1,18}", length) else None
+    return 0, int(length) if re.fullmatch("[0-9]{1,99}", length) else None
 
 
 def _reason_to_wait(url: str, error: Exception) -> str:

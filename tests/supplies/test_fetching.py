@@ -95,10 +95,11 @@ def test_what_belongs_to_another_address_or_to_none_is_not_gone_on_with(part):
     assert second.ranges == [""] and part.read_bytes() == OTHER
 
 
-def test_a_note_that_is_damaged_is_not_believed(part):
+@pytest.mark.parametrize("note", ['{"url": ', "[]", '{"url": 5}', '{"url": "", "size": "9"}', '{"url": "", "etag": ["a"]}'])
+def test_a_note_that_is_damaged_is_not_believed(part, note):
     with serving(replace(WHOLE, cut=HALF), WHOLE) as server:
         complaint(server.url, part)
-        part.with_name(part.name + ".json").write_text('{"url": ')
+        part.with_name(part.name + ".json").write_text(note)
         fetch_zip(server.url, part)
     assert part.read_bytes() == CONTENT and server.ranges == ["", ""]
 
