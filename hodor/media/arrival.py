@@ -4,7 +4,6 @@ import re
 
 import av
 from av.container import InputContainer
-from av.stream import Disposition
 from av.video.stream import VideoStream
 
 _PACKET_SIZES = (188, 192, 204)  # bytes, of the three kinds of MPEG transport streams
@@ -72,8 +71,6 @@ class Arrived:
 def _promised_end(container: InputContainer, stream: VideoStream) -> float | None:
     """When a stream ends, in seconds, as the header says; None where it doesn't, or FFmpeg only guesses from what is there."""
     formats = set(container.format.name.split(","))
-    if stream.disposition & Disposition.attached_pic:
-        return None
     if "avi" in formats:  # its duration would be guessed from the size of the file
         return float(stream.frames / stream.average_rate) if stream.frames and stream.average_rate else None
     if "mp4" in formats and stream.duration and stream.time_base:

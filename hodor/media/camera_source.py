@@ -10,7 +10,7 @@ import av.device
 from av.container import InputContainer
 
 from hodor.errors import HodorError
-from hodor.media.decoding import upright_pixels
+from hodor.media.decoding import Upright
 from hodor.media.frame_source import FrameSource, Selection, SourceFrame
 from hodor.media.images import refuse_too_large
 
@@ -101,13 +101,14 @@ class CameraSource(FrameSource):
 
     def _selected(self) -> Generator[SourceFrame, None, None]:
         first: float | None = None
+        upright = Upright(self.name)
         with self._container:
             for index, frame in enumerate(self._taken()):
                 refuse_too_large(self.name, frame.width, frame.height, self._max_pixels)
                 now = index / self.rate if frame.time is None else frame.time
                 first = now if first is None else first
                 if self.selection.holds(index):
-                    yield self.selection.frame(index, now - first, upright_pixels(frame, self.name))
+                    yield self.selection.frame(index, now - first, upright.pixels(frame))
                 if self.selection.is_over(index + 1):
                     return
         raise HodorError(f"{self.name}: the camera gives no more pictures")

@@ -9,6 +9,7 @@ import numpy as np
 
 from hodor.errors import HodorError
 from hodor.media import standing_out
+from hodor.media.boxes import bounding_box
 
 _MIN_SIDE = 4  # of a box, in pixels
 _MARGIN = 0.4  # how much of its surroundings is looked at, in sides of the box
@@ -76,7 +77,8 @@ def _cut_box(crop: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
             labels[radii > 1] = cv2.GC_PR_BGD
         labels[radii < core] = cv2.GC_FGD
         found = _large_parts(_smooth(_grab_cut(small, labels)))
-        reach = _extent(found) / max(1, (right - left) * (bottom - top))
+        _, _, across, down = bounding_box(found) or (0, 0, 0, 0)
+        reach = across * down / max(1, (right - left) * (bottom - top))
         if reach > best_reach:
             best, best_reach = found, reach
         if best_reach >= _MIN_REACH:
@@ -227,9 +229,3 @@ def _filled(mask: np.ndarray) -> np.ndarray:
     outside = np.pad(mask.astype(np.uint8), 1)
     cv2.floodFill(outside, None, (0, 0), 2)
     return np.asarray(outside[1:-1, 1:-1] != 2)
-
-
-def _extent(mask: np.ndarray) -> int:
-    """The pixels of the smallest box that holds a mask."""
-    _, _, width, height = cv2.boundingRect(mask.astype(np.uint8))
-    return int(width * height)

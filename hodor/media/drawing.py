@@ -4,13 +4,17 @@ from collections.abc import Mapping
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 
+from hodor.errors import HodorError
+from hodor.media.boxes import bounding_box
 from hodor.media.colours import object_palette
 from hodor.media.legend import draw_legend
 
 __all__ = ["draw", "object_palette"]
 
-_OPACITY = 0.45
+OPACITY = 0.45
+"""Of the colours within objects, where nobody says otherwise."""
 _LINE = 270
 """A line is a pixel wide for every so many pixels of the frame's shorter side, and at least one."""
 _LIGHTENED = 0.35
@@ -20,11 +24,11 @@ _DARKENED = 0.25
 
 
 def draw(
-    image: np.ndarray,
-    labels: np.ndarray,
+    image: ArrayLike,
+    labels: ArrayLike,
     *,
     palette: np.ndarray | None = None,
-    opacity: float = _OPACITY,
+    opacity: float = OPACITY,
     outline: bool = True,
     names: Mapping[int, str] | None = None,
     confidences: Mapping[int, float] | None = None,
@@ -32,8 +36,8 @@ def draw(
     """Draws objects into a frame. Neither argument is changed.
 
     Args:
-        image: [H, W, 3] uint8, R, G, B.
-        labels: [H, W] uint8, object ids, 0 for none.
+        image: [H, W, 3] uint8, R, G, B: an array, a tensor of the CPU, or a PIL image.
+        labels: [H, W], object ids 0..255, 0 for none; likewise.
         palette: [256, 3] uint8, a colour for each id; None takes those of `object_palette`.
         opacity: of the colours within objects, 0 to 1.
         outline: a light line within each object along its border, and a dark one outside.
@@ -42,14 +46,18 @@ def draw(
 
     Returns:
         [H, W, 3] uint8.
+
+    Raises:
+        HodorError: the image or the labels are something else, or don't have the same size.
     """
+    image, labels = _checked(image, labels)
     colours = object_palette() if palette is None else palette
     result = image.copy()
-    if labels.any():
+    if box := bounding_box(labels):
         width = max(round(min(labels.shape) / _LINE), 1)
-        part = _around_objects(labels, 2 * width)
-        tinted = cv2.addWeighted(image[part], 1 - opacity, colours[labels[part]], opacity, 0)
-        np.copyto(result[part], tinted, where=(labels[part] > 0)[..., None])
+        part = tuple(slice(max(first - 2 * width, 0), first + length + 2 * width) for first, length in (box[1::2], box[::2]))
+        tinted = cv2.addWeighted(image[part], 1 - opacity, _coloured(labels[part], colours), opacity, 0)
+        cv2.copyTo(tinted, labels[part], result[part])
         if outline:
             _outline(result[part], labels[part], colours, width)
     if names or confidences:
@@ -57,24 +65,40 @@ def draw(
     return result
 
 
-def _around_objects(labels: np.ndarray, margin: int) -> tuple[slice, slice]:
-    """The smallest part of a label map [H, W] that holds all objects, and some pixels around them."""
-    left, top, width, height = cv2.boundingRect(labels)
-    return slice(max(top - margin, 0), top + height + margin), slice(max(left - margin, 0), left + width + margin)
+def _checked(image: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """[H, W, 3] and [H, W], uint8."""
+    picture, ids = (np.asarray(each) for each in (image, labels))
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+        raise HodorError(f"draw takes a frame [H, W, 3] of uint8, not {list(picture.shape)} of {picture.dtype}")
+    if ids.shape != picture.shape[:2] or ids.dtype.kind not in "buif":
+        raise HodorError(
+            f"draw takes a label map of the frame's size {list(picture.shape[:2])}, not {list(ids.shape)} of {ids.dtype}"
+        )
+    if ids.dtype != np.uint8:
+        if ids.size and not ((ids >= 0) & (ids <= 255) & (ids == ids.astype(np.uint8))).all():
+            raise HodorError("draw takes a label map of object ids 0..255")
+        ids = ids.astype(np.uint8)
+    return picture, ids
 
 
 def _outline(image: np.ndarray, labels: np.ndarray, colours: np.ndarray, width: int) -> None:
     """Draws lines of some width into `image`. Where objects touch there is a dark line as well, half of it in each."""
     is_object = labels > 0
-    dark = ~is_object & (cv2.dilate(labels, _disc(width)) > 0)
+    near = cv2.dilate(labels, _disc(width))
+    dark = ~is_object & (near > 0)
     light = is_object & _near_others(labels, width)
     if width > 1:  # else objects that touch would have nothing but dark lines
-        others = np.where(is_object, labels, cv2.dilate(labels, _disc(width)))  # the ground takes no part
+        others = np.where(is_object, labels, near)  # the ground takes no part
         seam = is_object & _near_others(others, width // 2)
         dark |= seam
     lightened = cv2.addWeighted(colours, 1 - _LIGHTENED, np.full_like(colours, 255), _LIGHTENED, 0)
-    image[light] = lightened[labels[light]]
-    image[dark] = (image[dark] * _DARKENED).astype(np.uint8)
+    cv2.copyTo(_coloured(labels, lightened), light.view(np.uint8), image)
+    cv2.copyTo(cv2.LUT(image, (np.arange(256) * _DARKENED).astype(np.uint8)), dark.view(np.uint8), image)
+
+
+def _coloured(labels: np.ndarray, colours: np.ndarray) -> np.ndarray:
+    """`colours[labels]`, [H, W, 3], sooner."""
+    return cv2.LUT(cv2.merge([labels] * 3), colours[None])
 
 
 def _near_others(labels: np.ndarray, distance: int) -> np.ndarray:

@@ -23,7 +23,7 @@ class FolderSource(FrameSource):
         """
         super().__init__(str(folder), rate, None, selection)
         self._max_pixels = max_pixels
-        self._paths = _images(folder)
+        self._paths = images_in(folder)
         self._indices = {path.stem: index for index, path in enumerate(self._paths)}
         self._refuse_too_late(len(self._paths))
         self._first: tuple[Path, tuple[int, int]] | None = None
@@ -78,7 +78,12 @@ class FolderSource(FrameSource):
             )
 
 
-def _images(folder: Path) -> list[Path]:
+def images_in(folder: Path) -> list[Path]:
+    """The images of a folder in natural order.
+
+    Raises:
+        HodorError: there are none, or two differ only in their suffix.
+    """
     found = [path for path in folder.iterdir() if not path.name.startswith(".")]
     images = [path for path in found if path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir()]
     if not images:

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -104,6 +105,11 @@ class FrameSource(ABC):
         self.rate = rate
         self.audio = audio
         self.selection = selection
+
+    @property
+    def pixel_aspect(self) -> Fraction:
+        """Width of a pixel by its height, as it is meant to be shown; of a video that is turned, once a frame was seen."""
+        return Fraction(1)
 
     @abstractmethod
     def expected_frames(self) -> int | None:

@@ -28,7 +28,7 @@ if importlib.util.find_spec("PIL.AvifImagePlugin"):  # since Pillow 11.3
 _EXIF_ORIENTATION = 0x0112
 _TRANSPOSING = {5, 6, 7, 8}  # orientations that swap height and width
 _COLOUR_MODES = {"RGB", "RGBA", "L", "LA", "P", "PA", "1", "CMYK", "YCbCr"}
-Image.MAX_IMAGE_PIXELS = None  # `_opened` has a limit of its own
+Image.MAX_IMAGE_PIXELS = None  # `opened_picture` has a limit of its own
 warnings.filterwarnings("ignore", module=r"PIL\.")  # a file is good or an error
 
 
@@ -42,7 +42,7 @@ def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     Raises:
         HodorError: the file is missing, empty, truncated, no image, too large, has 16 bits per channel, or asks to be rotated.
     """
-    with _opened(path, max_pixels) as picture:
+    with opened_picture(path, max_pixels) as picture:
         _load_colour(picture, path)
         refuse_rotation(picture, path)
         return np.array(_without_alpha(picture))
@@ -54,7 +54,7 @@ def read_upright(path: Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     Raises:
         HodorError: as `read_image`, but for images that ask to be rotated.
     """
-    with _opened(path, max_pixels) as picture:
+    with opened_picture(path, max_pixels) as picture:
         _load_colour(picture, path)
         _orientation(picture, path)
         return np.array(_without_alpha(ImageOps.exif_transpose(picture)))
@@ -66,7 +66,7 @@ def open_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
     Raises:
         HodorError: the file is missing, empty, truncated, no image, too large, or has 16 bits per channel.
     """
-    with _opened(path, max_pixels) as picture:
+    with opened_picture(path, max_pixels) as picture:
         picture.load()
         return picture
 
@@ -77,7 +77,7 @@ def image_size(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
     Raises:
         HodorError: the file is missing, not an image, too large, has 16 bits per channel, or asks to be rotated.
     """
-    with _opened(path, max_pixels) as picture:
+    with opened_picture(path, max_pixels) as picture:
         if _tells_orientation(picture):
             refuse_rotation(picture, path)
         return picture.height, picture.width
@@ -89,7 +89,7 @@ def upright_size(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
     Raises:
         HodorError: the file is missing, not an image, too large, or has 16 bits per channel.
     """
-    with _opened(path, max_pixels) as picture:
+    with opened_picture(path, max_pixels) as picture:
         if _tells_orientation(picture) and _orientation(picture, path) in _TRANSPOSING:
             return picture.width, picture.height
         return picture.height, picture.width
@@ -155,7 +155,7 @@ def network_size(height: int, width: int, min_dim: int, max_dim: int) -> tuple[i
 
 
 @contextmanager
-def _opened(path: Path, max_pixels: int) -> Iterator[Image.Image]:
+def opened_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
     """An image file whose header was read. Whatever goes wrong with it meanwhile becomes a HodorError, or is an OSError."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe could wait forever

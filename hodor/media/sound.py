@@ -15,6 +15,7 @@ from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 
 from hodor.errors import HodorError
+from hodor.media.decoding import first_video
 
 _COPIED = {"aac", "ac3", "alac", "eac3", "flac", "mp3", "opus"}
 """Codecs that mp4 can hold."""
@@ -55,7 +56,7 @@ class Sound:
             if stream is None:
                 raise HodorError(f"{path}: holds no sound")
             self._stream = stream
-            clock = self._input.streams.video[0] if self._input.streams.video else self._stream
+            clock = first_video(self._input) or self._stream
             self._start = start + (float(clock.start_time * clock.time_base) if clock.start_time and clock.time_base else 0.0)
             self._end = math.inf if end is None else self._start + end - start
             self._pieces = self._copies() if self._can_be_copied() else self._encoded()

@@ -31,6 +31,7 @@ class VideoWriter:
         *,
         rate: float,
         size: tuple[int, int],
+        pixel_aspect: Fraction = Fraction(1),
         audio: Path | None = None,
         audio_start: float = 0.0,
         audio_end: float | None = None,
@@ -41,6 +42,7 @@ class VideoWriter:
             path: ends in .mp4.
             rate: frames per second, above 0; how long the last frame is shown, which is never longer than 1001 s.
             size: (height, width) of all frames; an odd last row or column is doubled, as H.264 asks for even sides.
+            pixel_aspect: width of a pixel by its height, as it is shown.
             audio: the file whose sound is heard. It is copied as it is where mp4 can hold it, else it becomes AAC.
             audio_start: what of it is heard with the first frame, in seconds since the first picture of `audio`.
             audio_end: where it ends, on the same clock; None takes all.
@@ -48,6 +50,7 @@ class VideoWriter:
         self._path = path
         self._rate = max(Fraction(rate).limit_denominator(1001), Fraction(1, 1001))
         self._size = size
+        self._pixel_aspect = pixel_aspect
         self._audio = (audio, audio_start, audio_end)
         self._first_time = 0.0
         self._last_tick: int | None = None
@@ -112,6 +115,7 @@ class VideoWriter:
         height, width = self._size
         stream.height, stream.width, stream.pix_fmt = height + height % 2, width + width % 2, "yuv420p"
         stream.codec_context.time_base = Fraction(1, _TICKS)
+        stream.codec_context.sample_aspect_ratio = self._pixel_aspect
         return stream
 
     def _open_sound(self) -> AbstractContextManager[Sound | None]:

@@ -8,12 +8,13 @@ is compared with what was there the first time, and where they differ decoding b
 import logging
 from collections.abc import Generator, Iterator
 from contextlib import closing
+from fractions import Fraction
 from pathlib import Path
 
 import av
 
 from hodor.errors import HodorError
-from hodor.media.decoding import Seek, decode, opened_video, upright_pixels
+from hodor.media.decoding import Seek, Upright, decode, opened_video
 from hodor.media.frame_source import FrameSource, Selection, SourceFrame
 from hodor.media.frame_table import FrameTable
 from hodor.media.sound import first_sound
@@ -39,6 +40,7 @@ class VideoSource(FrameSource):
             if seconds is None and container.duration:
                 seconds = container.duration / av.time_base
             self._promised = stream.frames or (None if seconds is None else round(seconds * rate))
+            self._pixel_aspect = stream.sample_aspect_ratio or Fraction(1)
             audio = None if first_sound(container) is None else path
             if audio is None and container.streams.audio:
                 _LOGGER.warning("%s: its sound is coded in a way that FFmpeg doesn't know, so it is left out", path)
@@ -46,7 +48,13 @@ class VideoSource(FrameSource):
         self._path = path
         self._max_pixels = max_pixels
         self._table = FrameTable(rate)
+        self._upright = Upright(path)
         self._shape: tuple[int, int] | None = None
+
+    @property
+    def pixel_aspect(self) -> Fraction:
+        """See `FrameSource.pixel_aspect`."""
+        return 1 / self._pixel_aspect if self._upright.swaps_sides else self._pixel_aspect
 
     def expected_frames(self) -> int | None:
         """See `FrameSource.expected_frames`; the container may err."""
@@ -126,8 +134,7 @@ class VideoSource(FrameSource):
                 return
 
     def _wanted(self, index: int, frame: av.VideoFrame) -> SourceFrame:
-        pixels = upright_pixels(frame, self._path)
-        return self.selection.frame(index, self._table.time(index), pixels)
+        return self.selection.frame(index, self._table.time(index), self._upright.pixels(frame))
 
     def _decoded(self, begin: int) -> Iterator[tuple[int, av.VideoFrame]]:
         """All frames from `begin` on with their indices, and into the table with those that are new.

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from hodor.errors import HodorError
-from hodor.media.decoding import decode, upright_pixels
+from hodor.media.decoding import Upright, decode
 from hodor.media.images import MAX_PIXELS
 from hodor.media.video_output import VideoWriter
 
@@ -23,8 +23,9 @@ def read_video(path: str | Path, max_pixels: int = MAX_PIXELS) -> Iterator[np.nd
         HodorError: the file is missing, broken, too large, or holds no pictures; or, after the last frame that could be
             read, some are damaged, or fewer came than the container promised, by more than two.
     """
+    upright = Upright(path)
     for _, frame in decode(Path(path), max_pixels):
-        yield upright_pixels(frame, path)
+        yield upright.pixels(frame)
 
 
 def write_video(path: Path, frames: Iterable[np.ndarray], rate: float = 24.0) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hodor.errors import HodorError
-from hodor.formats.label_maps import bounding_box
+from hodor.media.boxes import bounding_box
 from hodor.media.cutting import mask_of_box, mask_of_click
 from hodor.synthetic.photograph_clip import PhotographClip
 

@@ -3,7 +3,10 @@
 import cv2
 import numpy as np
 import pytest
+import torch
+from PIL import Image
 
+from hodor.errors import HodorError
 from hodor.formats.label_maps import davis_palette
 from hodor.media.drawing import draw, object_palette
 
@@ -28,6 +31,22 @@ def test_objects_are_tinted_and_outlined_and_the_rest_is_left():
     assert (result[:9] == 100).all() and (result[:, 51:] == 100).all()
     assert (image == 100).all()
     assert draw(image, np.zeros_like(labels)).tolist() == image.tolist()
+
+
+def test_whatever_shows_the_same_is_drawn_the_same_and_anything_else_is_refused_in_one_line():
+    image = np.full((40, 60, 3), 100, dtype=np.uint8)
+    labels = two_objects()
+    expected = draw(image, labels)
+    kinds = [torch.from_numpy(labels), labels.astype(np.int64), Image.fromarray(labels), labels.astype(float), labels.tolist()]
+    for each in kinds:
+        np.testing.assert_array_equal(draw(Image.fromarray(image), each), expected)
+    np.testing.assert_array_equal(draw(torch.from_numpy(image), labels > 0), draw(image, (labels > 0).astype(np.uint8)))
+    for picture, ids in (
+        (image / 255, labels), (image[..., 0], labels), (image, labels[:9]), (image, labels - 0.5), (image, labels * 300.0),
+        (image, np.full((40, 60), -1)), ("a.png", labels), (image, image), (torch.from_numpy(image).permute(2, 0, 1), labels),
+    ):  # fmt: skip
+        with pytest.raises(HodorError, match=r"^draw takes [^\n]*$"):
+            draw(picture, ids)
 
 
 @pytest.mark.parametrize("ground", [0, 60, 128, 255])

@@ -1,5 +1,6 @@
 """Frames of video files: forwards, backwards and one at a time they are the same, whatever the file is like."""
 
+import gc
 import struct
 
 import av
@@ -121,6 +122,24 @@ def test_rotated_videos_are_upright(tmp_path, rotation, upright):
     for image, shown, frame in zip(stored, read_video(path), source.frames(), strict=True):
         assert np.array_equal(shown, upright(image)) and frame.full_size == shown.shape[:2]
         assert frame.image.shape == tuple(size // 2 for size in (*shown.shape[:2], 6))
+
+
+def test_frames_that_were_used_leave_the_memory_at_once(tmp_path):
+    path = write(tmp_path / "a.mp4", moving_frames(30), rotation=(90, False, False))
+    gc.collect()
+    gc.disable()  # what refers to itself would stay until the collector comes by chance
+    try:
+        before = frames_in_memory()
+        for frames in (read_video(path), open_source(str(path), Selection()).frames()):
+            for _ in frames:
+                pass
+        assert frames_in_memory() - before <= 2
+    finally:
+        gc.enable()
+
+
+def frames_in_memory():
+    return sum(type(each) is av.VideoFrame for each in gc.get_objects())
 
 
 def test_a_video_cut_off_gives_its_frames_and_then_an_error_in_both_directions(tmp_path):
