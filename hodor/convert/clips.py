@@ -10,8 +10,10 @@ import numpy as np
 from hodor.errors import HodorError
 from hodor.files import natural_order
 from hodor.formats import run_length
+from hodor.formats.colour_ids import ColourIds
+from hodor.formats.drawn_masks import read_drawn_mask, refuse_black_objects, refuse_blurring_format
 from hodor.formats.label_maps import VOID, present_ids, read_label_map
-from hodor.media.images import IMAGE_SUFFIXES, image_size, open_picture, read_image
+from hodor.media.images import IMAGE_SUFFIXES, image_size, open_picture, opened_picture, read_image
 
 _LAST_BYTES = {".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9", ".png": b"IEND\xae\x42\x60\x82"}
 
@@ -139,7 +141,9 @@ def width_x_height(size: tuple[int, ...]) -> str:
     return f"{size[1]}x{size[0]}"
 
 
-def read_labels(path: Path, frame: Path, size: tuple[int, int], *, binary: bool) -> np.ndarray:
+def read_labels(
+    path: Path, frame: Path, size: tuple[int, int], *, binary: bool, colours: ColourIds | None = None
+) -> np.ndarray:
     """Reads the mask of a frame as a label map `[H, W]` uint8; strict about files that only look like label maps.
 
     Args:
@@ -147,10 +151,19 @@ def read_labels(path: Path, frame: Path, size: tuple[int, int], *, binary: bool)
         frame: the frame's file, for messages.
         size: (height, width) of the frame.
         binary: every pixel that is not black is object 1; otherwise values are ids, 255 included.
+        colours: what each colour means, instead of `binary`, of values and of known palettes.
 
     Raises:
         HodorError: the file is broken, has 16 bits, unknown colours or blurred edges, or doesn't fit the frame.
     """
+    if colours is not None:
+        return read_drawn_mask(path, size=size, colours=colours, may_be_empty=True).labels
+    with opened_picture(path) as header:
+        refuse_blurring_format(header, path)
+        is_odd = header.mode == "P" and any((header.getpalette() or [])[:3])
+    if is_odd:
+        picture = open_picture(path)
+        refuse_black_objects(picture, np.asarray(picture), path)
     if binary and (picture := open_picture(path)).mode in {"RGB", "RGBA"}:
         labels: np.ndarray = np.asarray(picture)[..., :3].max(axis=2)
     else:
@@ -186,6 +199,7 @@ def given_masks(
     files: list[tuple[int, Path]],
     *,
     binary: bool = False,
+    colours: ColourIds | None = None,
     starts: Mapping[int, int] | None = None,
     repeated: bool = False,
 ) -> dict[int, dict[int, str]]:
@@ -195,6 +209,7 @@ def given_masks(
         clip: the frames.
         files: of `find_masks`; those in which no object can start are not read.
         binary: as in `read_labels`.
+        colours: likewise.
         starts: the objects to take, with the frame before which none of their masks counts; None = all from the beginning.
         repeated: all masks of an object, not only its first.
 
@@ -207,7 +222,7 @@ def given_masks(
         allowed = None if starts is None else {object_id for object_id, start in starts.items() if start <= index}
         if allowed is not None and allowed <= seen:
             continue
-        labels = read_labels(path, clip.frames[index], clip.size, binary=binary)
+        labels = read_labels(path, clip.frames[index], clip.size, binary=binary, colours=colours)
         ids = [i for i in present_ids(labels) if (repeated or i not in seen) and (allowed is None or i in allowed)]
         if ids:
             given[index] = {object_id: run_length.encode(labels == object_id) for object_id in ids}

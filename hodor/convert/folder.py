@@ -17,6 +17,7 @@ from hodor.convert.clips import (
 )
 from hodor.convert.output import ConvertedClip, Converter, publish_clips
 from hodor.errors import HodorError
+from hodor.formats.colour_ids import ColourIds
 from hodor.formats.label_maps import VOID, is_white_only
 
 _HELP = """\
@@ -32,7 +33,7 @@ an object's first mask is its start, later ones are not given unless you say --a
 What a mask file may be:
   a palette or grey PNG, pixel values are object ids (0 = background, 255 = unsure, taken as background)
   black and 255 (white) only, for one object
-  RGB in the colours of DAVIS' or YouTube-VOS' palette
+  RGB in the colours of DAVIS' or YouTube-VOS' palette, or in any colours that --colours names
 No blurred or antialiased edges, so no JPEG."""
 
 _EXAMPLES = """\
@@ -40,7 +41,8 @@ examples:
   hodor convert folder holiday/frames holiday/masks --name holiday
   hodor convert folder all_frames all_masks --name my_clips
   hodor convert folder clips/{clip}/frames clips/{clip}/masks --name my_clips
-  hodor convert folder all_frames all_masks --name my_clips --binary --all_masks"""
+  hodor convert folder all_frames all_masks --name my_clips --binary --all_masks
+  hodor convert folder frames masks --name painted --colours red=1 '#00ff00=2' white=0"""
 
 _log = logging.getLogger(__name__)
 _PLACE = "{clip}"
@@ -49,13 +51,22 @@ _PLACE = "{clip}"
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("frames_folder", metavar="FRAMES_DIR", help="the frames, see above")
     parser.add_argument("masks_folder", metavar="MASKS_DIR", help="the masks, see above")
-    parser.add_argument("--binary", action="store_true", help="everything that is not black is object 1")
+    values = parser.add_mutually_exclusive_group()
+    values.add_argument("--binary", action="store_true", help="everything that is not black is object 1")
+    values.add_argument(
+        "--colours",
+        nargs="+",
+        default=[],
+        metavar="COLOUR=ID",
+        help="which object a colour means, all there are: red=1 white=0",
+    )
     parser.add_argument("--all_masks", action="store_true", help="every mask is a new reference, not only each object's first")
 
 
 def _convert(arguments: argparse.Namespace) -> None:
     folders = _clip_folders(arguments.frames_folder, arguments.masks_folder, arguments.name)
-    clips = _clips(folders, binary=arguments.binary, all_masks=arguments.all_masks)
+    colours = ColourIds.parse(arguments.colours) if arguments.colours else None
+    clips = _clips(folders, binary=arguments.binary, colours=colours, all_masks=arguments.all_masks)
     publish_clips(clips, len(folders), arguments.name, arguments)
 
 
@@ -87,32 +98,34 @@ def _clip_folders(frames: str, masks: str, name: str) -> list[tuple[str, Path, P
     return [(clip, Path(frames.replace(_PLACE, clip)), Path(masks.replace(_PLACE, clip))) for clip in found]
 
 
-def _clips(folders: list[tuple[str, Path, Path]], *, binary: bool, all_masks: bool) -> Iterator[ConvertedClip]:
+def _clips(
+    folders: list[tuple[str, Path, Path]], *, binary: bool, colours: ColourIds | None, all_masks: bool
+) -> Iterator[ConvertedClip]:
     for sequence, frames, masks in folders:
         check_name(sequence, str(frames))
         clip = read_clip(sequence, frames)
         files = find_masks(clip, masks)
-        given = given_masks(clip, files, binary=binary, repeated=all_masks)
+        given = given_masks(clip, files, binary=binary, colours=colours, repeated=all_masks)
         unused = [path for index, path in files if index not in given]
         if unused and not all_masks:
             _log.warning(
                 "%s: %d masks show no new object and are left out, %s first; --all_masks takes them as corrections",
                 sequence, len(unused), unused[0].name,
             )  # fmt: skip
-        segmentations, understood = _interpret(given, files[0][1])
+        segmentations, understood = _interpret(given, None if colours else files[0][1])
         if not segmentations:
             raise HodorError(f"{masks}: no mask of sequence {sequence!r} shows an object ({understood})")
         yield ConvertedClip(clip, segmentations, "all that is not black is object 1" if binary else understood)
 
 
-def _interpret(given: dict[int, dict[int, str]], a_mask: Path) -> tuple[dict[int, dict[int, str]], str]:
-    """The masks of a clip by object, and what their values were taken for: ids, or one object in white."""
+def _interpret(given: dict[int, dict[int, str]], a_mask: Path | None) -> tuple[dict[int, dict[int, str]], str]:
+    """The masks of a clip by object, and what their values were taken for: ids, or one object in white, as in `a_mask`."""
     values = sorted({value for masks in given.values() for value in masks})
     renamed = {value: value for value in values if value != VOID}
     understood = id_list(list(renamed)) if renamed else "all masks are empty"
     if VOID in values:
         understood += ", 255 taken as background"
-    if values != [1] and is_white_only(values, a_mask):
+    if a_mask is not None and values != [1] and is_white_only(values, a_mask):
         renamed = {values[0]: 1}
         white = "0 and 255 only, 255" if values == [VOID] else "black and white only, white"
         understood = f"masks of {white} taken as object 1"

@@ -19,7 +19,8 @@ from hodor.devices import usable_cores
 from hodor.errors import HodorError
 from hodor.files import written_aside
 from hodor.formats import run_length
-from hodor.formats.label_maps import VOID, bounding_box, present_ids
+from hodor.formats.label_maps import VOID, present_ids
+from hodor.media.boxes import bounding_box
 from hodor.parallel import ordered_map
 
 OBJECT_CATEGORY = 1

@@ -17,7 +17,6 @@ _OPAQUE = 127  # an alpha above is opaque
 _FEW_COLOURS = 8  # so many are never taken for a photograph's
 _PIXELS_PER_COLOUR = 4  # of a photograph that was cut out, at most
 _MANY = 12  # more objects than this are counted, not named one by one
-_FROM_WHITE = "from a black-and-white mask"
 
 
 class DrawnMask(NamedTuple):
@@ -33,7 +32,12 @@ class DrawnMask(NamedTuple):
 
 
 def read_drawn_mask(
-    path: Path, *, size: tuple[int, int] | None = None, colours: ColourIds | None = None, threshold: int | None = None
+    path: Path,
+    *,
+    size: tuple[int, int] | None = None,
+    colours: ColourIds | None = None,
+    threshold: int | None = None,
+    may_be_empty: bool = False,
 ) -> DrawnMask:
     """Reads a mask in whatever form it was saved.
 
@@ -46,6 +50,7 @@ def read_drawn_mask(
         colours: shared by all masks of a video, so that a colour means one object. Where the user said in it which colours
             there are, palette and grey files are read by their colours too.
         threshold: 1..255; the mask is one object, where it is at least so bright. For masks with soft edges.
+        may_be_empty: a mask without an object is none of the errors.
 
     Raises:
         HodorError: the file is broken, has 16 bits per channel, asks to be rotated, isn't of the frame's size, shows no object,
@@ -63,16 +68,20 @@ def read_drawn_mask(
         )
     if threshold is not None:
         drawn = _bright(picture, threshold)
-    elif picture.format in {"JPEG", "MPO"}:
-        raise HodorError(f"{path}: JPEG blurs the edges of a mask; save it as PNG, or read it as one object by --threshold 128")
-    elif picture.mode in {"P", "L", "1"} and not (colours and colours.given) and not _hides_indices(picture):
-        values = np.array(picture).astype(np.uint8, copy=False)
+        return _checked(drawn, path, may_be_empty)
+    refuse_blurring_format(picture, path, ", or read it as one object by --threshold 128")
+    if picture.mode in {"P", "L", "1"} and not (colours and colours.given) and not _hides_indices(picture):
+        values = np.array(picture.convert("L") if picture.mode == "1" else picture)
         if picture.mode == "P":
-            _refuse_black_objects(picture, values, path)
+            refuse_black_objects(picture, values, path)
         drawn = _by_values(values, path, "from palette indices" if picture.mode == "P" else "from grey values")
     else:
         drawn = _by_appearance(picture, path, colours or ColourIds())
-    if not drawn.labels.any():
+    return _checked(drawn, path, may_be_empty)
+
+
+def _checked(drawn: DrawnMask, path: Path, may_be_empty: bool) -> DrawnMask:
+    if not (may_be_empty or drawn.labels.any()):
         raise HodorError(f"{path}: the mask is empty, nothing in it is an object; paint one, or leave the file out")
     return drawn
 
@@ -92,7 +101,39 @@ def _hides_indices(picture: Image.Image) -> bool:
     return picture.mode == "P" and (transparent != 0 if isinstance(transparent, int) else 0 in transparent[1:])
 
 
-def _refuse_black_objects(picture: Image.Image, values: np.ndarray, path: Path) -> None:
+def refuse_blurring_format(picture: Image.Image, what: Path | str, otherwise: str = "") -> None:
+    """Makes sure that a picture was not read from a file of a kind that blurs edges.
+
+    Args:
+        picture: as it was opened.
+        what: its name, for the message.
+        otherwise: what else one may do, for the message.
+
+    Raises:
+        HodorError: it was.
+    """
+    kind = {"JPEG": "JPEG", "MPO": "JPEG", "WEBP": "lossy WebP"}.get(picture.format or "")
+    if kind and not (picture.format == "WEBP" and _is_lossless(picture)):
+        raise HodorError(f"{what}: {kind} blurs the edges of a mask; save it as PNG{otherwise}")
+
+
+def _is_lossless(picture: Image.Image) -> bool:
+    """Whether all chunks of pixels in a WebP file are lossless ones."""
+    name = getattr(picture, "filename", "")
+    return not name or b"VP8 " not in _chunks(Path(name))
+
+
+def _chunks(path: Path) -> set[bytes]:
+    """The names of the chunks in a RIFF file."""
+    content, names, position = path.read_bytes(), set[bytes](), 12
+    while position + 8 <= len(content):
+        names.add(content[position : position + 4])
+        length = int.from_bytes(content[position + 4 : position + 8], "little")
+        position += 8 + length + length % 2
+    return names
+
+
+def refuse_black_objects(picture: Image.Image, values: np.ndarray, path: Path | str) -> None:
     """Raises a HodorError where a program put a palette in an order of its own: black is not 0, so indices are no ids."""
     palette = np.array(picture.getpalette(), np.uint8).reshape(-1, 3)
     black = [index for index in present_ids(values) if index < len(palette) and not palette[index].any()]
@@ -108,8 +149,16 @@ def _by_values(values: np.ndarray, path: Path, origin: str) -> DrawnMask:
     refuse_soft_edges(values, path)
     ids = present_ids(values)
     if ids == [VOID]:
-        return DrawnMask((values > 0).astype(np.uint8), f"object 1: {_FROM_WHITE}")
+        return _white(values > 0)
     return _drawn(values, {object_id: str(object_id) for object_id in ids}, origin)
+
+
+def _white(white: np.ndarray) -> DrawnMask:
+    """What is white, `[H, W]` bool, as one object."""
+    found = "object 1: from a black-and-white mask"
+    if np.concatenate([*white[[0, -1]], *white[:, [0, -1]].T]).mean() > 0.5:
+        found += ", white all around; if what is black is the object, add --colours black=1 white=0"
+    return DrawnMask(white.astype(np.uint8), found)
 
 
 def _by_appearance(picture: Image.Image, path: Path, colours: ColourIds) -> DrawnMask:
@@ -125,7 +174,7 @@ def _by_appearance(picture: Image.Image, path: Path, colours: ColourIds) -> Draw
     is_white = set(codes) <= {BLACK, WHITE}
     if not colours.given and is_white and colours.is_new:
         colours.remember({WHITE: 1})
-        return DrawnMask((shown[..., 0] > 0).astype(np.uint8), f"object 1: {_FROM_WHITE}")
+        return _white(shown[..., 0] > 0)
     if not colours.given and not is_white and not colours.know_all(codes) and _is_grey(shown):
         return _by_values(shown[..., 0].copy(), path, "from grey values")
     try:

@@ -5,7 +5,6 @@ Row i of a palette `[256, 3]` (uint8, R, G, B) is the colour of object id i.
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 from PIL import Image
 
@@ -80,12 +79,6 @@ def is_white_only(ids: list[int], path: Path) -> bool:
         return ids == [_WHITE.get(picture.mode)]
 
 
-def bounding_box(mask: np.ndarray) -> tuple[int, int, int, int] | None:
-    """(x, y, width, height) in pixels of the smallest box that holds a mask `[H, W]` (bool or ids); None where it is empty."""
-    left, top, width, height = cv2.boundingRect(mask.astype(np.uint8))
-    return (left, top, width, height) if width else None
-
-
 def _labels_of_colours(colours: np.ndarray, path: Path) -> np.ndarray:
     """`[H, W, 3]` colours -> `[H, W]` ids by the first palette that knows all of them."""
     codes = colour_codes(colours)
@@ -103,7 +96,8 @@ def _labels_of_colours(colours: np.ndarray, path: Path) -> np.ndarray:
     strange = next((code for code in present.tolist() if code not in all_known), int(present[-1]))
     raise HodorError(
         f"{path}: {len(present)} colours, such as {(strange >> 16, strange >> 8 & 255, strange & 255)}, "
-        "are in no known palette; save the mask without antialiasing as palette or grey PNG with object ids as pixel values"
+        "are in no known palette; save the mask without antialiasing as palette or grey PNG with object ids as pixel values "
+        "(hodor convert folder takes any colours that --colours names)"
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hodor.formats import run_length
-from hodor.formats.label_maps import bounding_box
+from hodor.media.boxes import bounding_box
 
 _ERRORS = "surrogatepass"  # JSON can spell halves of surrogate pairs
 

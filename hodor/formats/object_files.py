@@ -56,12 +56,13 @@ class DescribedObject:
         return DescribedObject(self.name, self.network, objects, np.concatenate([self.backgrounds, other.backgrounds]))
 
 
-def write_object(path: Path, described: DescribedObject) -> None:
+def write_object(path: Path | str, described: DescribedObject) -> None:
     """Writes an object; complete or absent.
 
     Raises:
         HodorError: the file's name doesn't end in .hodor, or the object's name can't be printed.
     """
+    path = Path(path)
     if path.suffix != SUFFIX:
         raise HodorError(f"{path}: the name must end in {SUFFIX}")
     check_object_name(described.name, str(path))
@@ -74,12 +75,13 @@ def write_object(path: Path, described: DescribedObject) -> None:
         aside.write_bytes(safetensors.numpy.save(tensors, header))
 
 
-def read_object(path: Path) -> DescribedObject:
+def read_object(path: Path | str) -> DescribedObject:
     """Reads an object.
 
     Raises:
         HodorError: the file is missing, broken, or no object.
     """
+    path = Path(path)
     if not path.is_file():
         raise HodorError(f"{path}: no such file; make it with hodor describe")
     try:

@@ -20,12 +20,12 @@ _MIN_REPEATED = 3  # a real thin object may be cut in two, but hardly three of t
 _SQUARE = np.ones((3, 3), np.uint8)
 
 
-def refuse_soft_edges(pixels: np.ndarray, path: Path) -> None:
+def refuse_soft_edges(pixels: np.ndarray, path: Path | str) -> None:
     """Makes sure that every value in a mask is an object's or the background's.
 
     Args:
         pixels: `[H, W]` values or `[H, W, 3]` colours, uint8.
-        path: the mask's file, for the message.
+        path: the mask's file, or what it is, for the message.
 
     Raises:
         HodorError: the mask has soft edges, or more colours than there are ids.

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from small_data_sets import boxes, write_frames, write_palette
 
 from hodor.convert.__main__ import main
@@ -93,3 +94,20 @@ def test_a_kind_that_was_forgotten(tmp_path, capsys, name, expected) -> None:
     errors = capsys.readouterr().err
     assert left.value.code == 2 and errors.count("\n") == 1 and f"{path} is no KIND of data set" in errors
     assert expected.format(path=path) in errors
+
+
+@pytest.mark.parametrize("name", ["00000.jpg", "00000.png", "00000.webp"])
+@pytest.mark.parametrize("command", ["folder", "images"])
+def test_masks_whose_values_are_no_ids(tmp_path, fails, name, command) -> None:
+    frames, masks = tmp_path / "frames", tmp_path / "masks"
+    inner = (frames / "a", masks / "a") if command == "folder" else (frames, masks)
+    write_frames(inner[0])
+    inner[1].mkdir(parents=True)
+    labels = boxes({1: (2, 3, 9, 14)})
+    picture = Image.fromarray(labels * 255)
+    if name.endswith("png"):
+        picture = Image.fromarray(labels).convert("P")
+        picture.putpalette([255, 0, 0] + [0] * 765)
+    picture.save(inner[1] / name)
+    said = fails(command, frames, masks, "--name", "mine")
+    assert name in said and ("blurs the edges" in said or "black has the index" in said)

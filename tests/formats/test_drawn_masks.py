@@ -46,6 +46,19 @@ def saved(path: Path, pixels: np.ndarray, **options: object) -> Path:
     return path
 
 
+@pytest.mark.parametrize("kind", ["L", "1", "P", "RGB"])
+def test_black_on_white_is_said_and_can_be_turned(tmp_path: Path, kind: str) -> None:
+    black = np.zeros((40, 60), bool)
+    black[10:30, 20:50] = True
+    for name, white in (("usual.png", black), ("turned.png", ~black)):
+        Image.fromarray(white.astype(np.uint8) * 255).convert(kind).save(tmp_path / name)
+        drawn = read_drawn_mask(tmp_path / name)
+        np.testing.assert_array_equal(drawn.labels == 1, white)
+        assert ("--colours black=1 white=0" in drawn.found) == (name == "turned.png")
+    turned = read_drawn_mask(tmp_path / "turned.png", colours=ColourIds.parse(["black=1", "white=0"]))
+    np.testing.assert_array_equal(turned.labels == 1, black)
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_every_form_of_ids_gives_the_same_labels(tmp_path: Path, seed: int) -> None:
     labels = random_labels(seed)

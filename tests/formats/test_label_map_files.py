@@ -6,13 +6,13 @@ from PIL import Image
 
 from hodor.errors import HodorError
 from hodor.formats.label_maps import (
-    bounding_box,
     davis_palette,
     present_ids,
     read_label_map,
     write_label_map,
     youtube_vos_palette,
 )
+from hodor.media.boxes import bounding_box
 
 ALL_IDS = np.arange(256, dtype=np.uint8).reshape(16, 16)
 FEW_IDS = np.kron(np.array([[0, 1, 2], [3, 5, 10]], np.uint8), np.ones((5, 7), np.uint8))
