@@ -17,7 +17,8 @@ import numpy as np
 from pycocotools.coco import COCO
 
 from hodor.errors import HodorError
-from hodor.formats.label_maps import bounding_box, read_label_map
+from hodor.formats.label_maps import read_label_map
+from hodor.media.boxes import bounding_box
 from hodor.media.cutting import mask_of_box, mask_of_click
 from hodor.media.images import read_image
 from hodor.program import ArgumentParser, run

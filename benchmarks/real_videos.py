@@ -4,7 +4,7 @@
 
 Judges the sequences of a split (all, where there is no folder ImageSets), given their first masks. Every third, in the order of
 their names, may be looked at while a recipe is being improved (--only selection); the others are there to be reported. None of
-them is trained on.
+them is trained on. The settings are the checkpoint's, unless options of inference (--min_image_dim 240) say otherwise.
 """
 
 import json
@@ -25,17 +25,16 @@ METHODS = {"copying the first mask": copied_mask, "warping it by optical flow": 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the benchmark; see `--help`."""
-    parser = ArgumentParser(description="Judges a checkpoint on real videos, beside two baselines.")
+    parser = ArgumentParser(
+        description="Judges a checkpoint on real videos, beside two baselines; further options go to the inference program."
+    )
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--davis", type=Path, required=True, help="folder with JPEGImages/ and Annotations/")
     parser.add_argument("--resolution", default="480p", help="the folder below them (default: 480p)")
     parser.add_argument("--split", default="train", help="which sequences (default: train, 30 of them)")
     parser.add_argument("--folder", type=Path, required=True, help="where everything goes; baselines in it are kept")
     parser.add_argument("--only", choices=[SELECTION, REPORTED], help="one part of the sequences")
-    parser.add_argument("--min_image_dim", type=int, default=240, help="shorter side for the network (default: 240)")
-    parser.add_argument("--temporal_window", type=int, default=7, help="frames that are remembered (default: 7)")
-    parser.add_argument("--permanent_reference", action="store_true", help="and the first one for ever")
-    options = parser.parse_args(arguments)
+    options, inference = parser.parse_known_args(arguments)
     folder = options.folder.resolve()
     os.environ["HODOR_WORKSPACE_DIR"] = str(folder / "workspace")
     (folder / "workspace").mkdir(parents=True, exist_ok=True)
@@ -50,9 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         masks = folder / method.__name__
         scores[name] = by_sequence(masks if masks.is_dir() else follow("davis", method, masks, only=names), truth, names)
     masks = folder / options.checkpoint.stem
-    inference = ["--dataset", "davis", "--min_image_dim", options.min_image_dim, "--output_dir", masks, "--seqs", *names]
-    inference += ["--temporal_window", options.temporal_window, *["--permanent_reference"] * options.permanent_reference]
-    program(ROOT / "hodor/inference/main.py", options.checkpoint.resolve(), *inference)
+    given = ["--dataset", "davis", "--output_dir", masks, "--seqs", *names]
+    program(ROOT / "hodor/inference/main.py", options.checkpoint.resolve(), *given, *inference)
     scores["HODOR"] = by_sequence(masks / "results", truth, names)
     (folder / "scores.json").write_text(json.dumps(scores, indent=1))
     print(table(scores))

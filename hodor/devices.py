@@ -13,9 +13,14 @@ if TYPE_CHECKING:
     import torch
 
 Precision = Literal["float32", "bf16"]
-_SHORT_OF_MEMORY = ("out of memory", "allocate memory", "not enough memory", "ALLOC_FAILED")  # what libraries say
-_TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # names of glibc's mallopt
+_SHORT_OF_MEMORY = (
+    *("out of memory", "allocate memory", "not enough memory", "ALLOC_FAILED", "Insufficient memory"),
+    *("failed to map segment", "can't start new thread"),
+)
+"""What libraries say, those that are being loaded among them."""
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # names of glibc's mallopt
 _NEVER = 2**31 - 1
+_LARGEST_KEPT = 2**25 - 4096  # bytes; glibc takes no more
 
 
 def usable_cores() -> int:
@@ -28,8 +33,11 @@ def keep_freed_memory() -> bool:
 
     By default glibc hands every large block back at once, and the system has to clear its pages again when the next tensor
     asks for them: 220 000 page faults per 480p frame, a tenth of its time on a CPU. The process then holds on to its
-    peak until it ends. For programs; a library must leave this choice to the program that it is part of. Call it before the
-    first tensor is made. Does nothing where the C library isn't glibc.
+    peak until it ends, but for blocks above 32 MiB, of which frames much larger than 480p are made: kept memory would lie in
+    pieces of which none is large enough for the next such block (a 2160p frame: 7.6 instead of 4.7 GiB).
+
+    For programs; a library must leave this choice to the program that it is part of. Call it before the first tensor is
+    made. Does nothing where the C library isn't glibc.
 
     Returns:
         Whether memory is kept from now on.
@@ -39,16 +47,16 @@ def keep_freed_memory() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError, TypeError):
         return False
-    return bool(mallopt(_MMAP_MAX, 0) and mallopt(_TRIM_THRESHOLD, _NEVER))
+    return bool(mallopt(_MMAP_THRESHOLD, _LARGEST_KEPT) and mallopt(_TRIM_THRESHOLD, _NEVER))
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out, on the GPU or, of which torch makes a plain RuntimeError, on the CPU or in a library."""
-    import torch  # noqa: PLC0415 (seconds to import)
-
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+    """Whether memory ran out, on the GPU or, of which libraries make plain errors with a text, on the CPU."""
+    kind = type(error)
+    if isinstance(error, MemoryError) or kind.__name__ == "OutOfMemoryError":  # torch's, which need not be loaded
         return True
-    return isinstance(error, RuntimeError) and any(text in str(error) for text in _SHORT_OF_MEMORY)
+    says_so = any(text in str(error) for text in _SHORT_OF_MEMORY)
+    return says_so and (isinstance(error, RuntimeError | ImportError) or kind.__module__ == "cv2")
 
 
 def choose_device(name: str | torch.device) -> torch.device:

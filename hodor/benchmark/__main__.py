@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hodor.benchmark.sizes import FULL, QUICK
+from hodor.checkpoints.weights import locate_existing
 from hodor.devices import is_out_of_memory, keep_freed_memory
 from hodor.errors import HodorError
 from hodor.files import written_aside
@@ -41,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from hodor.benchmark.bench import Bench  # noqa: PLC0415
     from hodor.checkpoints.checkpoint import fingerprint  # noqa: PLC0415
 
+    if options.checkpoint is not None:
+        options.checkpoint = locate_existing(options.checkpoint)
     keep_freed_memory()
     bench = Bench(options.checkpoint, options.device, options.precision, quick=options.quick)
     bench.sizes = dataclasses.replace(bench.sizes, long=options.long or bench.sizes.long)
@@ -52,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _LOGGER.info("%s ...", name)
         try:
             found = getattr(sections, name)(bench)
-        except (MemoryError, RuntimeError) as error:
+        except Exception as error:
             if not is_out_of_memory(error):
                 raise
             raise HodorError(f"section {name!r}: not enough memory; leave it out by naming others with --only") from None

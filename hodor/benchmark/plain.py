@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from hodor.devices import Precision, precision_context
 from hodor.modelling.kernels.deformable_convolution import DeformableConvolution
 from hodor.modelling.kernels.linear import Linear
 from hodor.modelling.kernels.projected_attention import plain_logits, plain_sums
@@ -34,6 +35,18 @@ def plain(model: HODOR) -> Iterator[None]:
                 changes.enter_context(mock.patch.object(module, "forward", partial(nn.Linear.forward, module)))
             elif isinstance(module, SoftMaskedAttention):
                 changes.enter_context(mock.patch.multiple(module, logits=plain_logits, sums=plain_sums))
+        yield
+
+
+@contextmanager
+def unprepared() -> Iterator[None]:
+    """A context in which segmenters are made that use their network as it is, for `plain` and for counting operations."""
+
+    def as_it_is(model: HODOR, precision: Precision, *, compiled: bool) -> tuple[HODOR, Callable[[], object]]:
+        assert not compiled
+        return model, partial(precision_context, model.device, precision)
+
+    with mock.patch("hodor.inference.seeing.made_ready", as_it_is):
         yield
 
 

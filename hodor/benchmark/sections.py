@@ -19,7 +19,7 @@ import torch
 from torch.nn import functional as F
 
 from hodor.benchmark.bench import Bench, Times, Tracking, Video, ratios, resident_memory, seconds, times, wait
-from hodor.benchmark.plain import direct_gflop, plain
+from hodor.benchmark.plain import direct_gflop, plain, unprepared
 from hodor.formats import run_length
 from hodor.formats.inference_json import InferenceSequence
 from hodor.inference import segmenter as segmenter_module
@@ -46,7 +46,8 @@ def floor(bench: Bench) -> dict[str, Any]:
     runs: dict[str, Callable[[], object]] = {"frame": step}
     products: dict[str, float] = {}
     with torch.inference_mode():
-        gflop = direct_gflop(bench.model, step)
+        with unprepared():
+            gflop = direct_gflop(bench.model, bench.tracking().step)
         for name in dict.fromkeys(("float32", bench.precision)):
             dtype = torch.bfloat16 if name == "bf16" else torch.float32
             left, right = torch.rand(2, side, side, device=device).to(dtype)
@@ -79,7 +80,7 @@ def frame(bench: Bench) -> dict[str, Any]:
     sizes = bench.sizes
     twin = copy.deepcopy(bench.model, {id(weights): weights for weights in bench.model.parameters()})  # the same weights
     ours = bench.tracking()
-    with plain(twin):
+    with unprepared(), plain(twin):
         theirs = bench.tracking(twin)
         took = bench.in_turns({"network": ours.step, "plain": theirs.step})
         agreement = _agreement(bench, ours.segmenter, theirs.segmenter)
@@ -200,10 +201,10 @@ def _watched(segmenter: Segmenter, device: torch.device) -> Iterator[dict[str, t
         found[part] = time.perf_counter() - started, result
         return result
 
-    model = segmenter.model
-    names = ("_prepare", "extract_features", "segment", "describe_predicted", "label_map")
+    model = segmenter.network
+    names = ("image", "extract_features", "segment", "describe_predicted", "label_map")
     with ExitStack() as changes:
-        for part, owner, name in zip(_PARTS, (segmenter, model, model, model, segmenter_module), names, strict=True):
+        for part, owner, name in zip(_PARTS, (segmenter.sight, model, model, model, segmenter_module), names, strict=True):
             changes.enter_context(mock.patch.object(owner, name, partial(watched, getattr(owner, name), part)))
         yield found
 

@@ -41,6 +41,8 @@ def views_of(described: DescribedObject, model: HODOR) -> tuple[torch.Tensor, to
     Raises:
         HodorError: another network described it.
     """
+    if not isinstance(described, DescribedObject):
+        raise HodorError(f"an object must be what describe or hodor.read_object gives, not {type(described).__name__}")
     if described.network != fingerprint(model):
         raise HodorError(f"{described.name}: was described by another network; describe it anew with this checkpoint")
     objects, backgrounds = (torch.from_numpy(each) for each in (described.objects, described.backgrounds))

@@ -9,7 +9,9 @@ import torch
 from PIL import Image
 
 from hodor.errors import HodorError
+from hodor.formats.drawn_masks import refuse_black_objects, refuse_blurring_format
 from hodor.formats.inference_json import MAX_OBJECT_ID
+from hodor.formats.soft_edges import refuse_soft_edges
 from hodor.modelling.soft_masks import resize
 
 Picture = np.ndarray | torch.Tensor | Image.Image
@@ -85,7 +87,7 @@ def object_masks(given: Masks | None, size: tuple[int, int], device: torch.devic
     if given is None:
         return {}
     if not isinstance(given, Mapping):
-        given = _by_object(_tensor(given, "a label map"))
+        given = _by_object(_label_map(given))
     masks = {}
     for key, mask in given.items():
         object_id = _object_id(key)
@@ -134,6 +136,19 @@ def _object_mask(what: str, mask: Picture, size: tuple[int, int], device: torch.
     if not found.any():
         raise HodorError(f"{what} is empty" + (": no probability is above 0.5" if threshold and high > 0 else ""))
     return found
+
+
+def _label_map(given: Picture) -> torch.Tensor:
+    """A label map as a tensor, unless its values can't be ids."""
+    what = "the label map"
+    if isinstance(given, Image.Image):
+        refuse_blurring_format(given, what)
+        if given.mode == "P":
+            refuse_black_objects(given, np.asarray(given), what)
+    tensor = _tensor(given, "a label map")
+    if tensor.dtype == torch.uint8 and tensor.ndim == 2:
+        refuse_soft_edges(tensor.cpu().numpy(), what)
+    return tensor
 
 
 def _by_object(labels: torch.Tensor) -> dict[int, torch.Tensor]:

@@ -8,6 +8,15 @@ from hodor.media.images import MAX_PIXELS
 from hodor.program import ArgumentParser, at_least_1
 from hodor.workspace import INFERENCE_DATASETS
 
+_VIDEOS = {".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v"}
+
+
+def _no_video(text: str) -> str:
+    """The type of an option that names a checkpoint, where users of one video have taken the wrong program."""
+    if Path(text).suffix.lower() in _VIDEOS:
+        raise argparse.ArgumentTypeError(f"{text} is a video; to follow objects in it: hodor track {text}")
+    return text
+
 
 def parser() -> ArgumentParser:
     """The options of the program."""
@@ -20,9 +29,10 @@ def parser() -> ArgumentParser:
     options.add_argument(
         "checkpoint",
         nargs="?",
+        type=_no_video,
         default=DEFAULT,
-        help="a .pth in the original's format beside its config.yaml, a .safetensors, or the name of weights "
-        f"that come with the package: {', '.join(names())}; also relative to $HODOR_WORKSPACE_DIR/checkpoints, or "
+        help="a .pth in the original's format beside its config.yaml, a .safetensors, hf://owner/name on a hub, or the name of "
+        f"weights that come with the package: {', '.join(names())}; also relative to $HODOR_WORKSPACE_DIR/checkpoints, or "
         f"'latest' for the newest there (default: {DEFAULT})",
     )
     options.add_argument(
@@ -36,7 +46,8 @@ def parser() -> ArgumentParser:
         "-o",
         "--output_dir",
         type=Path,
-        help="where to write; relative to the checkpoint's folder, or with shipped weights to checkpoints/<name> "
+        help="where to write; relative to the checkpoint's folder, or with weights of the package or a hub to "
+        "checkpoints/<name> "
         "(default: <dataset>_inference)",
     )
     options.add_argument("--seqs", "--sequences", nargs="+", metavar="ID", help="only these sequences")

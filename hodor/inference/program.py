@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from hodor.checkpoints.hub import is_hub_name, parse_hub_name
 from hodor.checkpoints.weights import is_shipped, locate_existing
 from hodor.devices import keep_freed_memory
 from hodor.distributed import Group
@@ -18,8 +19,6 @@ from hodor.formats.inference_json import InferenceSequence, read_inference_json
 from hodor.inference.options import parser
 from hodor.inference.results import ResultsFolder, results_format
 from hodor.workspace import Workspace, inference_dataset
-
-_VIDEOS = {".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v"}
 
 
 class Plan(NamedTuple):
@@ -60,8 +59,6 @@ def _plan(options: argparse.Namespace) -> Plan:
         HodorError: something isn't there, or can't be read.
     """
     workspace = Workspace.from_environment()
-    if Path(options.checkpoint).suffix.lower() in _VIDEOS:
-        raise HodorError(f"{options.checkpoint}: is a video; to follow objects in it: hodor track {options.checkpoint}")
     checkpoint = locate_existing(options.checkpoint, workspace.checkpoints)
     inside(workspace.root, options.dataset, "--dataset")
     dataset = inference_dataset(options.dataset)
@@ -90,6 +87,8 @@ def _select(sequences: list[InferenceSequence], wanted: list[str] | None, source
 
 def _output_folder(options: argparse.Namespace, checkpoint: Path, workspace: Workspace) -> Path:
     beside = workspace.checkpoints / checkpoint.stem if is_shipped(checkpoint) else checkpoint.parent
+    if is_hub_name(options.checkpoint):
+        beside = workspace.checkpoints / parse_hub_name(options.checkpoint).repository
     folder: Path = beside / (options.output_dir or f"{options.dataset}_inference")
     existing = next((path for path in (folder, *folder.parents) if path.exists()), folder)
     if existing.is_file():

@@ -5,7 +5,6 @@ for frame in frames:                                  # [H, W, 3] uint8, R, G, B
     labels = segmenter.step(frame, new_masks)         # [H, W] uint8; new_masks = {object id: mask} where there are any
 """
 
-import contextlib
 import functools
 import itertools
 import logging
@@ -16,30 +15,32 @@ from typing import Any
 import torch
 
 from hodor.checkpoints.checkpoint import Checkpoint, load
-from hodor.devices import Precision, choose_device, precision_context
+from hodor.devices import Precision, choose_device
 from hodor.errors import HodorError
 from hodor.formats.inference_json import MAX_OBJECT_ID
 from hodor.formats.object_files import DescribedObject
-from hodor.inference.compiled import compiled as compiled_network
 from hodor.inference.describing import describe, identity, views_of
-from hodor.inference.given import Masks, Picture, frame_tensor, mask_at, object_masks, reaches_255, shown
+from hodor.inference.given import Masks, Picture, frame_tensor, object_masks, reaches_255, shown
 from hodor.inference.logits_to_labels import LabelMap, label_map
+from hodor.inference.seeing import Seen, Sight
 from hodor.inference.settings import check_pairs, check_state, memory_settings, recommended_options, size_limits, whole_number
 from hodor.inference.tracker import DescriptorTracker
-from hodor.media.images import network_size
-from hodor.modelling.features import Features
-from hodor.modelling.model import HODOR, pad
-from hodor.modelling.soft_masks import resize
+from hodor.modelling.model import HODOR
 
 _LOGGER = logging.getLogger(__name__)
 
 _STATE_VERSION = 2
-_Seen = tuple[torch.Tensor, Features]
-"""A prepared image [1, 3, H', W'] and its features."""
 
 
 class Segmenter:
-    """Segments a video frame by frame. Objects may be added and removed at any frame; memory does not grow with time."""
+    """Segments a video frame by frame. Objects may be added and removed at any frame; memory does not grow with time.
+
+    Attributes:
+        device: where it computes.
+        model: the network that it was given.
+        sight: brings frames and masks to the network.
+        network: the form of it that computes, see `made_ready`.
+    """
 
     def __init__(
         self,
@@ -91,15 +92,14 @@ class Segmenter:
             corrections_replace=corrections_replace,
             presence_threshold=presence_threshold,
         )
-        self._size_limits = size_limits(min_dim, max_dim)
-        self._precision = precision
+        sizes = size_limits(min_dim, max_dim)
         self._look_ahead = whole_number("frames to look ahead", look_ahead, 1)
         self.device = choose_device(device)
-        precision_context(self.device, precision)
         self.model = model.to(self.device).eval()
-        self._settings = {"version": _STATE_VERSION, **identity(self.model), "sizes": self._size_limits, **memory}
-        network = compiled_network(self.model) if compiled else self.model
-        self._begin = functools.partial(DescriptorTracker, network, constant_frames=compiled, **memory)
+        self._settings = {"version": _STATE_VERSION, **identity(self.model), "sizes": sizes, **memory}
+        self.sight = Sight(self.model, sizes, precision, compiled=compiled)
+        self.network = self.sight.network
+        self._begin = functools.partial(DescriptorTracker, self.network, constant_frames=compiled, **memory)
         self.reset()
 
     @classmethod
@@ -109,7 +109,7 @@ class Segmenter:
         They are its configuration's INPUT.MIN_DIM and MAX_DIM and its section INFERENCE.
 
         Args:
-            checkpoint: loaded, or what `hodor.load` takes: the path of a checkpoint, or "compact".
+            checkpoint: loaded, or what `hodor.load` takes: the path of a checkpoint, "compact", or `hf://owner/name` on a hub.
             options: arguments of `Segmenter`.
 
         Raises:
@@ -123,6 +123,9 @@ class Segmenter:
                 f"Segmenter.of takes a checkpoint, its path or a name, not {kind}; Segmenter(model) takes a network"
             )
         return cls(checkpoint.model, **(recommended_options(checkpoint.config) | options))
+
+    from_pretrained = of
+    """The same by the name that it has elsewhere."""
 
     def reset(self, name: str = "video") -> None:
         """Forgets everything: the next frame begins another video, which warnings call `name`."""
@@ -162,10 +165,11 @@ class Segmenter:
             HodorError: as in `step`.
         """
         image = frame_tensor(frame)
+        reaches_255(image, reached=False)
         size = (image.shape[1], image.shape[2])
-        shown_mask = pad(mask_at(network_size(*size, *self._size_limits), object_masks({1: mask}, size, self.device)[1]))
-        with self._computing():
-            return describe(self.model, self._prepare(image[None]), shown_mask, name)
+        given = object_masks({1: mask}, size, self.device)[1]
+        with self.sight.computing():
+            return describe(self.model, self.sight.image(image[None]), self.sight.mask(given), name)
 
     def add_described(self, object_id: int, described: DescribedObject) -> None:
         """Begins to look for an object in the frames to come, whatever the frame in which it first appears.
@@ -251,7 +255,7 @@ class Segmenter:
         self._video_size, self._reached_255 = state["video_size"], state["reached_255"]
         self._tracker.load_state_dict(state["tracker"])
 
-    def _step(self, frame: Picture, new_masks: Masks | None, seen: _Seen | None, last: bool) -> torch.Tensor:
+    def _step(self, frame: Picture, new_masks: Masks | None, seen: Seen | None, last: bool) -> torch.Tensor:
         """See `step`; `seen` is what is known of the frame already."""
         before = self._progress()
         try:
@@ -260,50 +264,31 @@ class Segmenter:
             self._go_on_from(before)
             raise
 
-    def _segment(self, image: torch.Tensor, new_masks: Masks | None, seen: _Seen | None, last: bool) -> torch.Tensor:
+    def _segment(self, image: torch.Tensor, new_masks: Masks | None, seen: Seen | None, last: bool) -> torch.Tensor:
         """See `step`; `image` is [3, H, W]."""
         self._reached_255 = reaches_255(image, reached=self._reached_255)
         size = (image.shape[1], image.shape[2])
         masks = object_masks(new_masks, size, self.device)
-        network = network_size(*size, *self._size_limits)
         self._latest, self._video_size = None, size
-        with self._computing():
-            prepared, features = (self._prepare(image[None]), None) if seen is None else seen
-            shown_masks = {object_id: pad(mask_at(network, mask)) for object_id, mask in masks.items()}
+        with self.sight.computing():
+            prepared, features = (self.sight.image(image[None]), None) if seen is None else seen
+            shown_masks = {object_id: self.sight.mask(mask) for object_id, mask in masks.items()}
             logits = self._tracker.step(prepared, shown_masks, features=features, remember=not last)
             for object_id in self._tracker.vanishing:
                 _LOGGER.warning("%s: object %d is so small that a single 8x8 block describes it", self._name, object_id)
             object_ids = list(self._tracker.object_ids)
-            background_channels = self.model.num_background_channels
-            labels = label_map(
-                logits, object_ids, masks, num_background_channels=background_channels, network=network, size=size
-            )
+            channels, network = self.model.num_background_channels, self.sight.size(size)
+            labels = label_map(logits, object_ids, masks, num_background_channels=channels, network=network, size=size)
             self._latest = labels, object_ids
             return labels.labels.to(self.device)
 
-    def _see(self, frames: Sequence[Picture]) -> list[_Seen] | list[None]:
+    def _see(self, frames: Sequence[Picture]) -> list[Seen] | list[None]:
         """Prepares frames and extracts their features at once; nothing where they differ in kind or one is refused."""
         try:
             images = [self._checked(frame) for frame in frames]
         except HodorError:
             return [None] * len(frames)
-        if len({(image.dtype, image.shape, image.device) for image in images}) > 1:
-            return [None] * len(frames)
-        with self._computing():
-            prepared = self._prepare(torch.stack(images))
-            features = self._tracker.model.extract_features(prepared)
-        each = zip(prepared.split(1), features.stride_4.split(1), features.stride_8.split(1), strict=True)
-        return [(image, Features(stride_4, stride_8)) for image, stride_4, stride_8 in each]
-
-    @contextlib.contextmanager
-    def _computing(self) -> Iterator[None]:
-        with torch.inference_mode(), precision_context(self.device, self._precision):
-            yield
-
-    def _prepare(self, images: torch.Tensor) -> torch.Tensor:
-        """Frames [B, 3, H, W] of any type and device -> as the network sees them."""
-        network = network_size(images.shape[2], images.shape[3], *self._size_limits)
-        return self.model.prepare(resize(images.to(self.device, non_blocking=True).float(), network))
+        return self.sight.at_once(images)
 
     def _checked(self, frame: Picture) -> torch.Tensor:
         """A frame as [3, H, W], wherever it lies."""

@@ -112,7 +112,7 @@ def segment_sequences(
             if error.errno == errno.ENOSPC:
                 raise
             outcome.failures[name] = f"sequence {name!r}: {describe_os_error(error)}"
-        except (MemoryError, RuntimeError) as error:
+        except Exception as error:
             if not is_out_of_memory(error):
                 raise
             outcome.failures[name] = (

@@ -4,7 +4,6 @@ import copy
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from hodor.modelling.descriptors import Descriptors, Embeddings
 from hodor.modelling.position_encoding import sine_position_encoding
@@ -25,8 +24,8 @@ def initial_descriptors(features: torch.Tensor, masks: torch.Tensor, *, fall_bac
     with torch.no_grad():
         inside = masks > 0.5
         if fall_back_to_peak:
-            peak = F.one_hot(masks.argmax(dim=2), masks.shape[2]).bool()
-            inside = torch.where(inside.any(dim=2, keepdim=True), inside, peak)
+            peak = masks.argmax(dim=2, keepdim=True) == torch.arange(masks.shape[2], device=masks.device)
+            inside = inside | (peak & ~inside.any(dim=2, keepdim=True))
         count = inside.sum(dim=2, keepdim=True).clamp(min=1)
         return (inside.to(features.dtype) @ features) / count.to(features.dtype)
 

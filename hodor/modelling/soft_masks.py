@@ -34,7 +34,8 @@ def shrink_keeping_small(masks: torch.Tensor) -> tuple[torch.Tensor, torch.Tenso
     shrunk = shrink(masks)
     vanished = ~(shrunk > 0.5).flatten(2).any(dim=2)
     fullest = F.avg_pool2d(masks, 8).flatten(2).argmax(dim=2)
-    block = F.one_hot(fullest, shrunk.shape[2] * shrunk.shape[3]).view_as(shrunk).to(shrunk.dtype)
+    places = torch.arange(shrunk.shape[2] * shrunk.shape[3], device=masks.device)
+    block = (fullest[..., None] == places).view_as(shrunk).to(shrunk.dtype)
     return torch.where(vanished[..., None, None], block, shrunk), vanished
 
 

@@ -115,7 +115,7 @@ class WindowAttention(nn.Module):
         index = relative_position_index(windows.device)
         bias = self.relative_position_bias[index.flatten()].view(1, pixels, pixels, -1).permute(0, 3, 1, 2).to(q.dtype)
         if mask is not None:
-            bias = (bias + mask).repeat(count // len(mask), 1, 1, 1)
+            bias = (bias + mask).repeat(count // mask.shape[0], 1, 1, 1)
         result = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
         return self.projection(result.transpose(1, 2).reshape(count, pixels, channels))
 
@@ -140,8 +140,8 @@ class SwinBlock(nn.Module):
 
     def _attend(self, x: torch.Tensor) -> torch.Tensor:
         height, width = x.shape[1:3]
-        x = F.pad(x, (0, 0, 0, -width % _WINDOW, 0, -height % _WINDOW))
-        padded_height, padded_width = x.shape[1:3]
+        padded_height, padded_width = ((length + _WINDOW - 1) // _WINDOW * _WINDOW for length in (height, width))
+        x = F.pad(x, (0, 0, 0, padded_width - width, 0, padded_height - height))
         mask = None
         if self.shifted:
             x = x.roll((-_SHIFT, -_SHIFT), dims=(1, 2))

@@ -114,3 +114,10 @@ def test_what_another_network_described_is_refused(model, clip):
     with pytest.raises(HodorError, match="empty"):
         segmenter.describe(clip[0][0], np.zeros_like(clip[0][1]))
     assert segmenter.object_ids == []
+
+
+def test_frames_that_mean_nothing_are_not_described(model, clip):
+    segmenter = Segmenter(model, **SIZES)
+    for frame, message in [(clip[0][0] / 255, "multiply by 255"), ((clip[0][0] - 120.0) / 60, "undo the normalisation")]:
+        with pytest.raises(HodorError, match=message):
+            segmenter.describe(frame, clip[0][1] == 1)

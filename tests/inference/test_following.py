@@ -63,9 +63,10 @@ def test_looking_ahead_changes_nothing(model, video, look_ahead):
     assert {int(value) for value in ours[-1].unique()} > {0}
 
 
-def test_looking_ahead_extracts_features_of_several_frames_at_once(model, video, monkeypatch):
-    batches, extract = [], model.extract_features
-    monkeypatch.setattr(model, "extract_features", lambda images: batches.append(len(images)) or extract(images))
+def test_looking_ahead_extracts_features_of_several_frames_at_once(model, video, request):
+    batches = []
+    hook = model.feature_extractor.register_forward_hook(lambda _, inputs, __: batches.append(len(inputs[0])))
+    request.addfinalizer(hook.remove)
     list(segmenter_of(model, look_ahead=3).follow(video))
     assert batches == [3, 3, 1, 1]
 

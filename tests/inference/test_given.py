@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageFilter
 from support.small import SMALL, small_checkpoint
 
 from hodor import HodorError, Segmenter
+from hodor.formats.drawn_masks import read_drawn_mask, refuse_blurring_format
 from hodor.synthetic import SyntheticClip
 
 HEIGHT, WIDTH = 45, 70
@@ -172,6 +173,38 @@ BAD_MASKS = [
     ([[1, 2], [3]], "a label map must be an array or a tensor of numbers, or a PIL image, not list"),
     ("dog.png", "a label map must be an array or a tensor of numbers"),
 ]
+
+
+def read_again(picture, name, tmp_path, **options):
+    picture.save(tmp_path / name, **options)
+    return Image.open(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["soft.png", "soft.jpg", "black.png", "lossy.webp"])
+def test_pictures_whose_values_are_no_ids_are_refused_as_files_are(model, clip, tmp_path, name):
+    white = Image.fromarray(FIRST.astype(np.uint8) * 255)
+    if name == "soft.png":
+        white = white.filter(ImageFilter.GaussianBlur(1))
+    elif name == "black.png":
+        white = Image.fromarray(FIRST.astype(np.uint8)).convert("P")
+        white.putpalette([255, 0, 0] + [0] * 765)
+    picture = read_again(white, name, tmp_path)
+    segmenter = segmenter_of(model)
+    with pytest.raises(HodorError, match=r"^the label map: (JPEG|lossy WebP|black|the mask has soft edges)") as caught:
+        segmenter.step(clip[0][0], picture)
+    assert "\n" not in str(caught.value) and segmenter.object_ids == []
+    if name == "soft.png":
+        with pytest.raises(HodorError, match="soft edges"):
+            segmenter.step(clip[0][0], np.asarray(picture))
+
+
+@pytest.mark.parametrize(("name", "options"), [("a.webp", {"lossless": True}), ("a.gif", {}), ("a.bmp", {}), ("a.tif", {})])
+def test_files_of_exact_kinds_are_masks(model, clip, tmp_path, name, options):
+    picture = read_again(Image.fromarray(FIRST.astype(np.uint8) * 255), name, tmp_path, **options)
+    refuse_blurring_format(picture, name)
+    assert (read_drawn_mask(tmp_path / name).labels == FIRST).all()
+    if picture.mode in {"L", "P"}:  # WebP comes as RGB, which is no label map
+        assert (segmenter_of(model).step(clip[0][0], picture.convert("L")).numpy() == FIRST).all()
 
 
 @pytest.mark.parametrize(("given", "message"), BAD_MASKS)

@@ -325,6 +325,9 @@ def test_bad_arguments_and_workspaces_are_one_line(workspace, tmp_path, checkpoi
     expect_one_line(run_program(without_images, checkpoint, "-d", "davis_val"), "davis_trainval: no such folder")
     usage = run_program(workspace, checkpoint)
     assert usage.returncode == 2 and len(usage.stderr.splitlines()) == 1 and "--dataset" in usage.stderr
+    for further in ([], ["-d", "davis_val"]):
+        usage = run_program(workspace, "holiday.mp4", *further)
+        assert usage.returncode == 2 and len(usage.stderr.splitlines()) == 1 and "hodor track holiday.mp4" in usage.stderr
 
 
 def edit_sequence(workspace, **changes):
