@@ -13,10 +13,12 @@ from hodor.checkpoints.checkpoint import fingerprint, load
 from hodor.devices import keep_freed_memory
 from hodor.formats.object_files import DescribedObject
 from hodor.inference.from_options import memory_and_sizes, segmenter_from_options
+from hodor.media.folder_source import images_in
 from hodor.media.sources import FrameSource
 from hodor.tracking.confidences import Watch
 from hodor.tracking.folder import TrackingFolder
 from hodor.tracking.follow import Follower
+from hodor.tracking.inputs import inputs_of
 
 _VERSION = 1
 
@@ -30,6 +32,7 @@ def begin(
     watch: Watch,
     given: Path,
     objects: Mapping[int, DescribedObject] = MappingProxyType({}),
+    overwrite_other: bool = False,
 ) -> Follower:
     """Loads the network, and begins the run or takes it up again with the masks in `given`.
 
@@ -41,13 +44,16 @@ def begin(
         watch: says where objects are lost.
         given: a folder of label maps, <index of the frame>.png.
         objects: {id: object} that are known from elsewhere.
+        overwrite_other: begin anew where a run in the folder had other settings.
 
     Raises:
-        HodorError: the checkpoint is broken, or the folder holds a run with other settings.
+        HodorError: the checkpoint is broken, an object is another network's, or the folder holds a run with other settings.
     """
     keep_freed_memory()
     checkpoint = load(weights)
     segmenter = segmenter_from_options(checkpoint, options)  # what can't be is refused before anything is written
+    for object_id, described in objects.items():
+        segmenter.add_described(object_id, described)
     settings = {
         "version": _VERSION,
         "source": _identity(options.source),
@@ -57,19 +63,21 @@ def begin(
         "precision": options.precision,
         "compiled": options.compile,
         "backwards": options.backwards,
+        **({"rate": options.rate} if options.rate else {}),
         "objects": [f"{object_id}={described.name} {described.digest()}" for object_id, described in objects.items()],
     }
-    folder.begin(settings, overwrite=options.overwrite)
+    folder.begin(settings, overwrite=options.overwrite, overwrite_other=overwrite_other)
     with folder.taking_given() as aside:
         shutil.copytree(given, aside, dirs_exist_ok=True)
+    folder.write_inputs(inputs_of(options, objects))
     return Follower(segmenter, source, folder, watch, objects)
 
 
 def _identity(source: str) -> str:
-    """A source's name with what tells whether it is still the same: size and time of a file, of all files of a folder."""
+    """A source's name with what tells whether it is still the same: size and time of a file, of all images of a folder."""
     path = Path(source).resolve()
     if not path.exists():
         return source
-    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    files = sorted(images_in(path)) if path.is_dir() else [path]
     stamps = [f"{file.name} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in files]
     return f"{path} ({hashlib.sha256(os.fsencode(repr(stamps))).hexdigest()[:12]})"

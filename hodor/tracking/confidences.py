@@ -16,6 +16,7 @@ from hodor.media.drawing import object_palette
 LOST = 0.5
 """A mean probability inside the mask below this counts as lost: another object or the background is as likely."""
 _COLUMNS = ("frame", "name", "time", "object", "confidence", "area")
+_FEW = 3  # objects are named one by one
 _MOST_POINTS = 2000  # of a line in the picture
 
 
@@ -48,7 +49,7 @@ def write_table(path: Path, rows: Iterable[Row]) -> None:
         name = f"'{row.name}" if row.name[:1] in "=+-@\t" else row.name  # a spreadsheet would take it for a formula
         writer.writerow([row.frame, name, f"{row.time:.3f}", row.object_id, f"{row.confidence:.3f}", row.area])
     with written_aside(path) as aside:
-        aside.write_text(text.getvalue(), encoding="utf-8")
+        aside.write_text(text.getvalue(), encoding="utf-8", errors="surrogateescape")  # names of files may be no text
 
 
 def read_table(path: Path) -> list[Row]:
@@ -60,7 +61,7 @@ def read_table(path: Path) -> list[Row]:
     if not path.is_file():
         return []
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
             content = csv.reader(file)
             if tuple(next(content)) != _COLUMNS:
                 raise ValueError
@@ -81,16 +82,21 @@ class Watch:
         self._sure: dict[int, bool] = {}
 
     def lost(self, rows: Iterable[Row]) -> list[str]:
-        """One line for each object that was sure, or just given, before and is lost in these rows of a frame."""
-        messages = []
+        """A line for each object that was sure, or just given, before and is lost in these rows of a frame, or one for many."""
+        messages: dict[int, str] = {}
+        frame = ""
         for row in rows:
             sure = row.confidence >= LOST
             if self._sure.get(row.object_id) and not sure:
                 name = self._names.get(row.object_id, "")
+                named = f"object {row.object_id}" + (f" ({name})" if name else "")
                 what = f"confidence {row.confidence:.2f}" if row.area else "nothing of it is seen"
-                messages.append(f"object {row.object_id}{f' ({name})' if name else ''} is lost in frame {row.name}: {what}")
+                frame = row.name
+                messages[row.object_id] = f"{named} is lost in frame {frame}: {what}"
             self._sure[row.object_id] = sure
-        return messages
+        if len(messages) <= _FEW:
+            return list(messages.values())
+        return [f"{len(messages)} objects are lost in frame {frame}: {', '.join(map(str, messages))}"]
 
 
 def draw_confidences(path: Path, rows: Sequence[Row], names: Mapping[int, str]) -> None:

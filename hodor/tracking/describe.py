@@ -11,7 +11,7 @@ from hodor.errors import HodorError
 from hodor.formats.drawn_masks import ColourIds, read_drawn_mask
 from hodor.formats.label_maps import present_ids
 from hodor.formats.object_files import SUFFIX, check_object_name, read_object, write_object
-from hodor.formats.prompts import parse_box, parse_click
+from hodor.formats.prompts import Prompt, parse_box, parse_click
 from hodor.inference.options import add_computing_options
 from hodor.media.cutting import mask_of_box, mask_of_click
 from hodor.media.images import IMAGE_SUFFIXES, read_upright
@@ -82,7 +82,7 @@ def _parser() -> ArgumentParser:
     add("--add", action="store_true", help="add the views to those in the file")
     network = parser.add_argument_group("network")
     network.add_argument(
-        "--checkpoint", metavar="CKPT", help="weights: a file, or the name of weights that come with the package"
+        "--checkpoint", metavar="CKPT", help="weights: a file, hf://owner/name on a hub, or the name of weights of the package"
     )
     add_computing_options(network)
     parser.set_defaults(compile=False, look_ahead=1)
@@ -114,10 +114,16 @@ def _frame(text: str, options: argparse.Namespace) -> SourceFrame:
 
 def _cut(options: argparse.Namespace, frame: SourceFrame) -> np.ndarray:
     if options.box is not None:
-        left, top, right, bottom = parse_box(options.box).numbers
+        left, top, right, bottom = _numbers(parse_box(options.box), f"--box {options.box}")
         return mask_of_box(frame.image, (left, top, right, bottom))
-    points = [parse_click(text).numbers for text in options.click]
+    points = [_numbers(parse_click(text), f"--click {text}") for text in options.click]
     return mask_of_click(frame.image, [(x, y) for x, y in points])
+
+
+def _numbers(prompt: Prompt, what: str) -> tuple[float, ...]:
+    if prompt.frame is not None or prompt.object_id is not None:
+        raise HodorError(f"{what}: one object is described, in the frame that --frame names; leave ID= and @FRAME out")
+    return prompt.numbers
 
 
 def _drawn(path: Path, options: argparse.Namespace, frame: SourceFrame) -> np.ndarray:

@@ -1,6 +1,7 @@
 """The folder of one run of tracking: what was asked and given, what was found so far, and where to go on.
 
 session.json               the source, the network and its settings
+inputs.json                what the command was told, see `inputs.py`
 given/<frame>.png          masks as they were given, palette PNGs of object ids
 masks/<frame>.png          what was found, likewise
 confidences.csv            how sure the network was, see `confidences.py`
@@ -9,8 +10,10 @@ page/                      what `hodor app` keeps of its own, if the folder is o
 """
 
 import contextlib
+import hashlib
 import json
 import shutil
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,18 +27,24 @@ from hodor.media.drawing import object_palette
 from hodor.tracking.confidences import Row, read_table, write_table
 
 _SESSION = "session.json"
-_GIVEN = "given"
 _FINISHED = "finished"
+INPUTS = "inputs.json"
+GIVEN = "given"
 PAGE = "page"
 """What `hodor app` keeps lies below it; runs of tracking leave it alone."""
 _PRODUCTS = ("confidences.svg", "overlay.mp4", "masks.json", "binary", "cutouts", "camera.mp4")
-_OWN = (_GIVEN, "masks", "state", "confidences.csv", *_PRODUCTS, _SESSION)
+_RESULTS = (GIVEN, "masks", "state", "confidences.csv", *_PRODUCTS, INPUTS)
 
 
 class StoredPass:
     """What one pass over the frames, forwards or backwards, has found so far, and the states from which it can go on.
 
     A state is called by the frame that comes next: it holds while no mask changes that was given before that frame.
+
+    Attributes:
+        masks: the folder of label maps.
+        step: 1 forwards, -1 backwards.
+        forgetting: held while masks of an earlier run are removed.
     """
 
     def __init__(self, masks: Path, states: Path, table: Path, *, step: int) -> None:
@@ -44,6 +53,7 @@ class StoredPass:
         self.step = step
         self._states = states
         self._table = table
+        self.forgetting = threading.RLock()
 
     @property
     def is_finished(self) -> bool:
@@ -63,6 +73,11 @@ class StoredPass:
     def rows(self) -> list[Row]:
         """How sure the network was so far."""
         return read_table(self._table)
+
+    @property
+    def version(self) -> str:
+        """What tells these rows from earlier and later ones; "" where there are none."""
+        return str(self._table.stat().st_mtime_ns) if self._table.is_file() else ""
 
     def write(self, name: str, labels: np.ndarray) -> None:
         """Keeps the label map [H, W] uint8 of a frame."""
@@ -102,13 +117,24 @@ class StoredPass:
 
     def forget_from(self, index: int) -> None:
         """Forgets, of a pass forwards, what followed from the masks given in a frame, and that all frames were seen."""
-        (self._states / _FINISHED).unlink(missing_ok=True)
-        for path in self._states.glob("*.pt"):
-            if int(path.stem) > index:
-                path.unlink()
-        for row in self.rows():
-            if row.frame > index:
-                (self.masks / f"{row.name}.png").unlink(missing_ok=True)
+        with self.forgetting:
+            (self._states / _FINISHED).unlink(missing_ok=True)
+            for path in self._states.glob("*.pt"):
+                if int(path.stem) > index:
+                    path.unlink()
+            for row in self.rows():
+                if row.frame > index:
+                    (self.masks / f"{row.name}.png").unlink(missing_ok=True)
+
+    def snapshot(self, folder: Path) -> list[Path]:
+        """The masks of one moment, linked or copied into an empty folder, whatever a run in this process does meanwhile."""
+        with self.forgetting:
+            for path in self.masks.glob("*.png"):
+                try:
+                    (folder / path.name).hardlink_to(path)
+                except OSError:  # a file system without links
+                    shutil.copyfile(path, folder / path.name)
+        return sorted(folder.iterdir())
 
 
 class TrackingFolder:
@@ -126,32 +152,60 @@ class TrackingFolder:
         """Whether the folder holds a run."""
         return (self.folder / _SESSION).is_file()
 
-    def begin(self, settings: Mapping[str, Any], *, overwrite: bool) -> None:
+    def begin(self, settings: Mapping[str, Any], *, overwrite: bool, overwrite_other: bool = False) -> None:
         """Makes the folder, or takes it up again where an earlier run had the same settings.
+
+        Args:
+            settings: all that results depend on besides the masks that are given.
+            overwrite: begin anew, whatever run is there.
+            overwrite_other: begin anew where the earlier run had other settings, or can't be read.
 
         Raises:
             HodorError: the folder holds something else, or a run with other settings.
         """
-        path = self.folder / _SESSION
-        if overwrite and self.is_begun:
-            self._clear()
         if not self.is_begun:
             if any(each.name not in {".lock", PAGE} for each in self.folder.iterdir()):
                 raise HodorError(f"{self.folder}: holds files that no run of tracking wrote; choose another --out")
-            with written_aside(path) as aside:
-                aside.write_text(json.dumps(settings, indent=1))
-            return
+        else:
+            difference = self._difference(settings)
+            if difference and not (overwrite or overwrite_other):
+                raise HodorError(difference)
+            if not (difference or overwrite):
+                return
+            self._clear()
+        with written_aside(self.folder / _SESSION) as aside:
+            aside.write_text(json.dumps(settings, indent=1))
+
+    def _difference(self, settings: Mapping[str, Any]) -> str:
+        """In what an earlier run had other settings, and the way out, in one line; "" if they were the same."""
+        path = self.folder / _SESSION
         try:
             before = json.loads(path.read_text(encoding="utf-8"))
             differing = [key for key in {**before, **settings} if before.get(key) != settings.get(key)]
         except (ValueError, TypeError):
-            raise HodorError(f"{path}: broken; add --overwrite to begin anew") from None
-        if differing:
-            key = differing[0]
-            raise HodorError(
-                f"{self.folder}: holds a run with another {key} ({_short(before.get(key))} instead of "
-                f"{_short(settings.get(key))}); choose another --out, or add --overwrite"
-            )
+            return f"{path}: broken; add --overwrite to begin anew"
+        if not differing:
+            return ""
+        values = [_short(each.get(differing[0])) for each in (before, settings)]
+        return (
+            f"{self.folder}: holds a run with another {differing[0]} ({values[0]} instead of {values[1]}); "
+            "choose another --out, or add --overwrite"
+        )
+
+    def write_inputs(self, inputs: Mapping[str, Any]) -> None:
+        """Keeps what the command was told, see `inputs_of`."""
+        with written_aside(self.folder / INPUTS) as aside:
+            aside.write_text(json.dumps(inputs, indent=1))
+
+    def told(self) -> str:
+        """What tells the inputs and given masks of the latest run from others; "" where none was kept."""
+        path = self.folder / INPUTS
+        if not path.is_file():
+            return ""
+        digest = hashlib.sha256(path.read_bytes())
+        for index, content in sorted(_contents(self.folder / GIVEN).items()):
+            digest.update(f"{index} {len(content)} ".encode() + content)
+        return digest.hexdigest()
 
     @contextlib.contextmanager
     def taking_given(self) -> Iterator[Path]:
@@ -159,13 +213,13 @@ class TrackingFolder:
 
         When the context ends well it replaces the one of an earlier run, and what followed from other masks is forgotten.
         """
-        with folder_written_aside(self.folder / _GIVEN) as aside:
+        with folder_written_aside(self.folder / GIVEN) as aside:
             yield aside
-            new, old = _contents(aside), _contents(self.folder / _GIVEN)
+            new, old = _contents(aside), _contents(self.folder / GIVEN)
             changed = sorted(index for index in {**new, **old} if new.get(index) != old.get(index))
             if changed:
                 self.forwards.forget_from(changed[0])
-                if _first_masks(aside) != _first_masks(self.folder / _GIVEN):
+                if _first_masks(aside) != _first_masks(self.folder / GIVEN):
                     self._forget_backwards()
 
     def _forget_backwards(self) -> None:
@@ -176,17 +230,19 @@ class TrackingFolder:
 
     def starts(self) -> dict[int, int]:
         """{object id: index of the first frame in which it is given}."""
-        return {object_id: index for object_id, (index, _) in _first_masks(self.folder / _GIVEN).items()}
+        return {object_id: index for object_id, (index, _) in _first_masks(self.folder / GIVEN).items()}
 
     def given(self, index: int) -> np.ndarray | None:
         """The label map [H, W] uint8 that is given in a frame; None where there is none."""
-        path = self.folder / _GIVEN / f"{index}.png"
+        path = self.folder / GIVEN / f"{index}.png"
         return read_label_map(path) if path.is_file() else None
 
     def _clear(self) -> None:
-        for name in _OWN:
-            path = self.folder / name
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        """Removes everything but the settings, by which the folder is known as a run until others take their place."""
+        with self.forwards.forgetting:
+            for name in _RESULTS:
+                path = self.folder / name
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def _first_masks(folder: Path) -> dict[int, tuple[int, bytes]]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from hodor.errors import HodorError
 from hodor.formats.drawn_masks import ColourIds, read_drawn_mask
-from hodor.formats.label_maps import write_label_map
+from hodor.formats.label_maps import present_ids, write_label_map
 from hodor.formats.object_files import DescribedObject, read_object
 from hodor.formats.prompts import Prompt, parse_box, parse_click
 from hodor.media.cutting import mask_of_box, mask_of_click
@@ -56,19 +56,27 @@ def take_given(options: Namespace, source: FrameSource, folder: Path) -> set[int
     colours = ColourIds.parse(options.colours) if options.colours else ColourIds()
     taken: set[int] = set()
     labels: dict[int, np.ndarray] = {}
+    there: dict[int, set[int]] = {index: set() for index in by_frame}
     for index, given in sorted(by_frame.items()):
         frame = source.frame(index)
         for path in given.masks:
             drawn = read_drawn_mask(path, colours=colours, threshold=options.threshold, size=frame.full_size)
             _LOGGER.info("%s: %s", path, drawn.found)
             labels[index] = _overlaid(labels.get(index), _at_size(drawn.labels, frame))
-            taken.update(np.unique(drawn.labels[drawn.labels > 0]).tolist())
+            there[index].update(present_ids(drawn.labels))
+    taken.update(*there.values())
+    taken |= {prompt.object_id for given in by_frame.values() for prompt in given.prompts if prompt.object_id is not None}
     for index, given in sorted(by_frame.items()):
         for object_id, mask in _cut(given.prompts, source.frame(index), taken) if given.prompts else ():
+            _LOGGER.info("frame %s: object %d: cut out, %d pixels", source.name_of(index), object_id, mask.sum())
             labels[index] = _overlaid(labels.get(index), np.where(mask, np.uint8(object_id), np.uint8(0)))
+            there[index].add(object_id)
     for index, each in labels.items():
-        if not each.any():
-            raise HodorError(f"frame {source.name_of(index)}: the masks given there are empty at this size")
+        if lost := sorted(there[index] - set(present_ids(each))):
+            raise HodorError(
+                f"frame {source.name_of(index)}: nothing is left of object {lost[0]}, too small at this size, or covered; "
+                "take a larger --max-size, or say first what lies below"
+            )
         write_label_map(folder / f"{index}.png", each, object_palette())
     return taken
 
@@ -113,7 +121,7 @@ def _masks(texts: Iterable[str], source: FrameSource) -> Iterator[tuple[int, Pat
     for text in texts:
         frame, sign, file = text.partition("=")
         if sign and not Path(text).exists():
-            yield _index(frame, source, f"--masks {text}"), Path(file)
+            yield _named_or_counted(frame, source, f"--masks {text}"), Path(file)
         elif Path(text).is_dir():
             files = sorted(path for path in Path(text).iterdir() if path.is_file() and not path.name.startswith("."))
             if not files:
@@ -124,10 +132,24 @@ def _masks(texts: Iterable[str], source: FrameSource) -> Iterator[tuple[int, Pat
             yield source.selection.start, Path(text)
 
 
+def _named_or_counted(text: str, source: FrameSource, what: str) -> int:
+    """The index of a frame that is called so, or that has this index where no frame has the number in its name."""
+    if source.index_of(text) is not None or not text.isdecimal():
+        return _index(text, source, what)
+    number = int(text)
+    names = {index: source.name_of(index) for index in source.selection.indices(source.expected_frames() or 0)}
+    called = [index for index, name in names.items() if name.isdecimal() and int(name) == number]
+    if called and called != [number]:
+        name = names[called[0]]
+        raise HodorError(f"{what}: frame {name}, or the one that is number {number} from 0? Say {name}=FILE for the former")
+    return number if number in names else _index(text, source, what)
+
+
 def _index(name: str, source: FrameSource, what: str) -> int:
     index = source.index_of(name)
     if index is None:
-        raise HodorError(f"{what}: {source.name} has no frame {name!r}")
+        first = source.name_of(source.selection.start)
+        raise HodorError(f"{what}: {source.name} has no frame {name!r}; its first one is {first}")
     return index
 
 

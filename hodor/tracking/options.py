@@ -5,6 +5,7 @@ from pathlib import Path
 
 from hodor.errors import HodorError
 from hodor.inference.options import add_network_options
+from hodor.media.drawing import OPACITY
 from hodor.program import ArgumentParser
 from hodor.tracking.products import FORMATS
 
@@ -20,9 +21,9 @@ Frames count from 0. Coordinates are pixels of the source, from its upper left c
 was stopped; with other masks it goes on from the first frame in which they differ."""
 
 
-def parser() -> ArgumentParser:
-    """The options of the program."""
-    options = ArgumentParser(
+def parser(kind: type[ArgumentParser] = ArgumentParser) -> ArgumentParser:
+    """The options of the program, in a parser of some kind."""
+    options = kind(
         prog="hodor track",
         description="Follows objects through a video, a folder of frames or a camera's picture.",
         epilog=_EXAMPLES,
@@ -63,7 +64,7 @@ def parser() -> ArgumentParser:
     _add_frames_and_output(options)
     network = options.add_argument_group("network")
     network.add_argument(
-        "--checkpoint", metavar="CKPT", help="weights: a file, or the name of weights that come with the package"
+        "--checkpoint", metavar="CKPT", help="weights: a file, hf://owner/name on a hub, or the name of weights of the package"
     )
     add_network_options(network)
     options.set_defaults(corrections_replace=True)
@@ -90,7 +91,25 @@ def _add_frames_and_output(options: ArgumentParser) -> None:
         metavar="FORM",
         help=f"besides masks/<frame>.png, confidences.csv and .svg: {formats} (default: video)",
     )
+    add("--opacity", type=_opacity, default=OPACITY, metavar="P", help=f"of objects' colours in the video (default: {OPACITY})")
+    add(
+        "--outline",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="lines around objects there (default: yes)",
+    )
     add("--overwrite", action="store_true", help="begin anew where DIR holds another run")
+
+
+def _opacity(text: str) -> float:
+    """The type of an option: a number from 0 to 1."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to 1, not {text!r}")
+    return number
 
 
 def names_of_objects(texts: list[str]) -> dict[int, str]:
@@ -102,8 +121,8 @@ def names_of_objects(texts: list[str]) -> dict[int, str]:
     names = {}
     for text in texts:
         number, sign, name = text.partition("=")
-        if not (sign and name.strip() and number.isdecimal() and 1 <= int(number) <= 254):
-            raise HodorError(f"--names: {text!r} must be ID=NAME with an id of 1..254, such as 1=dog")
+        if not (sign and name.strip() and name.isprintable() and number.isdecimal() and 1 <= int(number) <= 254):
+            raise HodorError(f"--names: {text!r} must be ID=NAME, an id of 1..254 and a printable name, such as 1=dog")
         names[int(number)] = name.strip()
     return names
 

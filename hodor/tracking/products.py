@@ -6,14 +6,15 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any
 
 import numpy as np
 
 from hodor.files import folder_written_aside, written_aside
 from hodor.formats import run_length
-from hodor.formats.label_maps import bounding_box, present_ids
+from hodor.formats.label_maps import present_ids
+from hodor.media.boxes import bounding_box
 from hodor.media.drawing import draw
 from hodor.media.images import write_image
 from hodor.media.sources import FrameSource, SourceFrame
@@ -39,8 +40,9 @@ class Product(ABC):
 class OverlayVideo(Product):
     """The video with coloured objects and their legend, its own frame times and sound."""
 
-    def __init__(self, folder: Path, source: FrameSource, names: Mapping[int, str]) -> None:
+    def __init__(self, folder: Path, source: FrameSource, names: Mapping[int, str], looks: Mapping[str, Any]) -> None:
         self._path = folder / "overlay.mp4"
+        self._looks = looks
         self._source = source
         self._names = names
         self._open = contextlib.ExitStack()
@@ -52,6 +54,7 @@ class OverlayVideo(Product):
                 self._path,
                 rate=self._source.rate,
                 size=labels.shape,
+                pixel_aspect=self._source.pixel_aspect,
                 audio=self._source.audio,
                 audio_start=frame.time,
                 audio_end=self._source.end_time,
@@ -59,7 +62,8 @@ class OverlayVideo(Product):
             self._writer = self._open.enter_context(writer)
         shown = {row.object_id: self._names.get(row.object_id, str(row.object_id)) for row in rows}
         confidences = {row.object_id: row.confidence for row in rows}
-        self._writer.write(draw(frame.image, labels, names=shown, confidences=confidences), frame.time)
+        picture = draw(frame.image, labels, names=shown, confidences=confidences, **self._looks)
+        self._writer.write(picture, frame.time)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._open.__exit__(kind, error, trace)
@@ -147,9 +151,9 @@ FORMATS = {
 """What can be made besides masks/<frame>.png, which always is; and what it is."""
 
 
-def _product(form: str, folder: Path, source: FrameSource, names: Mapping[int, str]) -> Product:
+def _product(form: str, folder: Path, source: FrameSource, names: Mapping[int, str], looks: Mapping[str, Any]) -> Product:
     if form == "video":
-        return OverlayVideo(folder, source, names)
+        return OverlayVideo(folder, source, names, looks)
     if form == "coco":
         return CocoMasks(folder, source, names)
     if form == "binary":
@@ -163,6 +167,8 @@ def make_products(
     folder: TrackingFolder,
     names: Mapping[int, str],
     on_frame: Callable[[SourceFrame], object],
+    *,
+    looks: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     """Goes through the frames and their label maps once more and makes what is asked for.
 
@@ -172,6 +178,7 @@ def make_products(
         folder: the label maps, and where everything is written.
         names: of objects, for legends.
         on_frame: called after each frame.
+        looks: arguments of `draw` for the video: opacity, outline.
 
     Raises:
         HodorError: the source or a label map is broken now.
@@ -182,7 +189,7 @@ def make_products(
     for row in rows:
         by_frame.setdefault(row.frame, []).append(row)
     with contextlib.ExitStack() as opened:
-        products = [opened.enter_context(_product(form, folder.folder, source, names)) for form in forms]
+        products = [opened.enter_context(_product(form, folder.folder, source, names, looks)) for form in forms]
         for frame, name, labels in _found(source, folder) if products else ():
             for product in products:
                 product.add(frame, name, labels, by_frame.get(frame.index, []))

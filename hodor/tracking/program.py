@@ -38,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     path = output_folder(options)
     weights = locate_existing(options.checkpoint or DEFAULT, checkpoints_folder())
     source = open_source(options.source, selection, max_pixels=options.max_pixels, rate=options.rate)
+    tqdm.get_lock()  # made here, since a Ctrl-C while it is made within a line of the log would be lost
     with folder_lock(path), errors_naming(path), logging_redirect_tqdm(), tempfile.TemporaryDirectory() as staged:
         if source.is_live:
             if TrackingFolder(path).is_begun and not options.overwrite:
@@ -45,6 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             source = RecordedCamera(source, path / "camera.mp4")
         ids = take_given(options, source, Path(staged))
         objects = take_objects(options.objects, ids)
+        if unknown := names.keys() - ids - objects.keys():
+            there = ", ".join(map(str, sorted({*ids, *objects})))
+            raise HodorError(f"--names {min(unknown)}={names[min(unknown)]}: there is no such object; there are {there}")
         names = {object_id: described.name for object_id, described in objects.items()} | names
         folder = TrackingFolder(path)
         from hodor.tracking.beginning import begin  # noqa: PLC0415 (torch takes seconds to import)
@@ -52,7 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         follower = begin(options, source, folder, weights=weights, watch=Watch(names), objects=objects, given=Path(staged))
         broken = _follow(follower, source, folder, backwards=options.backwards)
         with _progress(source, "writing") as on_frame:
-            make_products(options.format, source, folder, names, on_frame)
+            looks = {"opacity": options.opacity, "outline": options.outline}
+            make_products(options.format, source, folder, names, on_frame, looks=looks)
     print(f"masks and {', '.join(options.format) or 'tables'}: {path}")
     return 0 if broken is None else complain(str(broken))
 

@@ -39,6 +39,15 @@ def test_an_object_is_lost_once_until_it_is_found_again():
     assert said[5] == ["object 2 (cup) is lost in frame 00005: nothing of it is seen"]
 
 
+def test_many_that_are_lost_in_one_frame_are_one_line():
+    watch = Watch({})
+    ids = range(1, 6)
+    assert watch.lost([Row(0, "00000", 0.0, each, 1.0, 10) for each in ids]) == []
+    assert watch.lost([Row(1, "00001", 0.0, each, 0.1, 10) for each in ids]) == [
+        "5 objects are lost in frame 00001: 1, 2, 3, 4, 5"
+    ]
+
+
 def test_the_picture_has_a_line_for_each_object_and_names_are_text(tmp_path):
     rows = [Row(index, str(index), index / 10, object_id, 0.5, 1) for index in range(5) for object_id in (1, 7)]
     draw_confidences(tmp_path / "picture.svg", rows, {7: "<script>x</script>"})

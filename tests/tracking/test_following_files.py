@@ -1,5 +1,6 @@
 """Following through files: interrupted runs, corrections and the pass backwards, each against a run that needed none of it."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -182,3 +183,30 @@ def test_folders_of_others_and_other_settings_are_refused(tmp_path):
     with pytest.raises(HodorError, match=r'another checkpoint \("a" instead of "b"\).*--overwrite'):
         TrackingFolder(tmp_path / "out").begin({"checkpoint": "b", "version": 1}, overwrite=False)
     TrackingFolder(tmp_path / "out").begin({"checkpoint": "b", "version": 1}, overwrite=True)
+    TrackingFolder(tmp_path / "out").begin({"checkpoint": "b", "version": 1}, overwrite=False)
+
+
+@pytest.mark.parametrize("how", [{"overwrite": True}, {"overwrite": False, "overwrite_other": True}])
+def test_beginning_anew_removes_what_runs_wrote_and_nothing_else(tmp_path, how):
+    folder = TrackingFolder(tmp_path)
+    folder.begin({"checkpoint": "a"}, overwrite=False)
+    for name in ("masks/00000.png", "given/0.png", "notes.txt", "page/session.json", ".scratch.partial/1.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    folder.begin({"checkpoint": "b"}, **how)
+    left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert left == {"session.json", "notes.txt", "page/session.json", ".scratch.partial/1.png"}
+    assert json.loads((tmp_path / "session.json").read_text()) == {"checkpoint": "b"}
+
+
+def test_beginning_anew_is_no_loss_where_settings_are_the_same(tmp_path):
+    folder = TrackingFolder(tmp_path)
+    folder.begin({"checkpoint": "a"}, overwrite=False)
+    (tmp_path / "masks").mkdir()
+    folder.begin({"checkpoint": "a"}, overwrite=False, overwrite_other=True)
+    assert (tmp_path / "masks").is_dir()
+    (tmp_path / "session.json").write_bytes(b"{")
+    with pytest.raises(HodorError, match=r"session\.json: broken; add --overwrite"):
+        folder.begin({"checkpoint": "a"}, overwrite=False)
+    folder.begin({"checkpoint": "a"}, overwrite=False, overwrite_other=True)
+    assert not (tmp_path / "masks").exists()

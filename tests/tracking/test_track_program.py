@@ -1,10 +1,12 @@
 """`hodor track` and `hodor describe` as a user runs them: real processes on real files."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -14,7 +16,8 @@ from pycocotools import mask as coco
 from support.small import write_small_checkpoint
 
 from hodor.formats.label_maps import davis_palette, read_label_map, write_label_map
-from hodor.media.images import read_image
+from hodor.media.images import read_image, read_upright
+from hodor.media.sources import Selection, open_source
 from hodor.media.video_output import VideoWriter
 from hodor.synthetic.clip import SyntheticClip
 
@@ -96,6 +99,20 @@ def test_one_command_makes_everything_that_is_asked_for(made, tmp_path):
     assert len(lines) == 1 + 2 * FRAMES and (out / "confidences.svg").read_text().count("<polyline") == 2
 
 
+def test_the_video_looks_as_it_is_asked_for(made, tmp_path):
+    line = ["track", made / "toys.mp4", "--masks", made / "first.png", "--end", 1, *checkpoint(made), *SIZE, "-o", "out"]
+    pictures = []
+    for looks in ([], ["--opacity", 0, "--no-outline"]):
+        assert run(*line, *looks, cwd=tmp_path).returncode == 0
+        pictures.append(decoded(tmp_path / "out/overlay.mp4")[0].to_ndarray(format="rgb24").astype(int))
+    source = decoded(made / "toys.mp4")[0].to_ndarray(format="rgb24").astype(int)
+    inside = read_label_map(made / "first.png") > 0
+    inside[:36, :64] = False  # where the legend is
+    usual, plain = (np.abs(picture - source)[inside].mean() for picture in pictures)
+    assert usual > 20 and plain < 8
+    assert run(*line, "--opacity", 2, cwd=tmp_path).returncode == 2
+
+
 def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(made, tmp_path):
     frames = tmp_path / "frames"
     clip = list(SyntheticClip(6, frames=40, height=72, width=128, objects=2))
@@ -155,6 +172,15 @@ def test_a_box_and_clicks_make_masks(made, tmp_path):
     assert inside.sum() > 0.5 * (labels == 1).sum()
 
 
+def test_ids_that_are_said_are_kept_free_for_whom_they_are_said(made, tmp_path):
+    line = ["track", made / "toys.mp4", "--box", "10,10,60,60", "1=60,10,120,60@1", "--end", 2, *checkpoint(made), *SIZE]
+    result = run(*line, "--names", "2=mug", "--format", "coco", "-o", "out", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "frame 00000: object 2: cut out" in result.stderr and "frame 00001: object 1: cut out" in result.stderr
+    assert set(np.unique(read_label_map(tmp_path / "out/masks/00000.png"))) == {0, 2}
+    complaint(run(*line, "--names", "3=cat", "-o", "other", cwd=tmp_path), "3=cat: there is no such object", "1, 2")
+
+
 def test_an_object_that_was_described_is_looked_for(made, tmp_path):
     described = run(
         "describe", made / "picture.png", made / "white.png", "--name", "my mug", *checkpoint(made), *SIZE, "-o", "mug.hodor",
@@ -187,6 +213,7 @@ def test_an_object_that_was_described_is_looked_for(made, tmp_path):
         "my mug",
         "another network",
     )
+    assert not (tmp_path / "other").exists()
 
 
 def test_a_video_that_breaks_off_keeps_what_was_read(made, tmp_path):
@@ -228,11 +255,18 @@ def test_a_video_that_breaks_off_keeps_what_was_read(made, tmp_path):
         (["{made}/toys.mp4", "--masks", "{made}/first.png", "-t", "0"], ["temporal window"]),
         (["camera:99", "--box", "1,1,40,40"], ["camera:99"]),
         (["{made}/words.mp4", "--masks", "{made}/first.png"], ["words.mp4"]),
+        (["{made}/toys.mp4", "--box", "1=40,30,60,50", "2=2,2,126,70"], ["frame 00000", "object 1", "covered"]),
+        (["{made}/toys.mp4", "--masks", "{made}/first.png", "--names", "1=a\x1b[31m"], ["--names", "printable"]),
+        (["{made}/frames", "--masks", "2={made}/first.png"], ["frame 002", "number 2 from 0", "002=FILE"]),
+        (["{made}/frames", "--masks", "9={made}/first.png"], ["no frame '9'", "its first one is 001"]),
     ],
 )
 def test_what_can_not_be_is_one_line_and_leaves_nothing(made, tmp_path, arguments, parts):
     Image.new("L", (40, 30), 1).save(made / "small.png")
     (made / "words.mp4").write_text("no video")
+    (made / "frames").mkdir(exist_ok=True)
+    for index in (1, 2, 3):
+        Image.open(made / "picture.png").save(made / f"frames/{index:03d}.png")
     result = run("track", *(argument.format(made=made) for argument in arguments), "--device", "cpu", cwd=tmp_path)
     complaint(result, *parts)
     assert not list(tmp_path.iterdir())
@@ -245,6 +279,83 @@ def test_another_run_in_the_folder_is_refused_until_it_may_be_overwritten(made, 
     assert run(*arguments, "-o", "out", "-t", 3, "--overwrite", cwd=tmp_path).returncode == 0
     again = run(*arguments, "-o", "out", "-t", 3, cwd=tmp_path)
     assert again.returncode == 0 and "every frame is there already" in again.stderr
+
+
+def frames_of(made, folder, names):
+    folder.mkdir()
+    for name in names:
+        Image.open(made / "picture.png").save(folder / name)
+
+
+def test_a_folder_goes_on_whatever_else_lies_in_it_and_not_at_another_rate(made, tmp_path):
+    frames_of(made, tmp_path / "frames", ["a0.png", "a1.png", "a2.png"])
+    line = ["track", "frames", "--masks", f"0={made / 'first.png'}", *checkpoint(made), *SIZE, "--format", "-o", "frames/out"]
+    assert run(*line, cwd=tmp_path).returncode == 0
+    (tmp_path / "frames/notes.txt").touch()
+    again = run(*line, cwd=tmp_path)
+    assert again.returncode == 0 and "every frame is there already" in again.stderr
+    complaint(run(*line, "--rate", 1, cwd=tmp_path), "another rate")
+    assert read_label_map(tmp_path / "frames/out/given/0.png").any()
+
+
+def test_names_of_files_that_are_no_text_are_followed(made, tmp_path):
+    frames_of(made, tmp_path / "frames", [os.fsdecode(b"caf\xe9 1.png"), os.fsdecode(b"caf\xe9 2.png")])
+    line = ["track", "frames", "--masks", made / "first.png", *checkpoint(made), *SIZE, "-o", "out"]
+    for said in ("out", "every frame is there already"):
+        result = run(*line, "--format", "coco", "binary", cwd=tmp_path)
+        assert result.returncode == 0 and said in result.stdout + result.stderr, result.stderr
+    assert b"caf\xe9 2" in (tmp_path / "out/confidences.csv").read_bytes()
+
+
+@pytest.mark.parametrize("orientation", [None, 3, 6, 8])
+def test_a_photograph_with_exif_is_a_source(made, tmp_path, orientation):
+    exif = Image.Exif()
+    exif[0x10F] = "a camera"
+    if orientation:
+        exif[0x112] = orientation
+    Image.open(made / "picture.png").save(tmp_path / "photo.jpg", exif=exif, quality=95)
+    (frame,) = (each.image for each in open_source(str(tmp_path / "photo.jpg"), Selection()).frames())
+    expected = read_upright(tmp_path / "photo.jpg")
+    assert frame.shape == expected.shape and np.abs(frame.astype(int) - expected).mean() < 3
+
+
+def test_pixels_that_are_no_squares_stay_so_in_the_overlay(made, tmp_path):
+    clip = list(SyntheticClip(5, frames=2, height=72, width=128, objects=2))
+    with VideoWriter(tmp_path / "wide.mp4", rate=25, size=(72, 128), pixel_aspect=Fraction(4, 3)) as writer:
+        for index, (image, _) in enumerate(clip):
+            writer.write(image, index / 25)
+    result = run("track", "wide.mp4", "--masks", made / "first.png", *checkpoint(made), *SIZE, "-o", "out", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    with av.open(str(tmp_path / "out/overlay.mp4")) as container:
+        assert container.streams.video[0].sample_aspect_ratio == Fraction(4, 3)
+
+
+@pytest.mark.parametrize("prompt", [["--box", "5=40,30,60,50"], ["--box", "40,30,60,50@7"], ["--click", "40,30", "3=41,30@2"]])
+def test_what_describe_would_pass_over_is_refused(made, tmp_path, prompt):
+    result = run("describe", made / "toys.mp4", *prompt, *checkpoint(made), "-o", "mug.hodor", cwd=tmp_path)
+    complaint(result, "leave ID= and @FRAME out")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("sent", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_signal_within_a_line_of_the_log_is_not_lost(made, tmp_path, sent, code):
+    program = f"""
+import os, signal, sys
+from hodor import program, cli
+import tqdm.contrib.logging as redirecting
+emit = redirecting._TqdmLoggingHandler.emit
+def sends(self, record):
+    redirecting.std_tqdm.write = lambda *arguments, **options: os.kill(os.getpid(), signal.{sent})
+    emit(self, record)
+redirecting._TqdmLoggingHandler.emit = sends
+program.run(cli.main, sys.argv[1:])
+"""
+    line = ["track", made / "toys.mp4", "--masks", made / "first.png", *checkpoint(made), *SIZE, "-o", "out"]
+    done = subprocess.run(
+        [sys.executable, "-c", program, *map(str, line)], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert done.returncode == code and len(done.stderr.splitlines()) == 1, done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_pictures_of_a_folder_keep_their_names(made, tmp_path):
