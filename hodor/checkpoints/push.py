@@ -1,0 +1,130 @@
+"""Putting a checkpoint on a hub, from Python (`hodor.push_to_hub`) and from a terminal (`hodor push`)."""
+
+import argparse
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hodor.checkpoints.hub import CONFIGURATION, WEIGHTS, HubName, hub_errors, parse_hub_name
+from hodor.checkpoints.weights import locate_existing, names
+from hodor.config import to_yaml
+from hodor.program import ArgumentParser
+from hodor.workspace import checkpoints_folder
+
+if TYPE_CHECKING:
+    from hodor.checkpoints.checkpoint import Checkpoint
+
+_CARD = "README.md"
+_MESSAGE = "A checkpoint of HODOR"
+_CARD_TEXT = """\
+---
+library_name: hodor
+pipeline_tag: image-segmentation
+tags:
+- video-object-segmentation
+- hodor
+---
+
+# {title}
+
+Weights for video object segmentation with object descriptors (*HODOR*, [arXiv 2112.09131](https://arxiv.org/abs/2112.09131)):
+given masks of some objects in some frame of a video, it finds them in the others.
+
+```bash
+hodor track video.mp4 --masks first.png --checkpoint {name}
+```
+
+```python
+import hodor
+
+segmenter = hodor.Segmenter.from_pretrained("{name}")
+labels = segmenter.step(frame, {{1: mask}})
+```
+
+```text
+{summary}
+```
+
+`{weights}` holds the weights, and once more the configuration that `{configuration}` shows.
+"""
+
+
+def push_to_hub(
+    checkpoint: "Checkpoint | str | Path", name: str, *, private: bool = False, half: bool = False, message: str = _MESSAGE
+) -> str:
+    """Puts a checkpoint on a hub, in one commit: safetensors, its configuration, and a model card where there is none yet.
+
+    Args:
+        checkpoint: loaded, or what `hodor.load` takes.
+        name: `hf://owner/name`, which is made if it isn't there, or `hf://owner/name@branch`.
+        private: a repository that is made shall be.
+        half: keep 16 instead of 32 bits of every weight.
+        message: of the commit.
+
+    Returns:
+        The commit's address.
+
+    Raises:
+        HodorError: the checkpoint can't be loaded, the hub refuses it or breaks off, or the library isn't installed.
+    """
+    from hodor.checkpoints.checkpoint import Checkpoint, load, save_checkpoint  # noqa: PLC0415 (torch takes seconds to import)
+
+    target = parse_hub_name(name)
+    loaded = checkpoint if isinstance(checkpoint, Checkpoint) else load(checkpoint)
+    with tempfile.TemporaryDirectory() as folder:
+        files = {each: Path(folder) / each for each in (WEIGHTS, CONFIGURATION, _CARD)}
+        save_checkpoint(files[WEIGHTS], loaded, half=half)
+        files[CONFIGURATION].write_text(to_yaml(loaded.config), encoding="utf-8")
+        files[_CARD].write_text(_card(target, loaded), encoding="utf-8")
+        return _upload(target, files, private=private, message=message)
+
+
+def _upload(target: HubName, files: dict[str, Path], *, private: bool, message: str) -> str:
+    """One commit of these files; a card that is there stays."""
+    with hub_errors(target) as library:
+        api = library.HfApi()
+        api.create_repo(target.repository, private=private or None, exist_ok=True)  # else as the owner has it by default
+        if target.revision:
+            api.create_branch(target.repository, branch=target.revision, exist_ok=True)
+        if api.file_exists(target.repository, _CARD, revision=target.revision):
+            files = {each: path for each, path in files.items() if each != _CARD}
+        operations = [library.CommitOperationAdd(each, str(path)) for each, path in files.items()]
+        commit = api.create_commit(target.repository, operations, commit_message=message, revision=target.revision)
+        return str(commit.commit_url)
+
+
+def _card(target: HubName, checkpoint: "Checkpoint") -> str:
+    return _CARD_TEXT.format(
+        title=target.repository.partition("/")[2],
+        name=target,
+        summary=str(checkpoint),
+        weights=WEIGHTS,
+        configuration=CONFIGURATION,
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the program; see `--help`. Returns the exit code 0."""
+    options = _parser().parse_args(arguments)
+    parse_hub_name(options.name)
+    weights = locate_existing(options.checkpoint, checkpoints_folder())
+    print(push_to_hub(weights, options.name, private=options.private, half=options.half, message=options.message))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = ArgumentParser(
+        prog="hodor push",
+        description="Puts a checkpoint on a hub: safetensors, its configuration, and a model card where there is none yet. "
+        "Log in before (hf auth login), or name a token in $HF_TOKEN; $HF_ENDPOINT names another hub.",
+    )
+    parser.add_argument(
+        "checkpoint",
+        help=f"a file, also relative to $HODOR_WORKSPACE_DIR/checkpoints, or one of the package: {', '.join(names())}",
+    )
+    parser.add_argument("name", help="hf://owner/name, which is made if it isn't there, or hf://owner/name@branch")
+    parser.add_argument("--private", action="store_true", help="make the repository a private one, if it is made")
+    parser.add_argument("--half", action="store_true", help="keep 16 bits of every weight")
+    parser.add_argument("--message", default=_MESSAGE, help="of the commit (default: %(default)s)")
+    return parser
