@@ -1,0 +1,1 @@
+"""The network in files that other programs run: ONNX."""
