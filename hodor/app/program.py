@@ -8,16 +8,18 @@ import webbrowser
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from hodor.app.records import RECORD, Settings
 from hodor.checkpoints.weights import DEFAULT, locate_existing, names
 from hodor.errors import HodorError
 from hodor.files import folder_lock
 from hodor.media.sources import Selection, open_source
 from hodor.program import ArgumentParser
+from hodor.tracking.folder import PAGE, TrackingFolder
 from hodor.workspace import checkpoints_folder
 
 _ADDRESS = "127.0.0.1"
 _PORT = 8642
-_PACKAGES = ("fastapi", "uvicorn")
+_PACKAGES = ("fastapi", "uvicorn", "wsproto")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,12 +30,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     checkpoint = options.checkpoint or DEFAULT
     weights = locate_existing(checkpoint, checkpoints_folder())
     if options.source is not None:
-        open_source(str(options.source), Selection())
+        _check_source(options.source)
     folder: Path = options.folder or checkpoints_folder().parent / "sessions"
     with _listening(options.port) as listening, folder_lock(folder):
         settings_name = checkpoint if checkpoint in names() else str(weights.absolute())
         _serve(listening, folder.absolute(), options.source, settings_name, options.browser)
     return 0
+
+
+def _check_source(source: Path) -> None:
+    """Raises a HodorError if it is no video, no folder of images, and no folder of `hodor track` that the page can open."""
+    folder = TrackingFolder(source)
+    if (source / PAGE / RECORD).is_file():
+        return
+    if folder.is_begun and not folder.told():
+        raise HodorError(f"{source}: an earlier version of hodor track began it; run its command once more, then open it")
+    if not folder.is_begun:
+        open_source(str(source), Selection())
 
 
 def _parser() -> ArgumentParser:
@@ -42,10 +55,20 @@ def _parser() -> ArgumentParser:
         description="Opens a page in the browser to paint objects in a video, follow them, correct and take away.",
     )
     add = options.add_argument
-    add("source", nargs="?", type=Path, metavar="VIDEO|FOLDER", help="open it at once, without a copy of it")
+    add(
+        "source",
+        nargs="?",
+        type=Path,
+        metavar="VIDEO|FOLDER",
+        help="open it at once, without a copy of it; also a folder of hodor track",
+    )
     add("--port", type=int, metavar="N", help=f"of this machine (default: {_PORT}, or any that is free)")
     add("--folder", type=Path, metavar="DIR", help="where sessions are kept (default: sessions, in the workspace)")
-    add("--checkpoint", metavar="CKPT", help="weights of new sessions: a file, or a name of weights that come with the package")
+    add(
+        "--checkpoint",
+        metavar="CKPT",
+        help="weights of new sessions: a file, hf://owner/name on a hub, or a name of weights of the package",
+    )
     add("--no_browser", dest="browser", action="store_false", help="only print the address")
     return options
 
@@ -75,7 +98,6 @@ def _serve(listening: socket.socket, folder: Path, source: Path | None, checkpoi
     import uvicorn  # noqa: PLC0415 (an extra, and the rest loads torch)
 
     from hodor.app.server import build  # noqa: PLC0415
-    from hodor.app.sessions import Settings  # noqa: PLC0415
     from hodor.app.store import SessionStore  # noqa: PLC0415
 
     port = listening.getsockname()[1]
@@ -86,6 +108,6 @@ def _serve(listening: socket.socket, folder: Path, source: Path | None, checkpoi
     if browser:
         webbrowser.open(address)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    config = uvicorn.Config(build(store, port), log_config=None, access_log=False, timeout_graceful_shutdown=5, ws="none")
+    config = uvicorn.Config(build(store, port), log_config=None, access_log=False, timeout_graceful_shutdown=5, ws="wsproto")
     with contextlib.suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[listening])

@@ -1,27 +1,29 @@
 """The one thread that follows objects and makes what people take away, with progress that pages may ask for."""
 
+import contextlib
 import functools
 import logging
 import shutil
 import tempfile
 import threading
 import time
-from argparse import Namespace
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from hodor.app.commands import arguments_of
 from hodor.app.refusals import RefusalError
 from hodor.app.sessions import Session
 from hodor.checkpoints.weights import DEFAULT, locate_existing
 from hodor.devices import is_out_of_memory
 from hodor.errors import HodorError
 from hodor.files import errors_naming, folder_lock
-from hodor.media.sources import Selection, SourceFrame, open_source
+from hodor.media.sources import SourceFrame
 from hodor.program import describe_os_error
 from hodor.tracking.confidences import Row, Watch
-from hodor.tracking.options import parser
+from hodor.tracking.given import take_objects
+from hodor.tracking.inputs import parsed
 from hodor.tracking.products import make_products
 from hodor.workspace import checkpoints_folder
 
@@ -114,7 +116,7 @@ class Runner:
         Raises:
             RefusalError: nothing is painted, or something is running.
         """
-        if not session.painted_frames():
+        if not session.painted_frames() and not session.record.options.get("objects"):
             raise RefusalError(422, "nothing says what to follow; paint an object in some frame first")
         self._start(session, _follow)
 
@@ -141,16 +143,37 @@ class Runner:
 
     def _start(self, session: Session, job: Callable[[Session, Progress, Callable[[], None]], None]) -> None:
         with self._lock:
-            if self._running is not None:
-                title = self._running.record.title
-                raise RefusalError(409, f"{title} is being worked on; wait for it, or cancel it there")
+            self._refuse_second()
             self._number += 1
             progress = Progress(self._number, session.record.frames)
             self._progress[session] = progress
             self._running = session
+            session.is_busy = True
             self._cancel.clear()
             self._thread = threading.Thread(target=self._work, args=(session, progress, job), name="following", daemon=True)
             self._thread.start()
+
+    @contextlib.contextmanager
+    def alone(self, session: Session) -> Iterator[None]:
+        """A context in which something else works on a session, and no run may begin.
+
+        Raises:
+            RefusalError: something is running.
+        """
+        with self._lock:
+            self._refuse_second()
+            self._running = session
+            session.is_busy = True
+        try:
+            yield
+        finally:
+            self._running = None
+            session.is_busy = False
+
+    def _refuse_second(self) -> None:
+        if self._running is not None:
+            title = self._running.record.title
+            raise RefusalError(409, f"{title} is being worked on; wait for it, or cancel it there")
 
     def _work(self, session: Session, progress: Progress, job: Callable[[Session, Progress, Callable[[], None]], None]) -> None:
         ending = "failed"
@@ -159,18 +182,11 @@ class Runner:
             ending = "done"
         except _CancelledError:
             ending = "cancelled"
-        except HodorError as error:
-            progress.error = str(error)
-        except OSError as error:
-            progress.error = describe_os_error(error)
         except Exception as error:
-            if is_out_of_memory(error):
-                progress.error = "out of memory; take a smaller size in the settings"
-            else:
-                progress.error = f"failed inside ({type(error).__name__}); the terminal says more"
-                _LOGGER.exception("%s", session.folder)
+            progress.error = told_of(error, session)
         finally:
             self._running = None
+            session.is_busy = False
             progress.what = ending
 
     def _check_cancelled(self) -> None:
@@ -178,26 +194,21 @@ class Runner:
             raise _CancelledError
 
 
-def options_of(session: Session, *, overwrite: bool = False) -> Namespace:
-    """What `hodor track` is told to do the same."""
-    return parser().parse_args(command_of(session)[2:] + (["--overwrite"] if overwrite else []))
+def told_of(error: Exception, session: Session) -> str:
+    """What went wrong, in one line for a page; what nobody foresaw stands in the terminal, too."""
+    if isinstance(error, HodorError):
+        return str(error)
+    if isinstance(error, OSError):
+        return describe_os_error(error)
+    if is_out_of_memory(error):
+        return "out of memory; take a smaller size in the settings"
+    _LOGGER.error("%s", session.folder, exc_info=error)
+    return f"failed inside ({type(error).__name__}); the terminal says more"
 
 
-def command_of(session: Session) -> list[str]:
-    """The command line that does the same, and may go on in the same folder."""
-    settings = session.record.settings
-    masks = [f"{index}={session.painted_folder / f'{index}.png'}" for index in session.painted_frames()]
-    names = [f"{object_id}={name}" for object_id, name in session.record.names.items()]
-    command = ["hodor", "track", session.source, "--out", str(session.folder), "--masks", *masks, "--names", *names]
-    if settings.checkpoint != DEFAULT:
-        command += ["--checkpoint", settings.checkpoint]
-    if settings.min_dim is not None:
-        command += ["--min_dim", str(settings.min_dim)]
-    if settings.backwards:
-        command += ["--backwards"]
-    if not settings.corrections_replace:
-        command += ["--no-corrections_replace"]
-    return command
+def stage(session: Session, folder: Path) -> None:
+    """Copies what is painted into an empty folder, as `begin` takes it."""
+    shutil.copytree(session.painted_folder, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*"))
 
 
 def _follow(session: Session, progress: Progress, check_cancelled: Callable[[], None]) -> None:
@@ -205,25 +216,30 @@ def _follow(session: Session, progress: Progress, check_cancelled: Callable[[], 
     from hodor.tracking.beginning import begin  # noqa: PLC0415 (loads torch, for which no page needs to wait)
 
     basis = dict(session.basis())
-    options = options_of(session, overwrite=session.record.followed_with not in ({}, basis))
+    options = parsed(arguments_of(session, session.record.settings))
     weights = locate_existing(options.checkpoint or DEFAULT, checkpoints_folder())
-    source = open_source(options.source, Selection(), max_pixels=options.max_pixels)
+    source = session.open()
     names = session.record.names
+    objects = take_objects(options.objects, ())
     with folder_lock(session.folder), errors_naming(session.folder):
         with tempfile.TemporaryDirectory() as staged:
-            shutil.copytree(session.painted_folder, staged, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*"))
-            follower = begin(options, source, session.tracking, weights=weights, watch=Watch(names), given=Path(staged))
-        session.change(followed_with=basis)
+            stage(session, Path(staged))
+            given = Path(staged)
+            follower = begin(
+                options, source, session.tracking, weights=weights, watch=Watch(names), objects=objects, given=given,
+                overwrite_other=True,
+            )  # fmt: skip
+        session.change(followed_with=basis, told=session.tracking.told())
 
         def on_frame(frame: SourceFrame) -> None:
             progress.rows.extend(follower.latest)
-            progress.frame(frame.index + 1)
+            progress.frame((frame.index - source.selection.start) // source.selection.stride + 1)
             check_cancelled()
 
         check_cancelled()
         if options.backwards and not session.tracking.backwards.is_finished:
             progress.begin("backwards")
-            progress.total = max(session.tracking.starts().values()) + 1
+            progress.total = max(session.tracking.starts().values(), default=-1) + 1
             follower.backwards(_counting(progress, check_cancelled))
         progress.begin("following")
         progress.total = session.record.frames
@@ -233,11 +249,17 @@ def _follow(session: Session, progress: Progress, check_cancelled: Callable[[], 
         make_products((), source, session.tracking, names, _counting(progress, check_cancelled))
 
 
+def _looks(session: Session) -> dict[str, Any]:
+    """How a terminal asked for the video to be drawn, where it did."""
+    return {name: value for name, value in session.record.options.items() if name in {"opacity", "outline"}}
+
+
 def _make(session: Session, progress: Progress, check_cancelled: Callable[[], None], *, forms: Sequence[str]) -> None:
-    source = open_source(session.source, Selection())
+    source = session.open()
     progress.begin("writing")
     with folder_lock(session.folder), errors_naming(session.folder):
-        make_products(forms, source, session.tracking, session.record.names, _counting(progress, check_cancelled))
+        counting = _counting(progress, check_cancelled)
+        make_products(forms, source, session.tracking, session.record.names, counting, looks=_looks(session))
     progress.forms = list(forms)
 
 

@@ -42,14 +42,16 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
-        if scope["type"] != "http":
-            if scope["type"] == "lifespan":
-                await self._application(scope, receive, send)
-            return  # there are no web sockets here
+        if scope["type"] == "lifespan":
+            await self._application(scope, receive, send)
+            return
         try:
             self._check(scope)
         except RefusalError as error:
-            await _refuse(send, error)
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close", "code": 1008})
+            else:
+                await _refuse(send, error)
             return
 
         async def with_headers(message: Message) -> None:
@@ -74,9 +76,10 @@ class Guard:
         site = headers.get("sec-fetch-site", ["none"])[0]
         if scope["path"].startswith("/api"):
             foreign |= site not in {"same-origin", "none"}
-        if foreign:
+        is_socket = scope["type"] == "websocket"
+        if foreign or (is_socket and not headers.get("origin")):  # browsers always say where a web socket comes from
             raise RefusalError(403, "another site asked for this; only the page of hodor app may")
-        if scope["method"] not in _READING:
+        if not is_socket and scope["method"] not in _READING:
             _check_size(scope, headers)
 
 

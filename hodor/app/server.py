@@ -14,11 +14,15 @@ from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import ClientDisconnect
 
+from hodor.app.adopting import notice
+from hodor.app.commands import command_of
+from hodor.app.live import live_routes
 from hodor.app.masks import mask_routes
+from hodor.app.records import MAX_ID, MAX_NAME, Settings
 from hodor.app.refusals import RefusalError
-from hodor.app.running import Runner, command_of
+from hodor.app.running import Runner
 from hodor.app.security import Guard
-from hodor.app.sessions import MAX_ID, MAX_NAME, Session, Settings
+from hodor.app.sessions import Session
 from hodor.app.store import SessionStore
 from hodor.app.taking import taking_routes
 from hodor.checkpoints.weights import names as shipped_weights
@@ -61,6 +65,7 @@ def build(store: SessionStore, port: int) -> Guard:
     _object_routes(application, store)
     application.include_router(mask_routes(store))
     application.include_router(taking_routes(store, runner))
+    application.include_router(live_routes(store, runner))
     application.mount("/", StaticFiles(directory=_PAGE, html=True))
     return Guard(application, port)
 
@@ -78,7 +83,9 @@ def _session_routes(application: FastAPI, store: SessionStore, runner: Runner) -
 
     @application.get("/api/sessions/{session}")
     def one(session: str) -> dict[str, Any]:
-        return _whole(store.get(session), runner)
+        opened = store.get(session)
+        notice(opened)
+        return _whole(opened, runner)
 
     @application.patch("/api/sessions/{session}")
     def change(session: str, changes: Change) -> dict[str, Any]:
@@ -121,24 +128,36 @@ def _short(store: SessionStore, name: str) -> dict[str, Any]:
         record = store.get(name).record
     except HodorError as error:
         return {"id": name, "title": name, "error": str(error)}
-    return {"id": name, "title": record.title, "frames": record.frames, "rate": record.rate, "objects": len(record.names),
-            "width": record.width, "height": record.height, "made": record.made}  # fmt: skip
+    except OSError as error:  # as a run that can't be taken over because the disk is full; others can be removed
+        return {"id": name, "title": name, "error": describe_os_error(error)}
+    return {
+        **record.model_dump(include={"title", "frames", "rate", "width", "height", "made"}),
+        "id": name,
+        "linked": (store.root / name).is_symlink(),
+        "first": record.selection.start,
+        "objects": len(record.names),
+    }
 
 
 def _whole(session: Session, runner: Runner) -> dict[str, Any]:
     record, progress = session.record, runner.progress(session)
     colours = ["#{:02x}{:02x}{:02x}".format(*colour) for colour in object_palette()[: MAX_ID + 1].tolist()]
     return {
-        **record.model_dump(include={"title", "frames", "width", "height", "rate", "settings"}),
+        **record.model_dump(include={"title", "frames", "width", "height", "rate", "settings", "camera"}),
         "id": session.folder.name,
         "folder": str(session.folder),
         "source": session.source,
+        "first": record.selection.start,
+        "stride": record.selection.stride,
         "objects": [{"id": each, "name": name} for each, name in sorted(record.names.items())],
         "colours": colours,
         "painted": session.painted_frames(),
         "changed": session.is_changed(),
         "command": command_of(session),
         "weights": shipped_weights(),
+        "described": bool(record.options.get("objects")),
+        "told": session.tracking.told(),
+        "found": session.tracking.forwards.version,
         "run": None if progress is None else progress.as_json(len(progress.rows)),
     }
 

@@ -1,92 +1,47 @@
 """Sessions: a folder of `hodor track` for each video that was opened, with what the page keeps of its own below `page/`.
 
-page/session.json          title, source, names of objects, settings
+page/session.json          title, source, names of objects, settings, other options of `hodor track`
 page/painted/<frame>.png   masks as they are painted; they become `given/` when the network follows them
 page/video.*               the video, if it was uploaded; any other stays where it is
 """
 
+import functools
 import hashlib
 import threading
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import ValidationError
 
 from hodor.app.frames import FrameReader
+from hodor.app.records import MAX_ID, RECORD, Record, Settings, write_record
 from hodor.app.refusals import RefusalError
+from hodor.checkpoints.hub import is_hub_name
 from hodor.checkpoints.weights import locate
 from hodor.errors import HodorError
-from hodor.files import written_aside
 from hodor.formats.label_maps import present_ids, read_label_map, write_label_map
 from hodor.media.drawing import object_palette
-from hodor.media.sources import Selection, open_source
+from hodor.media.sources import FrameSource
 from hodor.tracking.confidences import Row
-from hodor.tracking.folder import PAGE, TrackingFolder
+from hodor.tracking.folder import GIVEN, PAGE, TrackingFolder
+from hodor.tracking.inputs import source_of
 from hodor.workspace import checkpoints_folder
 
-MAX_ID = 254
-MAX_NAME = 80
-RECORD = "session.json"
+PAINTED = "painted"
 _NOTHING = "none"
 
 
-class Settings(BaseModel):
-    """How objects are followed; as the options of `hodor track` with the same names.
-
-    Attributes:
-        checkpoint: a file, or the name of weights that come with the package.
-        min_dim: shorter side of frames as the network sees them; None takes what the checkpoint is meant for.
-        backwards: also from where an object is given first back to the first frame.
-        corrections_replace: a mask given anew replaces all that was remembered of its object.
-    """
-
-    model_config = ConfigDict(extra="forbid")
-    checkpoint: str = Field(min_length=1, max_length=4096)
-    min_dim: int | None = Field(default=None, ge=32, le=4096)
-    backwards: bool = False
-    corrections_replace: bool = True
-
-    @field_validator("checkpoint")
-    @classmethod
-    def _is_no_option(cls, text: str) -> str:
-        if text.startswith("-") or not text.isprintable():
-            raise ValueError("the name of a checkpoint is one printable line and begins with no dash")
-        return text
-
-
-class Record(BaseModel):
-    """What stands in page/session.json.
-
-    Attributes:
-        title: for people.
-        source: the video as `hodor track` is given it: an absolute path, or one relative to the session's folder.
-        frames: how many it has; containers may err.
-        height: of a frame.
-        width: of a frame.
-        rate: frames per second.
-        made: seconds since 1970.
-        names: of the objects, by id.
-        settings: for the next run.
-        followed_with: what the last run was begun with; {} before the first one.
-    """
-
-    title: str
-    source: str
-    frames: int
-    height: int
-    width: int
-    rate: float
-    made: float
-    names: dict[int, str] = {}
-    settings: Settings
-    followed_with: dict[str, Any] = {}
-
-
 class Session:
-    """One video, what was painted in it, and what was found. May be used by several threads."""
+    """One video, what was painted in it, and what was found. May be used by several threads.
+
+    Attributes:
+        folder: of the session.
+        record: what the page keeps.
+        tracking: what a run keeps.
+        is_busy: whether a run of this server is under way.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Reads what the page kept.
@@ -97,7 +52,8 @@ class Session:
         self.folder = folder
         self.tracking = TrackingFolder(folder)
         self.lock = threading.RLock()
-        self.painted_folder = folder / PAGE / "painted"
+        self.is_busy = False
+        self.painted_folder = folder / PAGE / PAINTED
         path = folder / PAGE / RECORD
         try:
             self.record = Record.model_validate_json(path.read_bytes())
@@ -119,8 +75,16 @@ class Session:
         """
         with self.lock:
             if self._reader is None:
-                self._reader = FrameReader(open_source(self.source, Selection()))
+                self._reader = FrameReader(self.open())
             return self._reader
+
+    def open(self) -> FrameSource:
+        """Its video once more.
+
+        Raises:
+            HodorError: the video is gone, or broken.
+        """
+        return source_of(self.source, self.record.options)
 
     def close_video(self) -> None:
         """Lets the reader go; the next one who needs it opens the video again."""
@@ -130,6 +94,7 @@ class Session:
     def change(self, **changes: Any) -> None:
         """Changes fields of the record, on the disk too."""
         with self.lock:
+            self._check_there()
             record = self.record.model_copy(update=changes)
             write_record(self.folder, record)
             self.record = record
@@ -177,6 +142,12 @@ class Session:
             paths = sorted(self.painted_folder.glob("*.png"), key=lambda path: int(path.stem))
             return {int(path.stem): _version(path) for path in paths}
 
+    def painted_ids(self) -> set[int]:
+        """Ids of the objects that are painted in some frame."""
+        with self.lock:
+            versions = self.painted_frames()
+            return {each for index, version in versions.items() for each in _ids(self._painted_path(index), version)}
+
     def painted(self, index: int) -> np.ndarray | None:
         """The label map [H, W] uint8 that is painted in a frame; None where there is none."""
         with self.lock:
@@ -213,22 +184,45 @@ class Session:
             self._write_painted(index, labels)
             return self.version(index)
 
+    def name_of(self, index: int) -> str:
+        """What `hodor track` calls a frame; its index where the video is gone."""
+        try:
+            return self.reader.source.name_of(index)
+        except (HodorError, IndexError):
+            return str(index)
+
     def check_frame(self, index: int) -> None:
         """Raises a RefusalError if there is no such frame."""
-        if not 0 <= index < self.record.frames:
-            raise RefusalError(404, f"the video has no frame {index}; its last is {self.record.frames - 1}")
+        if not self.record.selection.holds(index) or index > self.record.last:
+            raise RefusalError(404, f"the video has no frame {index}; its last is {self.record.last}")
 
     def is_changed(self) -> bool:
         """Whether masks or settings are no longer those that were followed last."""
         with self.lock:
-            given = {path.stem: path.read_bytes() for path in (self.folder / "given").glob("*.png")}
+            given = {path.stem: path.read_bytes() for path in (self.folder / GIVEN).glob("*.png")}
             painted = {path.stem: path.read_bytes() for path in self.painted_folder.glob("*.png")}
             return given != painted or self.record.followed_with != self.basis()
 
-    def basis(self) -> Mapping[str, Any]:
-        """What a run is begun with; results of another can't be gone on from."""
-        settings = self.record.settings
-        return {"source": self.source, "weights_written": _written(settings.checkpoint), **settings.model_dump()}
+    def keep_pictures(self, rate: float | None = None) -> None:
+        """Where more than a camera's first picture came, they become a video like any other.
+
+        Args:
+            rate: at which they came, in pictures per second; None, as after a killed server, takes it from their files.
+        """
+        written = [path.stat().st_mtime for path in sorted(Path(self.source).glob("*.jpg"))]
+        if len(written) < 2:
+            return
+        if rate is None:  # the first picture was painted for long before the second came
+            rate = max(len(written) - 2, 1) / max(written[-1] - written[1], 1)
+        rate = round(max(rate, 0.1), 3)
+        self.change(frames=len(written), rate=rate, options={**self.record.options, "rate": rate}, camera=False)
+        self.close_video()
+
+    def basis(self, settings: Settings | None = None) -> Mapping[str, Any]:
+        """What a run is begun with, by the settings of the next one or by others; results of another can't be gone on from."""
+        settings, options = settings or self.record.settings, self.record.options
+        others = {"options": options} if options else {}
+        return {"source": self.source, "weights_written": _written(settings.checkpoint), **settings.model_dump(), **others}
 
     def found(self, index: int) -> np.ndarray | None:
         """The label map [H, W] uint8 that was found in a frame; None where there is none."""
@@ -248,39 +242,32 @@ class Session:
     def _painted_path(self, index: int) -> Path:
         return self.painted_folder / f"{index:d}.png"
 
+    def _check_there(self) -> None:
+        if not self.folder.is_dir():
+            raise RefusalError(404, "the session was removed")
+
     def _write_painted(self, index: int, labels: np.ndarray) -> None:
+        self._check_there()
         if labels.any():
             write_label_map(self._painted_path(index), labels, object_palette())
         else:
             self._painted_path(index).unlink(missing_ok=True)
 
 
-def write_record(folder: Path, record: Record) -> None:
-    """Writes the record of a session; complete or absent."""
-    with written_aside(folder / PAGE / RECORD) as aside:
-        aside.write_text(record.model_dump_json(indent=1), encoding="utf-8")
-
-
-def new_record(title: str, source: str, reader: FrameReader, settings: Settings) -> Record:
-    """The record of a session that begins.
-
-    Raises:
-        HodorError: the video is broken.
-    """
-    height, width = reader.pixels(0).shape[:2]
-    return Record(
-        title=title[:MAX_NAME], source=source, frames=reader.count(), height=height, width=width,
-        rate=reader.source.rate, made=time.time(), settings=settings, names={1: "Object 1"},
-    )  # fmt: skip
-
-
 def _written(checkpoint: str) -> int | None:
-    """When a checkpoint was written, in nanoseconds; None where there is none, or where its name can't be a file's."""
+    """When a checkpoint was written, in nanoseconds; None where there is none here, or where its name can't be a file's."""
+    if is_hub_name(checkpoint):
+        return None
     try:
         weights = locate(checkpoint, checkpoints_folder())
         return weights.stat().st_mtime_ns if weights.is_file() else None
     except OSError:  # a run says it
         return None
+
+
+@functools.lru_cache(maxsize=4096)
+def _ids(path: Path, version: str) -> list[int]:
+    return present_ids(read_label_map(path))
 
 
 def _version(path: Path) -> str:

@@ -7,16 +7,19 @@ import re
 import secrets
 import shutil
 import threading
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from hodor.app.adopting import is_session, opened_session
 from hodor.app.frames import FrameReader
+from hodor.app.records import RECORD, Record, Settings, new_record, write_record
 from hodor.app.refusals import RefusalError
-from hodor.app.sessions import RECORD, Record, Session, Settings, new_record, write_record
+from hodor.app.sessions import Session
 from hodor.errors import HodorError
-from hodor.files import folder_written_aside
+from hodor.files import folder_written_aside, remove_folder
 from hodor.media.sources import Selection, open_source
-from hodor.tracking.folder import PAGE
+from hodor.tracking.folder import INPUTS, PAGE
 
 _SPARED = 2**28
 """Bytes that an upload leaves free on the disk, for masks and for whatever else the machine does."""
@@ -41,10 +44,13 @@ class SessionStore:
 
     def names(self) -> list[str]:
         """The sessions' folders, the newest first."""
-        folders = [
-            path.parent.parent for path in self.root.glob(f"*/{PAGE}/{RECORD}") if not path.parent.parent.name.startswith(".")
-        ]
-        return [folder.name for folder in sorted(folders, key=lambda folder: -(folder / PAGE / RECORD).stat().st_mtime)]
+        written: dict[str, float] = {}
+        for pattern in (f"*/{PAGE}/{RECORD}", f"*/{INPUTS}"):
+            for path in self.root.glob(pattern):
+                name = path.relative_to(self.root).parts[0]
+                if _PLAIN.fullmatch(name):
+                    written[name] = max(written.get(name, 0), path.stat().st_mtime)
+        return sorted(written, key=lambda name: -written[name])
 
     def get(self, name: str) -> Session:
         """A session by the name of its folder.
@@ -53,11 +59,11 @@ class SessionStore:
             RefusalError: there is none.
             HodorError: it is broken.
         """
-        if not _PLAIN.fullmatch(name) or not (self.root / name / PAGE / RECORD).is_file():  # no name leads out of the folder
+        if not _PLAIN.fullmatch(name) or not is_session(self.root / name):  # no name leads out of the folder
             raise RefusalError(404, "there is no such session; it may have been removed")
         with self._lock:
             if name not in self._known:
-                self._known[name] = Session(self.root / name)
+                self._known[name] = opened_session(self.root / name)
             self._recent = [name, *(each for each in self._recent if each != name)]
             for other in self._recent[_VIDEOS_OPEN:]:
                 self._known[other].close_video()
@@ -65,16 +71,20 @@ class SessionStore:
             return self._known[name]
 
     def of_path(self, path: Path) -> str:
-        """The session of a video or folder of images on this machine, which is not copied; a new one where there is none.
+        """The session of a video, folder of images, or folder of `hodor track` on this machine; a new one where there is none.
+
+        Nothing of it is copied. A folder of `hodor track` that lies elsewhere is linked.
 
         Raises:
-            HodorError: it is no video, or its path is no text.
+            HodorError: it is nothing of these, or its path is no text.
         """
+        if is_session(path):
+            return self._of_folder(path)
         source = str(path.absolute())
         if not source.isascii() and os.fsencode(source) != source.encode(errors="replace"):
             raise HodorError(f"{path}: the name is no text in UTF-8, which a session can't keep; rename the file")
         for name in self.names():
-            with contextlib.suppress(HodorError):  # a session that is broken is none of this video
+            with contextlib.suppress(HodorError, OSError):  # a session that is broken is none of this video
                 if self.get(name).record.source == source:
                     return name
         name = _new_name(path.stem)
@@ -115,13 +125,46 @@ class SessionStore:
             write_record(aside, record)
         return name
 
+    def of_camera(self, picture: bytes) -> str:
+        """The session of a camera that begins with a picture, a JPEG.
+
+        Raises:
+            HodorError: it is no picture.
+        """
+        name, frames = _new_name("camera"), f"{PAGE}/frames"
+        with folder_written_aside(self.root / name) as aside:
+            path = aside / frames / "00000.jpg"
+            path.parent.mkdir(parents=True)
+            path.write_bytes(picture)
+            reader = FrameReader(open_source(str(path.parent), Selection()))
+            title = time.strftime("Camera, %Y-%m-%d %H:%M")
+            try:
+                record = new_record(title, frames, reader, self.settings, camera=True)
+            except HodorError as error:
+                raise RefusalError(422, str(error).replace(str(path), "the camera's picture")) from None
+            write_record(aside, record)
+        return name
+
     def remove(self, name: str) -> None:
-        """Removes a session with everything in its folder; a video that was not uploaded stays."""
+        """Removes a session with everything in its folder, at once; a video that was not uploaded and a linked folder stay."""
         session = self.get(name)
-        with self._lock:
+        with self._lock, session.lock:
             self._known.pop(name, None)
             self._recent = [each for each in self._recent if each != name]
-            shutil.rmtree(session.folder)
+            session.folder.unlink() if session.folder.is_symlink() else remove_folder(session.folder)
+
+    def _of_folder(self, path: Path) -> str:
+        folder = path.resolve()
+        for name in self.names():
+            if (self.root / name).resolve() == folder:
+                return name
+        name = _new_name(folder.name)
+        opened_session(folder)
+        try:
+            (self.root / name).symlink_to(folder, target_is_directory=True)
+        except OSError as error:
+            raise HodorError(f"{path}: no link to it can be made ({error.strerror}); move it into {self.root}") from None
+        return name
 
     def _record(self, title: str, source: str, path: Path) -> Record:
         return new_record(title, source, FrameReader(open_source(str(path), Selection())), self.settings)

@@ -1,8 +1,10 @@
 """Running, and taking away: progress of the one run, masks as a ZIP, the overlay video, COCO's JSON."""
 
 import io
+import secrets
 import zipfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +15,7 @@ from hodor.app.refusals import RefusalError
 from hodor.app.running import Runner
 from hodor.app.sessions import Session
 from hodor.app.store import SessionStore
+from hodor.files import scratch_folder
 
 _FILES = {"video": ("overlay.mp4", "video/mp4"), "coco": ("masks.json", "application/json")}
 Form = Literal["video", "coco"]
@@ -42,10 +45,12 @@ def taking_routes(store: SessionStore, runner: Runner) -> APIRouter:
     @routes.get("/take/masks")
     def masks(session: str) -> Response:
         opened = store.get(session)
-        paths = sorted(opened.tracking.forwards.masks.glob("*.png"))
+        kept = ExitStack()
+        paths = opened.tracking.forwards.snapshot(kept.enter_context(scratch_folder(opened.folder / secrets.token_hex(8))))
         if not paths:
+            kept.close()
             raise RefusalError(422, "nothing was followed yet; run first")
-        return StreamingResponse(_zipped(paths), media_type="application/zip", headers=_as_file(opened, "masks.zip"))
+        return StreamingResponse(_zipped(paths, kept), media_type="application/zip", headers=_as_file(opened, "masks.zip"))
 
     @routes.get("/take/{form}")
     def take(session: str, form: Form) -> Response:
@@ -81,10 +86,10 @@ class _Passed(io.RawIOBase):
         return b"".join(blocks)
 
 
-def _zipped(paths: list[Path]) -> Iterator[bytes]:
-    """A ZIP of files, which never is in memory or on the disk as a whole; PNGs don't become smaller in it."""
+def _zipped(paths: list[Path], kept: ExitStack) -> Iterator[bytes]:
+    """A ZIP of files, which never is in memory or on the disk as a whole; PNGs don't become smaller in it. Closes `kept`."""
     passed = _Passed()
-    with zipfile.ZipFile(passed, "w", zipfile.ZIP_STORED) as archive:
+    with kept, zipfile.ZipFile(passed, "w", zipfile.ZIP_STORED) as archive:
         for path in paths:
             archive.writestr(f"masks/{path.name}", path.read_bytes())
             yield passed.taken()

@@ -5,8 +5,8 @@ import time
 import numpy as np
 from fastapi.testclient import TestClient
 
+from hodor.app.records import Settings
 from hodor.app.server import build
-from hodor.app.sessions import Settings
 from hodor.app.store import SessionStore
 
 FRAMES, HEIGHT, WIDTH = 12, 72, 128

@@ -16,6 +16,7 @@ from hodor.tracking import program as track
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None and "CI" not in os.environ, reason="there is no Chromium on this machine")
+FAKE_CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
 PATIENCE = 120_000  # milliseconds
 
 
@@ -37,7 +38,7 @@ def browser():
     from playwright.sync_api import sync_playwright  # noqa: PLC0415
 
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", *FAKE_CAMERA])
         yield opened
         opened.close()
 
@@ -76,12 +77,20 @@ def opened(browser, address, video):
     page.set_input_files("#file", video)
     page.wait_for_selector("#editor:not([hidden])")
     page.wait_for_function(f"() => document.querySelector('#where').textContent.startsWith('0 / {FRAMES - 1}')")
+    page.wait_for_load_state("networkidle")  # the picture of the frame has come, on which tools work
     saved(page)
     return page
 
 
 def saved(page):
     page.wait_for_function("() => document.querySelector('#saved').textContent === 'Saved'")
+
+
+def asked(page, held):
+    """The first request that was held back, once it has come."""
+    while not held:
+        page.wait_for_timeout(50)
+    return held[0]
 
 
 def test_a_stroke_is_kept_when_another_frame_comes_before_its_end(browser, address, video, tmp_path):
@@ -123,10 +132,87 @@ def test_a_mask_file_is_not_taken_for_another_frame_that_came_meanwhile(browser,
     page.route("**/drawn/*", lambda route: held.append(route))  # noqa: PLW0108 (a method can't be wrapped)
     page.set_input_files("#drawn", tmp_path / "mask.png")
     go_to(page, 3)
-    held[0].continue_()
+    asked(page, held).continue_()
     page.wait_for_function("() => document.querySelector('#message').textContent.includes('mask.png belongs to frame 0')")
     saved(page)
     assert not list((tmp_path / "sessions").glob("*/page/painted/*"))
+
+
+def test_a_stroke_that_is_painted_while_a_box_is_cut_out_stays(browser, address, video, tmp_path):
+    page = opened(browser, address, video)
+    held = []
+    page.route("**/cut", lambda route: held.append(route))  # noqa: PLW0108 (a method can't be wrapped)
+    page.keyboard.press("x")
+    stroke(page, (50, 10), (110, 60))
+    page.keyboard.press("b")
+    stroke(page, (10, 66), (30, 66))
+    saved(page)
+    (painted,) = (tmp_path / "sessions").glob("*/page/painted/*")
+    stroked = read_label_map(painted) > 0
+    assert stroked.any()
+    asked(page, held).fulfill(
+        status=200, body=bytes(np.arange(HEIGHT * WIDTH, dtype=np.int64).reshape(HEIGHT, WIDTH) < 10 * WIDTH)
+    )
+    expected = stroked.copy()
+    expected[:10] = True
+    painted_until(page, tmp_path, lambda labels: np.array_equal(labels > 0, expected))
+
+
+def test_later_clicks_on_an_object_take_the_place_of_earlier_ones(browser, address, video, tmp_path):
+    page = opened(browser, address, video)
+    rows = iter([20, 10])
+    page.route(
+        "**/cut",
+        lambda route: route.fulfill(status=200, body=bytes([1]) * WIDTH * (n := next(rows)) + bytes(WIDTH * (HEIGHT - n))),
+    )
+    page.keyboard.press("c")
+    for point, count in (((60, 5), 20), ((70, 5), 10)):
+        stroke(page, point, point)
+        painted_until(page, tmp_path, lambda labels, count=count: (labels > 0).sum() == count * WIDTH)
+
+
+def painted_until(page, folder, holds):
+    """Waits until what is painted and saved is as wanted."""
+    found = None
+    for _ in range(PATIENCE // 100):
+        if paths := list((folder / "sessions").glob("*/page/painted/*.png")):
+            found = read_label_map(paths[0])
+            if holds(found):
+                return
+        page.wait_for_timeout(100)
+    pytest.fail(f"painted are {None if found is None else np.count_nonzero(found)} pixels")
+
+
+def test_a_page_that_was_left_before_it_came_does_not_come(browser, address, video):
+    page = opened(browser, address, video)
+    session = page.url.partition("#")[2]
+    page.goto(f"{address}#")
+    page.wait_for_selector("#start:not([hidden])")
+    held = []
+    page.route(f"**/api/sessions/{session}", lambda route: held.append(route))  # noqa: PLW0108
+    page.evaluate("id => (location.hash = id)", session)
+    page.wait_for_function("() => document.querySelector('#start').hidden")
+    page.evaluate("() => (location.hash = '')")
+    page.wait_for_selector("#start:not([hidden])")
+    asked(page, held).continue_()
+    page.wait_for_timeout(500)
+    assert page.locator("#editor").is_hidden() and page.locator("#start").is_visible()
+
+
+def test_what_a_terminal_finds_meanwhile_is_shown(browser, address, video, clip, checkpoint, tmp_path):
+    page = opened(browser, address, video)
+    x, y = middle(clip[0][1], 1)
+    stroke(page, (x - 6, y), (x + 6, y))
+    saved(page)
+    follow(page)
+    go_to(page, FRAMES - 1)
+    session = page.url.partition("#")[2]
+    source = page.request.get(f"{address}api/sessions/{session}").json()["source"]
+    write_label_map(tmp_path / "first.png", (clip[0][1] == 2).astype(np.uint8) * 2, davis_palette())
+    told = ["--masks", tmp_path / "first.png", "--checkpoint", checkpoint, "--min_dim", 64, "--overwrite", "--format"]
+    assert track.main([str(each) for each in (source, "--out", tmp_path / "sessions" / session, *told)]) == 0
+    page.wait_for_selector("#objects li[data-id='2']")
+    page.wait_for_function("() => document.querySelector('#run-note').textContent.startsWith('Done')")
 
 
 def test_the_whole_way_by_mouse_gives_what_hodor_track_gives(browser, address, video, clip, checkpoint, tmp_path):
@@ -140,6 +226,7 @@ def test_the_whole_way_by_mouse_gives_what_hodor_track_gives(browser, address, v
     page.set_input_files("#file", video)
     page.wait_for_selector("#editor:not([hidden])")
     page.wait_for_function(f"() => document.querySelector('#where').textContent.startsWith('0 / {FRAMES - 1}')")
+    page.wait_for_load_state("networkidle")
     page.wait_for_function("() => document.querySelector('#saved').textContent === 'Saved'")
 
     x, y = middle(clip[0][1], 1)
@@ -193,3 +280,33 @@ def test_the_whole_way_by_mouse_gives_what_hodor_track_gives(browser, address, v
     assert track.main([str(argument) for argument in arguments]) == 0
     assert taken == {f"masks/{path.name}": path.read_bytes() for path in (tmp_path / "out/masks").iterdir()}
     assert len(taken) == FRAMES
+
+
+LIVE = "() => /Live · frame ([3-9]|[1-9][0-9]+) · [0-9.]+ frames/.test(document.querySelector('#progress-text').textContent)"
+
+
+def test_what_a_camera_shows_is_followed_live_and_kept(browser, address, tmp_path):
+    page = browser.new_context(viewport={"width": 390, "height": 780}, has_touch=True).new_page()
+    page.set_default_timeout(PATIENCE)
+    problems = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.goto(address)
+    page.click("#camera")
+    page.click("#picture")
+    page.wait_for_selector("#editor:not([hidden])")
+    page.wait_for_function("() => document.querySelector('#where').textContent.startsWith('0 / 0')")
+    page.wait_for_load_state("networkidle")
+    saved(page)
+    box = page.locator("#canvas").bounding_box()
+    page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.wait_for_function("() => !document.querySelector('#run').disabled")
+    assert page.locator("#run").text_content() == "Follow live"
+    page.click("#run")
+    page.wait_for_function(LIVE)
+    page.click("#cancel")
+    page.wait_for_function("() => document.querySelector('#run-note').textContent.startsWith('Done')")
+    assert not problems
+    (folder,) = (tmp_path / "sessions").glob("camera-*")
+    shown = sorted(path.stem for path in (folder / "page/frames").iterdir())
+    assert shown == sorted(path.stem for path in (folder / "masks").iterdir()) and len(shown) > 3
+    assert page.locator("#objects .sure").first.text_content().endswith("%")

@@ -31,6 +31,15 @@ def test_what_can_not_be_is_one_line(arguments, part, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_sessions_that_were_only_painted_are_opened_by_their_folder(page, video, clip, monkeypatch, tmp_path):
+    session = page.opened(video)
+    page.paint_two(session, clip)
+    opened = []
+    monkeypatch.setattr(program, "_serve", lambda listening, folder, source, *more: opened.append(source))
+    assert program.main([str(page.store.root / session), "--folder", str(tmp_path / "others"), "--no-browser"]) == 0
+    assert opened == [page.store.root / session]
+
+
 def test_a_port_and_a_folder_belong_to_one_server(tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -1,15 +1,19 @@
 """A page's work from opening to taking away, by the requests that a page sends, on a real small network."""
 
+import contextlib
 import io
 import json
+import os
+import resource
 import zipfile
 
 import av
 import numpy as np
+import pytest
 from app_page import FRAMES, HEIGHT, WIDTH, Page
 from PIL import Image
 
-from hodor.app.running import command_of
+from hodor.app.commands import command_of
 from hodor.formats.label_maps import davis_palette, write_label_map
 from hodor.tracking import program as track
 
@@ -127,6 +131,33 @@ def test_other_settings_begin_anew(page, video, clip):
     assert page.labels(session, "found", 3) is not None
 
 
+def test_a_video_that_was_written_anew_is_followed_anew(page, video, clip, tmp_path):
+    copied = tmp_path / "copied.mp4"
+    copied.write_bytes(video.read_bytes())
+    session = page.store.of_path(copied)
+    page.paint_two(session, clip)
+    assert page.work(session)["what"] == "done"
+    os.utime(copied, (1, 1))
+    notes = page.store.root / session / "notes.txt"
+    notes.touch()
+    page.paint(session, 3, np.where(clip[3][1] == 1, clip[3][1], 0))
+    progress = page.work(session)
+    assert (progress["what"], progress["error"]) == ("done", "")
+    assert page.labels(session, "found", FRAMES - 1) is not None and notes.exists()
+
+
+@pytest.mark.parametrize("name", ["-{}", "a={}"])
+def test_frames_with_odd_names_are_followed(page, clip, tmp_path, name):
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for index in range(3):
+        Image.fromarray(clip[index][0]).save(frames / f"{name.format(index)}.png")
+    session = page.store.of_path(frames)
+    page.paint_two(session, clip)
+    progress = page.work(session)
+    assert (progress["what"], progress["error"]) == ("done", "")
+
+
 def test_a_frame_that_another_tab_painted_meanwhile_is_not_overwritten(page, video, clip):
     session = page.opened(video)
     page.paint_two(session, clip)
@@ -212,3 +243,36 @@ def test_what_can_not_be_is_one_line(page, video, clip):
         (page.client.patch(f"/api/sessions/{session}", json={"source": "/etc/passwd"}), "source"),
     ]:
         assert refused.status_code in {404, 422} and part in refused.text and "\n" not in refused.text
+
+
+@contextlib.contextmanager
+def full_disk(largest_file):
+    """No file of this process grows beyond so many bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_disk_that_fills_is_one_line_and_nothing_is_lost(page, video, clip, checkpoint, tmp_path):
+    session = page.opened(video)
+    page.paint_two(session, clip)
+    write_label_map(tmp_path / "first.png", clip[0][1], davis_palette())
+    painted = page.labels(session, "painted", 0)
+    with full_disk(600):  # masks are smaller, the state of the network is larger
+        refused = page.upload(video.read_bytes())
+        progress = page.work(session)
+        assert page.paint(session, 3, np.random.default_rng(0).integers(0, 3, (HEIGHT, WIDTH))).status_code == 500
+    assert refused.status_code == 500 and "File too large" in refused.text and "\n" not in refused.text
+    assert "File too large" in progress["error"] and "\n" not in progress["error"]
+    assert [path.name for path in page.store.root.iterdir()] == [session]
+    np.testing.assert_array_equal(page.labels(session, "painted", 0), painted)
+    assert page.labels(session, "painted", 3) is None
+    assert page.work(session)["what"] == "done"
+    names = ["--names", "1=Object 1", "2=mug"]
+    wanted = tracked(
+        tmp_path / "one", page.state(session)["source"], checkpoint, "--masks", str(tmp_path / "first.png"), *names
+    )
+    assert contents(page.store.root / session) == wanted

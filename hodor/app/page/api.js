@@ -34,6 +34,12 @@ async function labels(answer) {
 }
 
 export const sessions = () => read("");
+export const beginCamera = async (picture) => {
+  const headers = { "content-type": "application/octet-stream" };
+  const answer = await fetch("/api/cameras", { method: "POST", headers, body: picture });
+  if (!answer.ok) throw new Refused(answer.status, (await answer.text()).slice(0, 500));
+  return (await answer.json()).id;
+};
 export const removeSession = (id) => ask("DELETE", `/${id}`);
 
 // Sends a video; `onProgress` is called with the part that has arrived, 0 to 1.
@@ -82,8 +88,9 @@ export class SessionApi {
     return ask("DELETE", `${this.path}/objects/${id}`);
   }
 
-  async frame(index) {
-    const answer = await ask("GET", `${this.path}/frames/${index}`);
+  // `version` tells frames from those that a browser has kept of another run in the folder.
+  async frame(index, version) {
+    const answer = await ask("GET", `${this.path}/frames/${index}?version=${version}`);
     return createImageBitmap(await answer.blob());
   }
 
@@ -114,6 +121,10 @@ export class SessionApi {
 
   run() {
     return ask("POST", `${this.path}/run`);
+  }
+
+  live() {
+    return new WebSocket(`ws://${location.host}${this.url("live")}`);
   }
 
   cancel() {

@@ -23,9 +23,11 @@ export function rememberEditor() {
 }
 
 export class Editor {
-  static async open(id, say, attempt) {
+  // None where another page is wanted by the time that the server has answered.
+  static async open(id, say, attempt, isWanted) {
     const api = new SessionApi(id);
-    return new Editor(api, await api.state(), say, attempt);
+    const state = await api.state();
+    return isWanted() ? new Editor(api, state, say, attempt) : null;
   }
 
   constructor(api, state, say, attempt) {
@@ -50,7 +52,7 @@ export class Editor {
     document.title = `${state.title} – hodor`;
     attempt(async () => {
       await this.model.loadConfidences();
-      await this.model.show(0);
+      await this.model.show(state.first);
     });
   }
 
@@ -108,7 +110,7 @@ export class Editor {
 
   step(by) {
     this.isPlaying = false;
-    return this.go(this.model.index + by);
+    return this.go(this.model.index + by * this.model.state.stride);
   }
 
   async togglePlay() {
@@ -117,11 +119,12 @@ export class Editor {
     const button = this.find("play");
     button.classList.add("is-playing");
     button.setAttribute("aria-label", "Pause (space)");
-    if (this.isPlaying && this.model.index === this.model.last) await this.go(0);
+    const { first, stride, rate } = this.model.state;
+    if (this.isPlaying && this.model.index === this.model.last) await this.go(first);
     while (this.isPlaying && this.turn === turn && this.model.index < this.model.last) {
       const begin = performance.now();
-      await this.go(this.model.index + 1);
-      const rest = 1000 / this.model.state.rate - (performance.now() - begin);
+      await this.go(this.model.index + stride);
+      const rest = (1000 * stride) / rate - (performance.now() - begin);
       await new Promise((resolve) => setTimeout(resolve, Math.max(rest, 0)));
     }
     if (this.turn !== turn) return;

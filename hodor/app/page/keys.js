@@ -30,7 +30,7 @@ function action(editor, key, event) {
   return {
     ArrowLeft: () => editor.step(event.shiftKey ? -10 : -1),
     ArrowRight: () => editor.step(event.shiftKey ? 10 : 1),
-    Home: () => editor.go(0),
+    Home: () => editor.go(editor.model.state.first),
     End: () => editor.go(editor.model.last),
     " ": () => editor.togglePlay(),
     "[": () => editor.resize(tools.size / 1.15 - 1),

@@ -4,6 +4,7 @@ import { Editor, rememberEditor } from "./editor.js";
 import { prepareStart, showStart } from "./start.js";
 
 let editor = null;
+let turns = 0; // of pages that were asked for
 
 function say(message, kind = "error") {
   const line = document.getElementById("message");
@@ -23,6 +24,8 @@ async function attempt(action) {
 }
 
 async function route() {
+  const turn = ++turns;
+  const isWanted = () => turn === turns;
   editor?.close();
   editor = null;
   say("");
@@ -32,7 +35,9 @@ async function route() {
   document.getElementById("title").textContent = "";
   document.title = "hodor";
   if (id) {
-    editor = await attempt(() => Editor.open(id, say, attempt));
+    const opened = await attempt(() => Editor.open(id, say, attempt, isWanted));
+    if (!isWanted()) return; // another page was asked for meanwhile
+    editor = opened;
     if (editor) return;
     start.hidden = false;
     history.replaceState(null, "", "#");

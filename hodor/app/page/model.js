@@ -27,7 +27,7 @@ export class Model extends EventTarget {
   constructor(api, state) {
     super();
     this.api = api;
-    this.index = 0;
+    this.index = state.first;
     this.selected = state.objects[0]?.id ?? null;
     this.confidences = new Map(); // object id -> Map of frame -> confidence
     this.maps = new Map(); // frame -> {labels, version, saved, undo, redo}
@@ -64,12 +64,29 @@ export class Model extends EventTarget {
     if (!this.maps.has(this.index)) await this.show(this.index);
   }
 
+  // What other tabs have painted, and what a terminal has found or told meanwhile.
+  async notice() {
+    const { told, found } = this.state;
+    await this.refresh();
+    if (this.state.found === found && this.state.told === told) return;
+    if (this.state.told !== told) this.pictures.clear();
+    await this.loadConfidences();
+    await Promise.all([this.loadPicture(this.index), this.loadFound(this.index)]);
+    this.tell("shown");
+  }
+
   colour(id) {
     return this.state.colours[id];
   }
 
   get last() {
-    return this.state.frames - 1;
+    return this.state.first + (this.state.frames - 1) * this.state.stride;
+  }
+
+  // The nearest frame that there is.
+  nearest(index) {
+    const { first, stride } = this.state;
+    return Math.min(Math.max(first + Math.round((index - first) / stride) * stride, first), this.last);
   }
 
   get map() {
@@ -93,7 +110,7 @@ export class Model extends EventTarget {
 
   // Goes to a frame; what is asked for meanwhile wins.
   async show(index) {
-    this.index = Math.min(Math.max(index, 0), this.last);
+    this.index = this.nearest(index);
     const wanted = this.index;
     this.tell("moved");
     await Promise.all([this.loadPicture(wanted), this.loadMap(wanted), this.loadFound(wanted)]);
@@ -101,7 +118,7 @@ export class Model extends EventTarget {
   }
 
   async loadPicture(index) {
-    if (!this.pictures.has(index)) this.pictures.set(index, await this.api.frame(index));
+    if (!this.pictures.has(index)) this.pictures.set(index, await this.api.frame(index, this.state.told));
   }
 
   async loadMap(index) {
@@ -141,6 +158,18 @@ export class Model extends EventTarget {
       this.confidences.get(id).set(frame, confidence);
       this.foundKept.delete(frame);
     }
+  }
+
+  // A frame that a camera has just shown, with what was found in it.
+  addLive({ frame, rows }, picture, labels) {
+    this.state.frames = frame + 1;
+    this.addRows(rows);
+    this.pictures.set(frame, picture);
+    this.foundKept.set(frame, labels);
+    this.maps.set(frame, { ...this.size, labels: new Uint8Array(labels.length), version: "none", saved: true, undo: [], redo: [] });
+    this.forgetUntouched();
+    this.index = frame;
+    for (const event of ["moved", "confidences", "shown"]) this.tell(event);
   }
 
   async loadConfidences() {

@@ -1,5 +1,7 @@
 // Running: begin, progress, cancel; and the files that are taken away.
 
+import { Live } from "./camera.js";
+
 const PAUSE = 400; // milliseconds between questions while something runs
 const IDLE = 4000;
 const WORDS = { loading: "Loading the weights", backwards: "Following backwards", following: "Following", writing: "Writing" };
@@ -12,25 +14,48 @@ export class Running {
     this.followsAlong = false;
     this.wanted = null; // the form that is downloaded once it is made
     elements.run.addEventListener("click", () => attempt(() => this.begin()));
-    elements.cancel.addEventListener("click", () => attempt(() => model.api.cancel()));
+    elements.cancel.addEventListener("click", () => (this.live ? this.live.stop() : attempt(() => model.api.cancel())));
     for (const form of ["video", "coco"]) elements[form].addEventListener("click", () => attempt(() => this.make(form)));
-    elements.masks.href = model.api.url("take/masks");
     for (const event of ["state", "confidences", "painted"]) model.addEventListener(event, () => this.draw());
     this.draw();
     this.ask();
   }
 
   get isRunning() {
-    return Boolean(this.run && !this.run.over);
+    return Boolean(this.live || (this.run && !this.run.over));
   }
 
   close() {
     clearTimeout(this.timer);
     this.isClosed = true;
+    this.live?.stop();
+  }
+
+  // What a camera shows is followed as it comes.
+  async beginLive() {
+    const { model, elements } = this;
+    this.live = new Live(model, (frame, rate) => {
+      elements.text.textContent = `Live · frame ${frame} · ${rate.toFixed(1)} frames/s`;
+    });
+    elements.text.textContent = "Loading the weights";
+    this.say("");
+    this.draw();
+    try {
+      await this.live.run();
+    } finally {
+      this.live = null;
+      model.seen = 0;
+      if (!this.isClosed) {
+        await model.loadConfidences();
+        await model.refresh();
+        this.draw();
+      }
+    }
   }
 
   async begin() {
     await this.model.save();
+    if (this.model.state.camera) return this.beginLive();
     await this.model.api.run();
     this.followsAlong = true;
     this.say("");
@@ -59,6 +84,7 @@ export class Running {
 
   async look() {
     const { model } = this;
+    if (this.live) return;
     if (!model.isSaved) await model.save(); // it failed before, perhaps of a full disk
     const wasRunning = this.isRunning;
     const run = await model.api.progress(this.run?.over === false ? model.seen : 0);
@@ -72,7 +98,7 @@ export class Running {
       await model.loadConfidences();
       await model.refresh();
       if (run.error) this.say(run.error);
-    } else if (!this.isRunning) await model.refresh();
+    } else if (!this.isRunning) await model.notice();
     if (run && !run.over && !isNew) this.add(run);
     if (run?.over && this.wanted) this.take(run);
     this.draw();
@@ -105,14 +131,19 @@ export class Running {
     const { isRunning } = this;
     elements.running.hidden = !isRunning;
     elements.run.hidden = isRunning;
-    const hasMasks = model.marks.length > 0;
+    const hasMasks = model.marks.length > 0 || model.state.described;
     elements.run.disabled = !hasMasks || (!model.state.changed && model.hasFound && run?.what !== "cancelled" && run?.what !== "failed" && this.isWhole);
     elements.run.textContent = model.hasFound && hasMasks && model.state.changed ? "Follow on from the change" : "Follow";
     if (model.hasFound && !model.state.changed && !this.isWhole) elements.run.textContent = "Go on";
     elements.note.textContent = this.note(hasMasks);
     for (const form of ["video", "coco"]) elements[form].disabled = isRunning || !model.hasFound;
-    elements.masks.setAttribute("aria-disabled", String(isRunning || !model.hasFound));
-    if (isRunning) this.drawProgress(run);
+    elements.masks.setAttribute("aria-disabled", String(!model.hasFound));
+    if (model.hasFound) elements.masks.href = model.api.url("take/masks");
+    else elements.masks.removeAttribute("href");
+    elements.cancel.textContent = this.live ? "Stop" : "Cancel";
+    if (this.live) elements.progress.removeAttribute("value");
+    else if (isRunning) this.drawProgress(run);
+    if (!isRunning && model.state.camera) elements.run.textContent = "Follow live";
   }
 
   // Whether what was found reaches the last frame.
@@ -123,6 +154,7 @@ export class Running {
   note(hasMasks) {
     if (this.isRunning) return "";
     if (!hasMasks) return "Paint an object in any frame first.";
+    if (this.model.state.camera) return "Follows the painted objects in what the camera shows, and keeps it.";
     if (!this.model.hasFound) return "Finds the painted objects in all frames.";
     if (this.model.state.changed) return "Masks or settings have changed since.";
     return this.isWhole ? "Done. Correct any frame, and go on from there." : "Stopped before the end; it goes on where it was.";

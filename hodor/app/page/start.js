@@ -1,6 +1,8 @@
 // The first page: open a video, or go on with a session.
 
-import { removeSession, sessions, upload } from "./api.js";
+import { beginCamera, removeSession, sessions, upload } from "./api.js";
+
+import { Camera } from "./camera.js";
 
 const element = (id) => document.getElementById(id);
 
@@ -20,6 +22,31 @@ export function prepareStart(say, attempt) {
     const [file] = event.dataTransfer.files;
     if (file) attempt(() => send(file));
   });
+
+  let camera = null;
+  let turns = 0;
+  const close = () => {
+    turns++;
+    camera?.close();
+    camera?.video.remove();
+    camera = null;
+    element("shown").hidden = true;
+  };
+  window.addEventListener("hashchange", close);
+  element("camera").addEventListener("click", () => attempt(async () => {
+    say("");
+    close();
+    const turn = turns;
+    const opened = await Camera.open();
+    if (turn !== turns) return opened.close(); // the page was left, or the button pressed again, while the browser asked
+    camera = opened;
+    element("shown").prepend(camera.video);
+    element("shown").hidden = false;
+    await camera.video.play();
+  }));
+  element("picture").addEventListener("click", () => attempt(async () => {
+    location.hash = await beginCamera(await camera.picture());
+  }));
 
   async function send(file) {
     say("");
@@ -55,7 +82,7 @@ function card(session, attempt) {
   const picture = document.createElement("img");
   picture.alt = "";
   picture.loading = "lazy";
-  if (!session.error) picture.src = `/api/sessions/${encodeURIComponent(session.id)}/frames/0`;
+  if (!session.error) picture.src = `/api/sessions/${encodeURIComponent(session.id)}/frames/${session.first}`;
   const text = document.createElement("div");
   text.className = "text";
   const title = document.createElement("strong");
@@ -71,7 +98,8 @@ function card(session, attempt) {
   remove.setAttribute("aria-label", `Remove ${session.title}`);
   remove.title = "Remove this session with its masks";
   remove.addEventListener("click", () => attempt(async () => {
-    if (!confirm(`Remove ${session.title} with all its masks?`)) return;
+    const question = session.linked ? `Take ${session.title} off this list? Its folder stays as it is.` : `Remove ${session.title} with all its masks?`;
+    if (!confirm(question)) return;
     await removeSession(session.id);
     await showStart(attempt);
   }));

@@ -27,21 +27,23 @@ export class Timeline {
   drag(event) {
     const box = this.canvas.getBoundingClientRect();
     const part = (event.clientX - box.left - HANDLE) / Math.max(box.width - 2 * HANDLE, 1);
-    this.go(Math.round(Math.min(1, Math.max(0, part)) * this.model.last));
+    const { first } = this.model.state;
+    this.go(first + Math.min(1, Math.max(0, part)) * (this.model.last - first));
   }
 
   x(index) {
-    return HANDLE + (index / Math.max(this.model.last, 1)) * (this.canvas.clientWidth - 2 * HANDLE);
+    const { first } = this.model.state;
+    return HANDLE + ((index - first) / Math.max(this.model.last - first, 1)) * (this.canvas.clientWidth - 2 * HANDLE);
   }
 
   draw() {
     const { model, scrub, where } = this;
-    const { rate, frames } = model.state;
-    scrub.max = model.last;
+    const { rate, first, stride } = model.state;
+    Object.assign(scrub, { min: first, max: model.last, step: stride });
     scrub.value = model.index;
     const seconds = (model.index / rate).toFixed(2);
     scrub.setAttribute("aria-valuetext", `frame ${model.index}, ${seconds} seconds`);
-    where.textContent = `${model.index} / ${frames - 1} · ${seconds} s`;
+    where.textContent = `${model.index} / ${model.last} · ${seconds} s`;
     this.drawSoon();
   }
 
@@ -79,6 +81,7 @@ export class Timeline {
   curve(context, id, values, y) {
     const frames = [...values.keys()].sort((one, other) => one - other);
     const every = Math.max(1, Math.floor(frames.length / 3000));
+    const farthest = every * this.model.state.stride;
     context.strokeStyle = this.model.colour(id);
     context.globalAlpha = id === this.model.selected ? 1 : 0.7;
     context.beginPath();
@@ -86,7 +89,7 @@ export class Timeline {
     for (let each = 0; each < frames.length; each += every) {
       const frame = frames[each];
       const place = [this.x(frame), y(values.get(frame))];
-      before !== null && frame - before <= every ? context.lineTo(...place) : context.moveTo(...place);
+      before !== null && frame - before <= farthest ? context.lineTo(...place) : context.moveTo(...place);
       before = frame;
     }
     context.stroke();

@@ -1,6 +1,6 @@
 // What a pointer does on the canvas: brush, eraser, polygon, box and click; two fingers zoom, the middle button pans.
 
-import { addMask, drawLine, fillPolygon, idsIn } from "./labels.js";
+import { addMask, difference, drawLine, fillPolygon, idsIn } from "./labels.js";
 
 const CLOSE = 10; // CSS pixels within which a polygon is closed
 
@@ -144,7 +144,7 @@ export class Tools {
     this.box = null;
     const box = [Math.min(from.x, to.x), Math.min(from.y, to.y), Math.max(from.x, to.x), Math.max(from.y, to.y)];
     if (box[2] - box[0] < 2 && box[3] - box[1] < 2) return this.say("draw the box from one corner to the other");
-    await this.cut({ kind: "box", box }, this.model.map.labels.slice());
+    await this.cut({ kind: "box", box });
   }
 
   async click(point, isOutside) {
@@ -152,15 +152,16 @@ export class Tools {
     if (point.x < 0 || point.y < 0 || point.x >= width || point.y >= height) return;
     const { selected } = this.model;
     if (this.clicks?.object !== selected) {
-      this.clicks = { object: selected, before: this.model.map.labels.slice(), points: [], not_points: [] };
+      const before = this.model.map.labels.slice();
+      this.clicks = { object: selected, before, after: before, points: [], not_points: [] };
     }
     this.clicks[isOutside ? "not_points" : "points"].push([point.x, point.y]);
-    const { before, points, not_points } = this.clicks;
-    if (points.length) await this.cut({ kind: "click", points, not_points }, before);
+    const { points, not_points } = this.clicks;
+    if (points.length) await this.cut({ kind: "click", points, not_points }, this.clicks);
   }
 
-  // Asks the server for a mask, and adds it to what was painted before.
-  async cut(pointed, base) {
+  // Asks the server for a mask, and adds it to what is painted, in place of what earlier clicks on the object have brought.
+  async cut(pointed, clicks = null) {
     const { index, selected } = this.model;
     try {
       this.say("cutting out ...", "busy");
@@ -168,8 +169,9 @@ export class Tools {
       this.say("");
       if (this.model.index !== index) return;
       this.model.edit((map) => {
-        map.labels.set(base);
+        if (clicks && !difference(clicks.after, map.labels)) map.labels.set(clicks.before); // else something was painted meanwhile
         addMask(map, mask, selected);
+        if (clicks) clicks.after = map.labels.slice();
       });
     } catch (error) {
       this.say(error.message);

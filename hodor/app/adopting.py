@@ -1,0 +1,111 @@
+"""What a terminal did in a folder becomes what the page shows: runs of `hodor track`, also in a session of the page."""
+
+import contextlib
+import shutil
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field, ValidationError
+
+from hodor.app.frames import FrameReader
+from hodor.app.records import MAX_ID, MAX_NAME, RECORD, Record, Settings, new_record, write_record
+from hodor.app.sessions import PAINTED, Session
+from hodor.checkpoints.weights import DEFAULT
+from hodor.errors import HodorError
+from hodor.files import folder_written_aside
+from hodor.formats.label_maps import present_ids, read_label_map
+from hodor.media.camera_source import CAMERA
+from hodor.tracking.folder import GIVEN, INPUTS, PAGE, TrackingFolder
+from hodor.tracking.inputs import as_arguments, parsed, source_of
+
+_SETTINGS = {
+    "checkpoint": "checkpoint",
+    "min_image_dim": "min_dim",
+    "backwards": "backwards",
+    "corrections_replace": "corrections_replace",
+}
+Id = Annotated[int, Field(ge=1, le=MAX_ID)]
+
+
+class _Inputs(BaseModel):
+    """What `inputs_of` makes."""
+
+    source: str
+    names: dict[Id, str]
+    options: dict[str, Any]
+
+
+def is_session(folder: Path) -> bool:
+    """Whether a folder is a session of the page, or a run of `hodor track` that can become one."""
+    return (folder / PAGE / RECORD).is_file() or (folder / INPUTS).is_file()
+
+
+def opened_session(folder: Path) -> Session:
+    """The session in a folder; a run that a terminal began there becomes one.
+
+    Raises:
+        HodorError: it is broken, or can't be gone on with in a page.
+    """
+    if (folder / PAGE / RECORD).is_file():
+        session = Session(folder)
+        if session.record.camera:
+            session.keep_pictures()
+        with contextlib.suppress(HodorError):  # what is there already can be shown
+            notice(session)
+        return session
+    record, told = _record(folder), TrackingFolder(folder).told()
+    _take_given(folder)
+    write_record(folder, record)
+    session = Session(folder)
+    session.change(told=told, followed_with=session.basis())
+    return session
+
+
+def notice(session: Session) -> None:
+    """Takes over masks, names and settings that a terminal has given since the page followed last.
+
+    Raises:
+        HodorError: they are broken, or can't be gone on with in a page.
+    """
+    with session.lock:
+        if session.is_busy or (told := session.tracking.told()) in {"", session.record.told}:
+            return
+        before = session.record
+        record = _record(session.folder)
+        kept: dict[str, Any] = {"title": before.title, "made": before.made}
+        if Path(record.source) == session.folder / before.source:
+            kept["source"] = before.source  # a video within the folder, which may be moved as a whole
+        _take_given(session.folder)
+        session.change(**{**dict(record), **kept, "told": told})
+        session.change(followed_with=session.basis())
+        session.close_video()
+
+
+def _take_given(folder: Path) -> None:
+    with folder_written_aside(folder / PAGE / PAINTED) as aside:
+        for path in (folder / GIVEN).glob("*.png"):
+            shutil.copyfile(path, aside / path.name)
+
+
+def _record(folder: Path) -> Record:
+    """The record of what a terminal began.
+
+    Raises:
+        HodorError: see `opened_session`.
+    """
+    path = folder / INPUTS
+    try:
+        inputs = _Inputs.model_validate_json(path.read_bytes())
+        parsed([inputs.source, *as_arguments(inputs.options)])
+        settings = Settings(
+            **{"checkpoint": DEFAULT} | {new: inputs.options[old] for old, new in _SETTINGS.items() if old in inputs.options}
+        )
+    except (ValidationError, HodorError, UnicodeDecodeError):
+        raise HodorError(f"{path}: broken, or the page doesn't know what it asks for; go on with hodor track") from None
+    if inputs.source.startswith(CAMERA):
+        raise HodorError(f"{folder}: holds what a camera showed; open its recording: hodor app {folder / 'camera.mp4'}")
+    options = {name: value for name, value in inputs.options.items() if name not in _SETTINGS}
+    ids = {each for mask in (folder / GIVEN).glob("*.png") for each in present_ids(read_label_map(mask))} | set(inputs.names)
+    names = {each: inputs.names.get(each, f"Object {each}")[:MAX_NAME] for each in sorted(ids)}
+    reader = FrameReader(source_of(inputs.source, options))
+    return new_record(Path(inputs.source).name, inputs.source, reader, settings, names=names, options=options)

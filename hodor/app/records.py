@@ -1,0 +1,104 @@
+"""What the page keeps of a session besides masks: `page/session.json`."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from hodor.app.frames import FrameReader
+from hodor.files import written_aside
+from hodor.media.sources import Selection
+from hodor.tracking.folder import PAGE
+from hodor.tracking.inputs import selection_of
+
+MAX_ID = 254
+MAX_NAME = 80
+RECORD = "session.json"
+
+
+class Settings(BaseModel):
+    """How objects are followed; as the options of `hodor track` with the same names.
+
+    Attributes:
+        checkpoint: a file, hf://owner/name on a hub, or the name of weights that come with the package.
+        min_dim: shorter side of frames as the network sees them; None takes what the checkpoint is meant for.
+        backwards: also from where an object is given first back to the first frame.
+        corrections_replace: a mask given anew replaces all that was remembered of its object.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+    checkpoint: str = Field(min_length=1, max_length=4096)
+    min_dim: int | None = Field(default=None, ge=32, le=4096)
+    backwards: bool = False
+    corrections_replace: bool = True
+
+    @field_validator("checkpoint")
+    @classmethod
+    def _is_no_option(cls, text: str) -> str:
+        if text.startswith("-") or not text.isprintable():
+            raise ValueError("the name of a checkpoint is one printable line and begins with no dash")
+        return text
+
+
+class Record(BaseModel):
+    """What stands in page/session.json.
+
+    Attributes:
+        title: for people.
+        source: the video as `hodor track` is given it: an absolute path, or one relative to the session's folder.
+        frames: how many it has; containers may err.
+        height: of a frame.
+        width: of a frame.
+        rate: frames per second.
+        made: seconds since 1970.
+        names: of the objects, by id.
+        settings: for the next run.
+        options: others of `hodor track` that a terminal has begun the run with, {name: value}.
+        followed_with: what the last run was begun with; {} before the first one.
+        camera: whether it is a camera's first picture, which no others have followed yet.
+        told: tells that run's inputs from those of a later one in a terminal, see `TrackingFolder.told`.
+    """
+
+    title: str
+    source: str
+    frames: int
+    height: int
+    width: int
+    rate: float
+    made: float
+    names: dict[int, str] = {}
+    settings: Settings
+    options: dict[str, Any] = {}
+    followed_with: dict[str, Any] = {}
+    told: str = ""
+    camera: bool = False
+
+    @property
+    def selection(self) -> Selection:
+        """Which frames of the source are those of the session; they count as in the source."""
+        return selection_of(self.options)
+
+    @property
+    def last(self) -> int:
+        """Index of the last frame."""
+        return self.selection.start + (self.frames - 1) * self.selection.stride
+
+
+def write_record(folder: Path, record: Record) -> None:
+    """Writes the record of a session; complete or absent."""
+    with written_aside(folder / PAGE / RECORD) as aside:
+        aside.write_text(record.model_dump_json(indent=1), encoding="utf-8")
+
+
+def new_record(title: str, source: str, reader: FrameReader, settings: Settings, **more: Any) -> Record:
+    """The record of a session that begins; `more` are fields of it.
+
+    Raises:
+        HodorError: the video is broken.
+    """
+    height, width = reader.pixels(reader.source.selection.start).shape[:2]
+    return Record(**{
+        "title": title[:MAX_NAME], "source": source, "frames": reader.count(), "height": height, "width": width,
+        "rate": reader.source.rate, "made": time.time(), "settings": settings, "names": {1: "Object 1"}, **more,
+    })  # fmt: skip
