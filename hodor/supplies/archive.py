@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from hodor.errors import HodorError
 from hodor.files import errors_naming, written_aside
+from hodor.supplies.space import require_space
 
 FOLDERS = ("checkpoints", "dataset_images", "dataset_json_annotations", "pretrained_backbones")
 """Those of a workspace; nothing is unpacked anywhere else."""
@@ -70,7 +71,7 @@ def unpack(path: Path, root: Path) -> Unpacked:
         different: list[Item] = []
         for item in items:
             (missing if not _is_there(root / item.place) else equal if _is_equal(root, item) else different).append(item)
-        _require_space(root, sum(item.entry.file_size for item in missing))
+        require_space(root, sum(item.entry.file_size for item in missing))
         for item in tqdm(missing, desc="unpacking", unit="file", disable=None):
             place = root / item.place
             with (
@@ -180,13 +181,6 @@ def _is_equal(root: Path, item: Item) -> bool:
         while block := file.read(_BLOCK):
             checksum = zlib.crc32(block, checksum)
     return checksum == item.entry.CRC
-
-
-def _require_space(root: Path, wanted: int) -> None:
-    free = shutil.disk_usage(root).free
-    if wanted > free:
-        need = f"{wanted / 1e6:.1f} MB are to be unpacked, and the disk has {free / 1e6:.1f} MB free"
-        raise HodorError(f"{root}: {need}; free some and run the same command again")
 
 
 @contextlib.contextmanager

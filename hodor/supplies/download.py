@@ -45,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     downloads = workspace.root / _DOWNLOADS
     there = [] if options.archive else _unpacked_before(downloads / _RECEIPT, options.url, workspace.root)
     if there:
+        with folder_lock(downloads):
+            discard(downloads / _PART)  # a process that was killed as the last thing it did may have left it
         _tell("there already", there)
     elif options.archive:
         if not options.archive.is_file():
@@ -97,7 +99,7 @@ def _download(url: str, downloads: Path, root: Path, retries: int) -> Unpacked:
         _log.info("what came is kept in %s; the same command goes on", downloads)
         raise
     with written_aside(downloads / _RECEIPT) as aside:
-        aside.write_text(json.dumps({"url": url, "files": [str(place) for group in unpacked for place in group]}))
+        aside.write_text(json.dumps({"url": url, "files": sorted(str(place) for group in unpacked for place in group)}))
     discard(part)
     return unpacked
 

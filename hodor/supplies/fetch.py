@@ -4,7 +4,6 @@ import http.client
 import json
 import logging
 import re
-import shutil
 import ssl
 import time
 import urllib.error
@@ -17,6 +16,7 @@ from tqdm import tqdm
 import hodor
 from hodor.errors import HodorError
 from hodor.files import errors_naming, written_aside
+from hodor.supplies.space import megabytes, require_space
 
 RETRIES = 5
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 60.0  # seconds; each wait is twice the one before
@@ -128,7 +128,7 @@ def fetch_zip(url: str, path: Path, retries: int = RETRIES) -> None:
             failures = 1 if part.size > furthest else failures + 1
             furthest = max(furthest, part.size)
             if failures > retries:
-                kept = f"; {_megabytes(part.size)} came and are kept: the same command goes on" if part.size else ""
+                kept = f"; {megabytes(part.size)} came and are kept: the same command goes on" if part.size else ""
                 raise HodorError(f"{url}: {reason}{kept}") from None
             wait = min(_FIRST_WAIT * 2 ** (failures - 1), _LONGEST_WAIT)
             _log.warning("%s; trying again in %g s", reason, wait)
@@ -181,10 +181,10 @@ def _take(response: http.client.HTTPResponse, part: _Part, note: _Note, start: i
     if not start:
         if part.size:
             _log.warning("the server can't go on where it broke off, or has another file now; starting again")
-        _require_space(part.path.parent, note.size or 0, part.size)
+        require_space(part.path.parent, note.size or 0, part.size)
         part.begin(note)
     else:
-        _require_space(part.path.parent, (note.size or 0) - start)
+        require_space(part.path.parent, (note.size or 0) - start)
     done = start
     with (
         errors_naming(part.path),
@@ -201,7 +201,7 @@ def _take(response: http.client.HTTPResponse, part: _Part, note: _Note, start: i
     if note.size is None:
         part.end()
     elif done < note.size:
-        raise _BrokenOffError(f"the connection broke off at {_megabytes(done)} of {_megabytes(note.size)}")
+        raise _BrokenOffError(f"the connection broke off at {megabytes(done)} of {megabytes(note.size)}")
 
 
 def _read(response: http.client.HTTPResponse, count: int) -> bytes:
@@ -243,14 +243,3 @@ def _reason_to_wait(url: str, error: Exception) -> str:
 def _no_zip(url: str, what: str) -> HodorError:
     advice = "open it in a browser, and give what that downloads with --archive FILE"
     return HodorError(f"{url}: the server sends {what} instead of a zip archive; {advice}")
-
-
-def _require_space(folder: Path, wanted: int, replaced: int = 0) -> None:
-    free = shutil.disk_usage(folder).free + replaced
-    if wanted > free:
-        need = f"{_megabytes(wanted)} are to come, and the disk has {_megabytes(free)} free"
-        raise HodorError(f"{folder}: {need}; free some, or choose another folder with $HODOR_WORKSPACE_DIR")
-
-
-def _megabytes(count: int) -> str:
-    return f"{count / 1e6:,.1f} MB".replace(",", " ")

@@ -113,6 +113,26 @@ def test_interrupted_and_gone_on_with(workspace):
     assert unpacked(workspace) == FILES and server.ranges[1] == f"bytes={len(came)}-"
 
 
+@pytest.mark.parametrize("left", [("archive.zip.part", "archive.zip.part.json"), ("archive.zip.part.json",)])
+def test_what_a_kill_at_the_very_end_left_is_removed(workspace, left):
+    with serving(WHOLE) as server:
+        assert download(workspace, "--url", server.url)[0] == 0
+        receipt = (workspace / "downloads/unpacked.json").read_bytes()
+        for name in left:
+            (workspace / "downloads" / name).write_bytes(CONTENT)
+        (workspace / "checkpoints/static/250000.pth").unlink()  # as if it had been killed while it was unpacking
+        (workspace / "downloads/unpacked.json").unlink()
+        for _ in range(2):
+            assert download(workspace, "--url", server.url)[0] == 0
+            assert unpacked(workspace) == FILES
+            assert [path.name for path in (workspace / "downloads").iterdir()] == ["unpacked.json"]
+            for name in left:
+                (workspace / "downloads" / name).write_bytes(CONTENT)
+        assert (workspace / "downloads/unpacked.json").read_bytes() == receipt
+        assert download(workspace, "--url", server.url)[0] == 0
+    assert [path.name for path in (workspace / "downloads").iterdir()] == ["unpacked.json"]
+
+
 def test_a_disk_that_takes_no_more(workspace):
     with serving(WHOLE) as server:
         code, _, err = download(workspace, "--url", server.url, largest_file=500_000)
