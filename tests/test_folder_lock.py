@@ -23,10 +23,10 @@ from hodor.formats.inference_json import InferenceSequence
 from hodor.inference.results import ResultsFolder
 with folder_lock(Path(sys.argv[1])), written_aside(Path(sys.argv[1]) / "000001.pth") as aside:
     aside.touch()
-    if os.fork() == 0:  # as one that loads data, which outlives its parent
+    if os.fork() == 0:  # as one that loads data, which outlives its parent; once it speaks it has let go of the lock
+        print("held", flush=True)
         time.sleep(600)
         os._exit(0)
-    print("held", flush=True)
     time.sleep(600)
 """
 
@@ -75,6 +75,22 @@ def test_a_killed_process_keeps_nothing_locked_and_its_partial_files_go(tmp_path
         assert sorted(path.name for path in folder.iterdir()) == [".mine.partial", "a"]
     finally:
         holder.end()
+
+
+def test_however_many_files_are_written_to_a_folder_it_is_listed_once(tmp_path):
+    program = """
+import sys
+from pathlib import Path
+from hodor.files import written_aside
+folder, listed = Path(sys.argv[1]), []
+sys.addaudithook(lambda event, arguments: event in {"os.scandir", "os.listdir"} and listed.append(str(arguments[0])))
+for name in "abc":
+    with written_aside(folder / name) as aside:
+        aside.touch()
+print(listed.count(str(folder)))
+"""
+    result = subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True, capture_output=True, text=True)
+    assert result.stdout == "1\n" and sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "c"]
 
 
 def test_a_folder_that_stays_empty_goes(tmp_path):
