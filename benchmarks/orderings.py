@@ -10,29 +10,29 @@ orderings.md and orderings.png into the folder.
 import itertools
 import json
 import os
-import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from baselines import ROOT, judge, program
 from orderings_report import Scores, write_report
 
-import hodor
-from hodor.checkpoints.checkpoint import Checkpoint, fingerprint
+from hodor.checkpoints.checkpoint import fingerprint
 from hodor.checkpoints.weights import locate
-from hodor.config import load_config
 from hodor.errors import HodorError
 from hodor.files import written_aside
-from hodor.modelling.build import build_model
 from hodor.program import ArgumentParser, run
 
 CONFIG = ROOT / "configs/compact.yaml"
 LEARNED, JUDGED = "learned_half", "judged_half"  # names of splits and data sets
-COMMON = {"BATCH_SIZE": 4, "MIN_REF_MASK_AREA": 400, "AUGMENTATIONS.STATIC.PASTED_OBJECTS": 2}
-_SETTING_UP = threading.Lock()
+COMMON = {
+    "BATCH_SIZE": 4,
+    "MIN_REF_MASK_AREA": 400,
+    "NUM_OTHER_FRAMES": 1,
+    "CYCLES": '[["[0]->1; [1]->0"], ["[0]->1; [0,1]->0"]]',
+    "WEIGHT_AVERAGE": 0,
+}
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Training:
         name: of its folder.
         iterations: how many.
         overrides: keys of the configuration and their values.
-        whole_network: whether it starts from all weights of the package, else from those of the feature extractor alone.
+        whole_network: whether it starts from the weights of the package, else from those of a backbone for ImageNet.
     """
 
     name: str
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--davis", type=Path, required=True, help="folder with JPEGImages/ and Annotations/")
     parser.add_argument("--resolution", default="480p", help="the folder below them (default: 480p)")
     parser.add_argument("--folder", type=Path, required=True, help="where results go; what is in it is not done again")
-    parser.add_argument("--iterations", type=int, default=200, help="of each training of a variant (default: 200)")
+    parser.add_argument("--iterations", type=int, default=600, help="of each training of a variant (default: 600)")
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each variant (default: 3)")
     parser.add_argument("--processes", type=int, default=2, help="trainings at the same time, a thread each (default: 2)")
     options = parser.parse_args(arguments)
@@ -121,15 +121,15 @@ def check_conditions(folder: Path, truth: Path, compared: Sequence[Variant]) -> 
 
 def variants(iterations: int) -> list[Variant]:
     """Everything that is compared. Trainings that several studies need are the same."""
-    usual = _from_features("usual", iterations)
-    masking = {kind: _from_features(kind, iterations, ATTENTION_MASKING=kind) for kind in ("soft_fixed", "hard", "none")}
-    background = {count: _from_features(f"background_{count}", iterations, NUM_BG_DESCRIPTORS=count) for count in (1, 4)}
+    usual = _from_backbone("usual", iterations)
+    masking = {kind: _from_backbone(kind, iterations, ATTENTION_MASKING=kind) for kind in ("soft_fixed", "hard", "none")}
+    background = {count: _from_backbone(f"background_{count}", iterations, NUM_BG_DESCRIPTORS=count) for count in (1, 4)}
     window = "--temporal_window"
     memory = {"1 frame": (window, 1), "3 frames": (window, 3), "7 frames": (), "7 and the first": ("--permanent_reference",)}
     supervision = {
-        "static images": _from_weights("static", iterations // 2),
-        "+ cyclic, one annotated frame": _from_weights("cyclic", iterations // 2, _video("sparse_video")),
-        "+ dense": _from_weights("dense", iterations // 2, _video("dense_video")),
+        "static images": _from_weights("static", iterations),
+        "+ cyclic, one annotated frame": _from_weights("cyclic", iterations, _video("sparse_video")),
+        "+ dense": _from_weights("dense", iterations, _video("dense_video")),
     }
     return [
         Variant("masking", "soft, learnable", usual),
@@ -141,8 +141,8 @@ def variants(iterations: int) -> list[Variant]:
     ]
 
 
-def _from_features(name: str, iterations: int, **model: object) -> Training:
-    """Encoder and decoder from a random start, on single photographs."""
+def _from_backbone(name: str, iterations: int, **model: object) -> Training:
+    """All but the backbone from a random start, on single photographs."""
     keys = {f"MODEL.{key}": str(value) for key, value in model.items()}
     return Training(name, iterations, tuple((_photographs(15360) | _schedule(iterations, 5e-4) | keys).items()))
 
@@ -154,7 +154,7 @@ def _from_weights(name: str, iterations: int, keys: dict[str, str] | None = None
 
 
 def _photographs(area: int) -> dict[str, str]:
-    return {"DATA.DATASETS": "{duts_tr: 0.85, coco: 0.15}", "INPUT.MAX_IMAGE_AREA": str(area)}
+    return {"DATA.DATASETS": "{duts_tr: 0.8, coco: 0.2}", "INPUT.MAX_IMAGE_AREA": str(area)}
 
 
 def _video(mode: str) -> dict[str, str]:
@@ -173,6 +173,7 @@ def _video(mode: str) -> dict[str, str]:
 def _schedule(iterations: int, rate: float) -> dict[str, str]:
     steps = f"[{iterations * 7 // 10}, {iterations * 9 // 10}]"
     return {f"TRAINING.{key}": str(value) for key, value in COMMON.items()} | {
+        "INFERENCE.PERMANENT_REFERENCE": "false",
         "TRAINING.TOTAL_ITERATIONS": str(iterations),
         "TRAINING.BASE_LR": str(rate),
         "TRAINING.LR_SCHEDULERS.STEP.STEPS": steps,
@@ -214,27 +215,13 @@ def train(training: Training, seed: int, folder: Path) -> Path:
     if last.is_file():
         return last
     written = sorted(own.glob("[0-9]*.pth"))
-    begin = ["--restore_session", written[-1]] if written else ["--restore_path", start(training, seed, folder)]
+    begin = ["--restore_session", written[-1]] if written else ["--restore_path", "compact"] * training.whole_network
     if not written:
         begin += ["--cfg", CONFIG, "--model_dir", own, "--cfg.TRAINING.SEED", seed]
         begin += itertools.chain.from_iterable((f"--cfg.{key}", value) for key, value in training.overrides)
     settings = ["--max_samples_per_gpu", 4, "--num_cpu_workers", 0, "--precision", "bf16", "--save_interval", 100]
     program(ROOT / "hodor/training/main.py", *settings, "--display_interval", 50, *begin)
     return last
-
-
-def start(training: Training, seed: int, folder: Path) -> Path:
-    """Writes what a training starts from: the package's weights, or only their features and the rest drawn by the seed."""
-    path = folder / f"starts/{training.name}_{seed}.safetensors"
-    path.parent.mkdir(exist_ok=True)
-    config = load_config(CONFIG, training.overrides)
-    with _SETTING_UP:  # the generator of random numbers is the process's
-        shipped = hodor.load("compact")
-        torch.manual_seed(seed)
-        model = shipped.model if training.whole_network else build_model(config)
-    model.feature_extractor.load_state_dict(shipped.model.feature_extractor.state_dict())
-    hodor.save_checkpoint(path, Checkpoint(model, config))
-    return path
 
 
 def score(variant: Variant, seed: int, checkpoint: Path, truth: Path) -> float:

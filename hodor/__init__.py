@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hodor.checkpoints.checkpoint import Checkpoint, export_original, load, save_checkpoint
+    from hodor.checkpoints.push import push_to_hub
     from hodor.errors import HodorError
     from hodor.formats.object_files import DescribedObject, read_object, write_object
     from hodor.inference.segmenter import Segmenter
@@ -32,6 +33,7 @@ _HOMES = {
     "draw": "hodor.media.drawing",
     "export_original": "hodor.checkpoints.checkpoint",
     "load": "hodor.checkpoints.checkpoint",
+    "push_to_hub": "hodor.checkpoints.push",
     "read_object": "hodor.formats.object_files",
     "read_video": "hodor.media.videos",
     "save_checkpoint": "hodor.checkpoints.checkpoint",
@@ -49,6 +51,7 @@ __all__ = [
     "draw",
     "export_original",
     "load",
+    "push_to_hub",
     "read_object",
     "read_video",
     "save_checkpoint",

@@ -56,6 +56,8 @@ _COMMANDS = {
         "get the authors' annotations, pretrained backbone and checkpoints",
         "get fetch weights checkpoint checkpoints pretrained",
     ),
+    "export": _Command("hodor.export.program", "write a network as ONNX files", "onnx onnxruntime deploy mobile"),
+    "push": _Command("hodor.checkpoints.push", "put a checkpoint on a hub", "upload publish share hub huggingface"),
     "doctor": _Command(
         "hodor.supplies.doctor",
         "say what is here, what is missing or broken, and what mends it",

@@ -27,6 +27,8 @@ _WITHOUT_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)
 """What file systems say that know no locks, as on some clusters: there nobody is kept out."""
 _LOCKS: set[int] = set()
 """File descriptors of the locks that this process holds."""
+_SEARCHED: set[Path] = set()
+"""Folders in which this process has looked for what killed ones left: once is enough, and in large ones it takes long."""
 
 
 @contextmanager
@@ -41,17 +43,31 @@ def written_aside(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def folder_written_aside(path: Path) -> Iterator[Path]:
-    """Gives an empty folder beside `path` to fill; on success it replaces `path`, on any exception it is removed."""
+def scratch_folder(path: Path) -> Iterator[Path]:
+    """Gives an empty folder beside `path`, which needn't exist; it is removed afterwards."""
     aside = _aside(path)
     aside.mkdir()
     try:
         yield aside
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def folder_written_aside(path: Path) -> Iterator[Path]:
+    """Gives an empty folder beside `path` to fill; on success it replaces `path`, on any exception it is removed."""
+    with scratch_folder(path) as aside:
+        yield aside
         if path.exists():
             shutil.rmtree(path)
         aside.replace(path)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+
+
+def remove_folder(path: Path) -> None:
+    """Removes a folder, which is gone at once; what a killed process left of it is removed by the next `folder_lock` there."""
+    aside = _aside(path)
+    path.rename(aside)
+    shutil.rmtree(aside)
 
 
 @contextmanager
@@ -81,7 +97,7 @@ def folder_lock(folder: Path) -> Iterator[None]:
             with contextlib.suppress(FileNotFoundError):
                 file = _locked(folder / _LOCK, folder)
         _LOCKS.add(file)
-        _remove_abandoned(folder, "*")
+        _remove_abandoned(folder)
         yield
     finally:
         if file is not None:
@@ -127,18 +143,21 @@ if hasattr(os, "register_at_fork"):
 
 
 def _aside(path: Path) -> Path:
-    """A name beside `path` that no other process uses. Removes what processes of this machine that were killed left there."""
+    """A name beside `path` that no other process uses. The first one in a folder removes what killed processes left there."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    folder = path.parent.absolute()
+    if folder not in _SEARCHED:
+        _remove_abandoned(path.parent)
+        _SEARCHED.add(folder)
     digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:8]
     name = f"{path.name[:_BEGINNING]}.{digest}"  # short, whatever the length of the path's own name
-    _remove_abandoned(path.parent, glob.escape(name))
     return path.with_name(f".{name}.{platform.node()}-{os.getpid()}-{threading.get_ident()}.partial")
 
 
-def _remove_abandoned(folder: Path, pattern: str) -> None:
-    """Removes what processes of this machine that were killed left half-written; `pattern` stands for the names that count."""
+def _remove_abandoned(folder: Path) -> None:
+    """Removes what processes of this machine that were killed left half-written."""
     owner = re.compile(rf".*\.{re.escape(platform.node())}-([0-9]+)(-[0-9]+)?\.partial", re.DOTALL)
-    for abandoned in folder.glob(f".{pattern}.{glob.escape(platform.node())}-*.partial"):
+    for abandoned in folder.glob(f".*.{glob.escape(platform.node())}-*.partial"):
         process = owner.fullmatch(abandoned.name)
         if process and not _is_running(int(process[1])):
             shutil.rmtree(abandoned, ignore_errors=True) if abandoned.is_dir() else abandoned.unlink(missing_ok=True)

@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from types import FrameType
 from typing import Any, NoReturn
 
+from hodor.devices import is_out_of_memory
 from hodor.errors import HodorError
 
 _CALLED_AS: ContextVar[str | None] = ContextVar("_CALLED_AS", default=None)
@@ -97,8 +98,9 @@ class _LevelFormatter(logging.Formatter):
 def run(main: Callable[[Sequence[str] | None], int], arguments: Sequence[str] | None = None) -> NoReturn:
     """Runs a program and leaves the process with its exit code.
 
-    Everything a user can cause (`HodorError`, a failing disk, Ctrl-C, SIGTERM, a reader of our output that left) becomes one
-    line on stderr without a traceback. `main` may import torch only now, so that the settings of its threads take effect.
+    Everything a user can cause (`HodorError`, a failing disk, a lack of memory, Ctrl-C, SIGTERM, a reader of our output that
+    left) becomes one line on stderr without a traceback. `main` may import torch only now, so that the settings of its threads
+    take effect.
     """
     _let_waiting_threads_sleep()
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -117,6 +119,11 @@ def run(main: Callable[[Sequence[str] | None], int], arguments: Sequence[str] | 
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python would complain once more when it ends
     except OSError as error:
         code = complain(describe_os_error(error))
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        said = str(error) or type(error).__name__
+        code = complain(f"not enough memory ({said}); end other programs, or ask for less: smaller frames, fewer processes")
     except _TerminatedError as error:
         reason = error.__context__  # torchrun ends all processes when one is lost, which this one may just have noticed itself
         complain(str(reason) if isinstance(reason, HodorError) else "terminated")
@@ -138,8 +145,8 @@ def _let_waiting_threads_sleep() -> None:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
-class _TerminatedError(BaseException):
-    """SIGTERM arrived; like KeyboardInterrupt it passes through everything, and what is half-written gets removed."""
+class _TerminatedError(KeyboardInterrupt):
+    """SIGTERM arrived; it passes through everything as a Ctrl-C does, and what is half-written gets removed."""
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:
@@ -148,7 +155,7 @@ def _terminate(number: int, frame: FrameType | None) -> NoReturn:
 
 def describe_os_error(error: OSError) -> str:
     """One line for a failed file operation: the file and the reason, with the way out where there is one."""
-    reason = error.strerror or str(error)
+    reason = error.strerror or next(map(str, error.args), type(error).__name__)  # libraries say no number
     if error.errno == errno.ENOSPC:
         reason += "; free some space and run the same command again"
     return f"{error.filename}: {reason}" if error.filename else reason

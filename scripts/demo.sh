@@ -12,7 +12,7 @@ hodor synthetic "$output/clips" --photographs
 echo "2. Its first mask becomes what is given"
 hodor convert davis "$output/clips" --name demo
 echo "3. The objects are followed through the clip, by the weights that come with the package"
-python hodor/inference/main.py --dataset demo --permanent_reference --save_vis
+python hodor/inference/main.py --dataset demo --save_vis
 results="$HODOR_WORKSPACE_DIR/checkpoints/compact/demo_inference"
 echo "4. The masks are judged against the true ones"
 python hodor/evaluation/main.py "$results/results" --ground_truth "$output/clips/Annotations/480p" \

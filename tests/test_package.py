@@ -44,7 +44,7 @@ def test_a_checkpoint_prints_what_it_is_in_a_few_lines():
     checkpoint = hodor.load("compact")
     lines = str(checkpoint).splitlines()
     assert len(lines) == 4 and max(map(len, lines)) < 128
-    assert lines[0] == "HODOR checkpoint compact: 7.2 million parameters"
+    assert lines[0] == "HODOR checkpoint compact: 6.6 million parameters"
     config = checkpoint.config
     for part in (config.model.backbone, f"width {config.model.width}", f"shorter side {config.input.min_dim}"):
         assert part in str(checkpoint)

@@ -32,3 +32,23 @@ def test_log_lines_are_printable_too() -> None:
     code = "import logging; from hodor.program import run; run(lambda _: logging.warning('a \\x1b[31m b') or 0)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr == "warning: a \\x1b[31m b\n"
+
+
+SHORT = """
+import resource
+from hodor.program import run
+def main(_):
+    import cv2, numpy
+    image = numpy.zeros((16, 16), numpy.uint8)
+    resource.setrlimit(resource.RLIMIT_AS, (2**31, 2**31))
+    {}
+run(main)
+"""
+
+
+@pytest.mark.parametrize(
+    "asks", ["numpy.zeros(2**40)", "bytearray(2**40)", "cv2.resize(image, (60000, 60000))", "import torch"]
+)
+def test_a_lack_of_memory_is_one_line(asks: str) -> None:
+    done = subprocess.run([sys.executable, "-c", SHORT.format(asks)], capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and done.stderr.startswith("error: not enough memory (") and done.stderr.count("\n") == 1

@@ -15,6 +15,7 @@ import safetensors.torch
 import torch
 
 from hodor.checkpoints import original_names
+from hodor.checkpoints.hub import is_hub_name, parse_hub_name
 from hodor.checkpoints.safe_loading import read_content, state_dict_in
 from hodor.checkpoints.weights import locate, locate_existing
 from hodor.config import Config, load_config, to_yaml
@@ -44,7 +45,7 @@ class Checkpoint:
         model: the network, in evaluation mode on the CPU.
         config: what it was built from.
         unused: the thirteen weights that the original stores and never uses, under its names; {} in a model of ours.
-        name: of its file, without folder and ending; "" in memory only.
+        name: of its file, without folder and ending, or of its repository on a hub; "" in memory only.
     """
 
     model: HODOR
@@ -65,7 +66,7 @@ class Checkpoint:
             f"  network: backbone {network.backbone}, width {network.width}, "
             f"{network.encoder_layers} encoder and {network.decoder_layers} decoder layers\n"
             f"  frames: shorter side {frames.min_dim}, longer side at most {frames.max_dim} pixels\n"
-            f"  meant to be used with: {settings}"
+            f"  meant for: {settings}"
         )
 
     @property
@@ -94,11 +95,13 @@ def load(path: str | Path) -> Checkpoint:
     """Loads a checkpoint: ours (`.safetensors`), one in the original's format with a `config.yaml` beside it, or a shipped one.
 
     Args:
-        path: of the file, or "compact" for the weights that come with the package.
+        path: of the file; "compact" for the weights that come with the package; or `hf://owner/name[@revision]` on a hub.
 
     Raises:
-        HodorError: the file is missing, truncated or hostile; weights are missing, left over or of the wrong shape.
+        HodorError: the file is missing, truncated or hostile, or can't be had from the hub; weights are missing, left over or
+            of the wrong shape.
     """
+    name = parse_hub_name(path).repository if is_hub_name(path) else ""
     path = locate(path)
     weights = read_weights(path)
     config = weights.config
@@ -112,7 +115,7 @@ def load(path: str | Path) -> Checkpoint:
     _check(outline, weights.state, str(path), weights.name_in_file)
     model = build_model(config)
     model.load_state_dict(weights.state)
-    return Checkpoint(model.eval(), config, weights.unused, path.stem)
+    return Checkpoint(model.eval(), config, weights.unused, name or path.stem)
 
 
 def read_weights(path: Path) -> Weights:

@@ -24,7 +24,7 @@ from hodor.data.geometry import (
     warp,
     warp_labels,
 )
-from hodor.formats.label_maps import bounding_box
+from hodor.media.boxes import bounding_box
 
 _LARGEST_SIDE = 0.9  # of a pasted object, in parts of the frame's
 _TRIES = 4  # to paste an object

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from hodor.config.schema import CropStrengths
-from hodor.formats.label_maps import bounding_box
+from hodor.media.boxes import bounding_box
 
 
 class Frame(NamedTuple):

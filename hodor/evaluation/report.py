@@ -29,7 +29,8 @@ def write_report(folder: Path, summary: Summary, sequences: Sequence[ScoredSeque
         folder: where to.
         summary: all numbers.
         sequences: the sequences in the order of `summary.objects`.
-        title, subtitle: what was evaluated, and how.
+        title: what was evaluated.
+        subtitle: how it was evaluated.
     """
     page = as_html(summary, sequences, title, subtitle)
     totals = [("all", summary.score), *_kinds(summary)]

@@ -33,7 +33,9 @@ def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[tup
     add("--model_dir", metavar="DIR", help="where to write; relative = under checkpoints/ (default: the YAML's name)")
     restore = parser.add_mutually_exclusive_group()
     restore.add_argument("--restore_session", type=Path, metavar="CKPT", help="go on exactly where this checkpoint was written")
-    weights = f"start from the weights of this checkpoint, or of the package: {', '.join(shipped.names())}"
+    weights = (
+        f"start from the weights of this checkpoint, hf://owner/name on a hub, or of the package: {', '.join(shipped.names())}"
+    )
     restore.add_argument("--restore_path", type=Path, metavar="CKPT", help=weights)
     add("--max_samples_per_gpu", type=int, default=2, metavar="N", help="samples that a process takes at once (default: 2)")
     add("--num_cpu_workers", type=int, default=-1, metavar="N", help="processes that load data (default: up to 8 of the cores)")

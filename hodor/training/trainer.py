@@ -116,7 +116,7 @@ def _memory_explained(progress: Progress, names: Sequence[str]) -> Iterator[None
     """Turns PyTorch's errors for short memory into one line with the latest samples and the ways out."""
     try:
         yield
-    except RuntimeError as error:
+    except Exception as error:
         if not is_out_of_memory(error):
             raise
         samples = f" for {', '.join(names[-progress.samples_per_batch :])}" if names else ""

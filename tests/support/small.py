@@ -1,5 +1,6 @@
 """Small networks, checkpoints and workspaces for tests."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -25,11 +26,15 @@ SMALL = Config(
 )
 
 
-def small_checkpoint(seed: int = 0) -> Checkpoint:
+TINY = dataclasses.replace(SMALL, model=dataclasses.replace(SMALL.model, backbone="test_efficientnet"))
+"""The same with a backbone of a few layers, which is loaded and saved at once."""
+
+
+def small_checkpoint(seed: int = 0, config: Config = SMALL) -> Checkpoint:
     """A narrow network with random weights."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return Checkpoint(build_model(SMALL).eval(), SMALL)
+        return Checkpoint(build_model(config).eval(), config)
 
 
 def write_small_checkpoint(folder: Path, seed: int = 0) -> Path:

@@ -86,6 +86,7 @@ def test_other_errors_stay_what_they_are(training_data, tmp_path, monkeypatch):
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate"), True),
         (RuntimeError("not enough memory: you tried to allocate"), True),
         (RuntimeError("CUBLAS_STATUS_ALLOC_FAILED when calling"), True),
+        (ImportError("libtorch_cpu.so: failed to map segment from shared object"), True),
         (RuntimeError("size mismatch"), False),
         (ValueError("out of memory"), False),
     ],
