@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = ArgumentParser(description="Draws what the shipped weights make of synthetic videos.")
     parser.add_argument("--folder", type=Path, default=PICTURES, help="where to (default: docs/pictures)")
     options = parser.parse_args(arguments)
-    segmenter = hodor.Segmenter.of(hodor.load("compact"), permanent_reference=True)
+    segmenter = hodor.Segmenter.of("compact")
     for name, example in EXAMPLES.items():
         picture, scores = draw(segmenter, example)
         Image.fromarray(picture).save(options.folder / f"examples_{name}.jpg", quality=85)

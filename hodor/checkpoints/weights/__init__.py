@@ -1,7 +1,8 @@
-"""The weights that come with the package, and where any checkpoint lies: here, by its path, or in a workspace."""
+"""The weights that come with the package, and where any checkpoint lies: here, by its path, in a workspace, or on a hub."""
 
 from pathlib import Path
 
+from hodor.checkpoints import hub
 from hodor.errors import HodorError
 
 LATEST = "latest"
@@ -16,16 +17,22 @@ def names() -> list[str]:
 
 
 def locate(checkpoint: str | Path, folder: Path | None = None) -> Path:
-    """The file of a checkpoint.
+    """The file of a checkpoint; one on a hub is downloaded.
 
     Args:
-        checkpoint: a path, the name of shipped weights, or with a folder also a path relative to that, such as
-            "static/250000.pth"; a folder of a training stands for its newest checkpoint, and "latest" for the newest of all.
+        checkpoint: a path, `hf://owner/name[@revision]`, the name of shipped weights, or with a folder also a path relative to
+            that, such as "static/250000.pth"; a folder of a training stands for its newest checkpoint, and "latest" for the
+            newest of all.
         folder: a workspace's `checkpoints`.
 
     Returns:
         The first of these that exists, else the path as it was given.
+
+    Raises:
+        HodorError: a checkpoint on a hub can't be had, see `hodor.checkpoints.hub.fetch`.
     """
+    if hub.is_hub_name(checkpoint):
+        return hub.fetch(hub.parse_hub_name(checkpoint))
     given = Path(checkpoint)
     if given.exists():
         return _newest(given) or given
@@ -41,7 +48,7 @@ def locate_existing(checkpoint: str | Path, folder: Path | None = None) -> Path:
     """As `locate`.
 
     Raises:
-        HodorError: there is no such file.
+        HodorError: there is no such file, or it can't be had.
     """
     path = locate(checkpoint, folder)
     if not path.is_file():
