@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field, ValidationError
 
 from hodor.app.frames import FrameReader
-from hodor.app.records import MAX_ID, MAX_NAME, RECORD, Record, Settings, new_record, write_record
+from hodor.app.records import FOUND, MAX_ID, MAX_NAME, RECORD, Record, Settings, new_record, write_record
 from hodor.app.sessions import PAINTED, Session
 from hodor.checkpoints.weights import DEFAULT
 from hodor.errors import HodorError
@@ -50,6 +50,7 @@ def opened_session(folder: Path) -> Session:
         session = Session(folder)
         if session.record.camera:
             session.keep_pictures()
+            shutil.rmtree(folder / PAGE / FOUND, ignore_errors=True)  # of a recording that was killed
         with contextlib.suppress(HodorError):  # what is there already can be shown
             notice(session)
         return session

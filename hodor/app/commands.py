@@ -11,8 +11,14 @@ from hodor.tracking.inputs import as_arguments
 
 def command_of(session: Session) -> list[str]:
     """The command line that does the same, and may go on in the same folder."""
-    masks = [f"{session.name_of(index)}={session.painted_folder / f'{index}.png'}" for index in session.painted_frames()]
+    masks = [f"{_frame(session, index)}={session.painted_folder / f'{index}.png'}" for index in session.painted_frames()]
     return ["hodor", "track", *arguments_of(session, session.record.settings, masks)]
+
+
+def _frame(session: Session, index: int) -> str:
+    """A frame's name; its index where a command line would take the name for something else."""
+    name = session.name_of(index)
+    return str(index) if name.startswith("-") or "=" in name else name
 
 
 def arguments_of(session: Session, settings: Settings, masks: Sequence[str] = ()) -> list[str]:

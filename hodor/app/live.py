@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request, WebSocket, WebSocketDisconnect
 from fastapi.concurrency import run_in_threadpool
 
 from hodor.app.commands import arguments_of
+from hodor.app.records import FOUND
 from hodor.app.refusals import RefusalError
 from hodor.app.running import Runner, stage, told_of
 from hodor.app.sessions import Session
@@ -26,8 +27,6 @@ from hodor.tracking.folder import PAGE
 from hodor.tracking.inputs import parsed
 from hodor.tracking.products import make_products
 from hodor.workspace import checkpoints_folder
-
-_FOUND = "found"
 
 
 class Recording:
@@ -98,7 +97,7 @@ class Recording:
         with folder_lock(session.folder), tempfile.TemporaryDirectory() as staged:
             stage(session, Path(staged))
             begin(asked, source, folder, weights=self._weights, watch=Watch(names), given=Path(staged))
-            (session.folder / PAGE / _FOUND).replace(folder.forwards.masks)
+            (session.folder / PAGE / FOUND).replace(folder.forwards.masks)
             folder.forwards.save(self._count, self._segmenter.state_dict(), rows)
             folder.forwards.finish()
             session.change(followed_with=dict(session.basis(self._settings)), told=folder.told())
@@ -110,7 +109,7 @@ class Recording:
     def _follow(self, given: np.ndarray | None) -> np.ndarray:
         index, name = self._count, f"{self._count:05d}"
         labels = self._segmenter.step(read_upright(self._path(index)), given).cpu().numpy()
-        write_label_map(self._session.folder / PAGE / _FOUND / f"{name}.png", labels, object_palette())
+        write_label_map(self._session.folder / PAGE / FOUND / f"{name}.png", labels, object_palette())
         areas = np.bincount(labels.ravel(), minlength=256).tolist()
         sure = sorted(self._segmenter.confidences.items())
         self._rows += [Row(index, name, 0.0, each, confidence, areas[each]) for each, confidence in sure]

@@ -15,6 +15,7 @@ from hodor.tracking.inputs import selection_of
 MAX_ID = 254
 MAX_NAME = 80
 RECORD = "session.json"
+FOUND = "found"
 
 
 class Settings(BaseModel):

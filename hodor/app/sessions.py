@@ -3,6 +3,7 @@
 page/session.json          title, source, names of objects, settings, other options of `hodor track`
 page/painted/<frame>.png   masks as they are painted; they become `given/` when the network follows them
 page/video.*               the video, if it was uploaded; any other stays where it is
+page/frames/, page/found/  a camera's pictures, and what is found in them until the recording is over
 """
 
 import functools

@@ -17,6 +17,7 @@ from hodor.app.commands import command_of
 from hodor.errors import HodorError
 from hodor.files import folder_lock, remove_folder
 from hodor.formats.label_maps import davis_palette, write_label_map
+from hodor.media.images import write_image
 from hodor.media.videos import read_video
 from hodor.tracking import describe
 from hodor.tracking import program as track
@@ -87,6 +88,21 @@ def test_a_run_of_a_terminal_is_corrected_in_the_page_and_the_other_way_round(pa
     assert track.main([*command_of(page.store.get(session))[2:], "--format"]) == 0
     assert page.client.delete(f"/api/sessions/{session}").status_code == 200
     assert folder.is_dir() and page.client.get("/api/sessions").json()["sessions"] == []
+
+
+def test_the_command_takes_frames_whose_names_look_like_something_else(page, clip):
+    frames = page.store.root / "frames"
+    frames.mkdir()
+    for name, (image, _) in zip(("-a", "b=c", "d"), clip, strict=False):
+        write_image(frames / f"{name}.png", image)
+    session = page.store.of_path(frames)
+    page.paint_two(session, clip)
+    for index in (1, 2):
+        assert page.paint(session, index, clip[index][1]).status_code == 200
+    assert page.work(session)["what"] == "done"
+    before = contents(page.store.get(session).folder)
+    assert track.main([*command_of(page.store.get(session))[2:], "--format"]) == 0
+    assert contents(page.store.get(session).folder) == before
 
 
 def test_frames_that_a_terminal_has_chosen_are_those_of_the_page(page, terminal, clip, first):

@@ -104,10 +104,12 @@ def test_pictures_that_a_killed_server_left_become_a_video(page, clip):
     for index in range(1, 6):
         (frames / f"{index:05d}.jpg").write_bytes(jpeg(clip[index][0]))
         os.utime(frames / f"{index:05d}.jpg", (1000 + index / 2, 1000 + index / 2))
+    (frames.parent / "found").mkdir()
     other = Page(page.store.root, page.store.settings.checkpoint)
     state = other.state(session)
     assert (state["frames"], state["rate"], state["camera"]) == (6, 2.0, False)
     assert other.work(session)["what"] == "done" and other.labels(session, "found", 5) is not None
+    assert not (frames.parent / "found").exists()
 
 
 def test_a_network_that_fails_is_told_and_what_came_before_is_kept(page, clip, monkeypatch):

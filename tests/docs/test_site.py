@@ -123,7 +123,9 @@ def test_a_browser_asks_no_other_host_and_searches(address):
         page.on("response", lambda response: failed.append(response.url) if response.status >= 400 else None)
         for place in ("", "troubleshooting/", "app/", "api/inference/"):
             page.goto(address + place, wait_until="networkidle")
-        page.locator("[data-md-component=search-query]").fill("SoftMaskedAttention")
+        page.keyboard.press("/")  # opens the search, which listens to keys once its index is there
+        expect(page.locator(".md-search-result__meta")).to_have_text("Type to start searching", timeout=120_000)
+        page.locator("[data-md-component=search-query]").press_sequentially("SoftMaskedAttention")
         expect(page.locator(".md-search-result__link").first).to_be_visible(timeout=120_000)
         found = [each.get_attribute("href") for each in page.locator(".md-search-result__link").all()]
         browser.close()
