@@ -71,6 +71,9 @@ class Group:
         if self.count == 1:
             return
         backend = "nccl" if device is not None and device.type == "cuda" else "gloo"
+        # Imported later, its functions would have this group as their default and keep it until the interpreter is gone, which
+        # gloo's threads then still ask for: the process would sometimes abort at its very end.
+        importlib.import_module("torch.distributed.nn.functional")
         try:
             _torch().distributed.init_process_group(backend, timeout=timeout)
         except (ValueError, RuntimeError) as error:

@@ -123,3 +123,25 @@ run(main)
 """)
     result = finished(torchrun(program, processes=1))
     assert (result.returncode, result.stderr) == (128 + signal.SIGTERM, "error: another process ended\n")
+
+
+LEAVING = """
+import sys
+from pathlib import Path
+from hodor.distributed import Group
+
+group = Group()
+group.gather("something")
+import hodor.inference.run, hodor.training.trainer
+group.leave()
+threads = [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
+sys.exit(f"error: {threads}" if any("gloo" in each for each in threads) else 0)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="this system does not list threads")
+def test_no_thread_that_talked_to_others_outlives_the_group(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(LEAVING)
+    result = finished(torchrun(program), {"OMP_NUM_THREADS": "1"})
+    assert result.returncode == 0, error_lines(result.stderr)
