@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
+from hodor.modelling.kernels.largest_of_resized import largest_of_resized
 from hodor.modelling.soft_masks import resize
 
 
@@ -35,9 +36,9 @@ class LabelMap:
         found = dict.fromkeys(object_ids, 1.0)
         if self._likeliest is None:
             return found
-        probability, channel = self._likeliest[0].flatten(), self._likeliest[1].flatten().long()
-        total = torch.zeros(len(self._channel_ids), device=probability.device).index_add_(0, channel, probability)
-        count = torch.zeros_like(total).index_add_(0, channel, torch.ones_like(probability))
+        probability, channel = (each.flatten() for each in self._likeliest)
+        total = torch.bincount(channel, probability, minlength=len(self._channel_ids))
+        count = torch.bincount(channel, minlength=len(self._channel_ids))
         means = (total / count.clamp(min=1)).tolist()
         return found | {object_id: mean for object_id, mean in zip(self._channel_ids, means, strict=True) if object_id}
 
@@ -72,23 +73,21 @@ def label_map(
         device = next((mask.device for mask in given.values()), None)
         labels = torch.zeros(size, dtype=torch.uint8, device=device)
     else:
-        probabilities = _probabilities(logits, network, size)
+        probabilities = _probabilities(logits, network)
         for index, object_id in enumerate(object_ids, num_background_channels):
             if object_id in given:
                 probabilities[index] = -1
-        probability, channel = probabilities.max(dim=0)
-        likeliest = probability, channel.short()
-        labels = _on_device(channel_ids, logits.device)[channel]
+        likeliest = largest_of_resized(probabilities, size)
+        labels = _on_device(channel_ids, logits.device)[likeliest[1].int()]
     for object_id, mask in given.items():
         labels = labels.masked_fill(mask, object_id)
     return LabelMap(labels, channel_ids, likeliest)
 
 
-def _probabilities(logits: torch.Tensor, network: tuple[int, int], size: tuple[int, int]) -> torch.Tensor:
-    """Probabilities of all channels at the video's size, [K + I, H, W]."""
+def _probabilities(logits: torch.Tensor, network: tuple[int, int]) -> torch.Tensor:
+    """Probabilities of all channels at the network's size, [K + I, h, w]."""
     padded = (4 * logits.shape[-2], 4 * logits.shape[-1])
-    probabilities = resize(logits, padded).softmax(dim=1)[..., : network[0], : network[1]]
-    return resize(probabilities, size)[0]
+    return resize(logits, padded).softmax(dim=1)[0, :, : network[0], : network[1]]
 
 
 @functools.lru_cache(maxsize=64)

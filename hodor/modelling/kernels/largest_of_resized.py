@@ -1,0 +1,73 @@
+"""Which of many maps is largest at every pixel of another size: on CPUs without resizing all of them, beside its plain twin."""
+
+import functools
+from typing import NamedTuple
+
+import torch
+
+from hodor.modelling.soft_masks import resize
+
+Largest = tuple[torch.Tensor, torch.Tensor]
+"""Values [H, W] and indices of maps [H, W] int16."""
+
+
+def largest_of_resized(maps: torch.Tensor, size: tuple[int, int]) -> Largest:
+    """The largest of N maps [N, h, w] resized to a size (H, W), and which of them it is, as `plain_largest` finds it.
+
+    A pixel of the result is a mean, with weights, of four pixels of a map. Where the same map is the largest in all four, it is
+    the largest of the means too, so only what lies between different maps, a few pixels of a hundred, is computed for all.
+    Indices may differ from the plain ones where two maps are equal but for rounding.
+    """
+    height, width = maps.shape[-2:]
+    if maps.device.type != "cpu" or size[0] * size[1] <= height * width:  # a GPU would be waited for: how many pixels are they?
+        return plain_largest(maps, size)
+    rows, columns = _corners(height, size[0]), _corners(width, size[1])
+    values, indices = maps.max(dim=0)
+    found = _where_alike(indices.short()).index_select(0, rows.first).index_select(1, columns.first)
+    largest = resize(values[None, None], size)[0, 0]
+    places = (found < 0).flatten().nonzero()[:, 0]
+    row, column = places // size[1], places % size[1]
+    pixels = maps.permute(1, 2, 0).reshape(height * width, -1)
+    left, right = columns.first[column], columns.second[column]
+    above, below = (
+        pixels.index_select(0, y + left).lerp(pixels.index_select(0, y + right), columns.weight[column, None])
+        for y in (width * rows.first[row], width * rows.second[row])
+    )
+    mixed = above.lerp(below, rows.weight[row, None]).max(dim=1)
+    largest.view(-1)[places] = mixed.values
+    found.view(-1)[places] = mixed.indices.short()
+    return largest, found
+
+
+def plain_largest(maps: torch.Tensor, size: tuple[int, int]) -> Largest:
+    """As `largest_of_resized`, by resizing all maps."""
+    values, indices = resize(maps[None], size)[0].max(dim=0)
+    return values, indices.short()
+
+
+class _Corners(NamedTuple):
+    """For each of n places the two that it lies between, and the weight of the second in 0..1; each [n]."""
+
+    first: torch.Tensor
+    second: torch.Tensor
+    weight: torch.Tensor
+
+
+@functools.lru_cache(maxsize=16)
+def _corners(count: int, wanted: int) -> _Corners:
+    """Of `wanted` places along `count`, with centres aligned as `resize` does it."""
+    with torch.inference_mode(False):
+        place = ((torch.arange(wanted) + 0.5) * (count / wanted) - 0.5).clamp(min=0)
+        first = place.long().clamp(max=count - 1)
+        return _Corners(first, (first + 1).clamp(max=count - 1), place - first)
+
+
+def _where_alike(indices: torch.Tensor) -> torch.Tensor:
+    """[h, w] -> the same, but -1 where a pixel and its next ones to the right, below and in both directions differ."""
+    beside = indices[:, :-1] == indices[:, 1:]
+    below = indices[:-1] == indices[1:]
+    alike = torch.ones_like(indices, dtype=torch.bool)
+    alike[:, :-1] &= beside
+    alike[:-1] &= below
+    alike[:-1, :-1] &= beside[1:]
+    return torch.where(alike, indices, -1)
