@@ -7,6 +7,7 @@ import torch
 
 from hodor.modelling.soft_masks import resize
 
+_NOISE = 0.25  # the share of pixels to compute for all maps above which that takes longer, and more memory
 Largest = tuple[torch.Tensor, torch.Tensor]
 """Values [H, W] and indices of maps [H, W] int16."""
 
@@ -24,8 +25,10 @@ def largest_of_resized(maps: torch.Tensor, size: tuple[int, int]) -> Largest:
     rows, columns = _corners(height, size[0]), _corners(width, size[1])
     values, indices = maps.max(dim=0)
     found = _where_alike(indices.short()).index_select(0, rows.first).index_select(1, columns.first)
-    largest = resize(values[None, None], size)[0, 0]
     places = (found < 0).flatten().nonzero()[:, 0]
+    if len(places) > _NOISE * found.numel():
+        return plain_largest(maps, size)
+    largest = resize(values[None, None], size)[0, 0]
     row, column = places // size[1], places % size[1]
     pixels = maps.permute(1, 2, 0).reshape(height * width, -1)
     left, right = columns.first[column], columns.second[column]
