@@ -174,6 +174,7 @@ def _schedule(iterations: int, rate: float) -> dict[str, str]:
     steps = f"[{iterations * 7 // 10}, {iterations * 9 // 10}]"
     return {f"TRAINING.{key}": str(value) for key, value in COMMON.items()} | {
         "INFERENCE.PERMANENT_REFERENCE": "false",
+        "INFERENCE.LONG_TERM_INTERVAL": "0",
         "TRAINING.TOTAL_ITERATIONS": str(iterations),
         "TRAINING.BASE_LR": str(rate),
         "TRAINING.LR_SCHEDULERS.STEP.STEPS": steps,

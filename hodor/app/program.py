@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from hodor.app.records import RECORD, Settings
-from hodor.checkpoints.weights import DEFAULT, locate_existing, names
+from hodor.checkpoints.weights import DEFAULT, MEANING, locate_existing, names
 from hodor.errors import HodorError
 from hodor.files import folder_lock
 from hodor.media.sources import Selection, open_source
@@ -67,7 +67,7 @@ def _parser() -> ArgumentParser:
     add(
         "--checkpoint",
         metavar="CKPT",
-        help="weights of new sessions: a file, hf://owner/name on a hub, or a name of weights of the package",
+        help=f"for new sessions: {MEANING}",
     )
     add("--no_browser", dest="browser", action="store_false", help="only print the address")
     return options

@@ -4,7 +4,7 @@ import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 
-from hodor.checkpoints.weights import locate_existing
+from hodor.checkpoints.weights import MEANING, locate_existing
 from hodor.errors import HodorError
 from hodor.program import ArgumentParser
 from hodor.workspace import checkpoints_folder
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="Writes a network as three ONNX files, features.onnx, describe.onnx and segment.onnx, for images of any "
         "size and any number of objects. examples/track_with_onnxruntime.py tracks a video with them.",
     )
-    parser.add_argument("checkpoint", help="a file, hf://owner/name on a hub, or the name of weights of the package")
+    parser.add_argument("checkpoint", help=MEANING)
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="FOLDER", help="is made")
     options = parser.parse_args(arguments)
     if missing := [name for name in _PACKAGES if importlib.util.find_spec(name) is None]:

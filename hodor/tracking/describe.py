@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hodor.checkpoints.weights import DEFAULT, locate_existing
+from hodor.checkpoints.weights import DEFAULT, MEANING, locate_existing
 from hodor.errors import HodorError
 from hodor.formats.drawn_masks import ColourIds, read_drawn_mask
 from hodor.formats.label_maps import present_ids
@@ -81,9 +81,7 @@ def _parser() -> ArgumentParser:
     add("-o", "--output", type=Path, required=True, metavar=f"FILE{SUFFIX}", help="the file to write")
     add("--add", action="store_true", help="add the views to those in the file")
     network = parser.add_argument_group("network")
-    network.add_argument(
-        "--checkpoint", metavar="CKPT", help="weights: a file, hf://owner/name on a hub, or the name of weights of the package"
-    )
+    network.add_argument("--checkpoint", metavar="CKPT", help=MEANING)
     add_computing_options(network)
     parser.set_defaults(compile=False, look_ahead=1)
     return parser

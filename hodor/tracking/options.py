@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from hodor.checkpoints.weights import MEANING
 from hodor.errors import HodorError
 from hodor.inference.options import add_network_options
 from hodor.media.drawing import OPACITY
@@ -63,9 +64,7 @@ def parser(kind: type[ArgumentParser] = ArgumentParser) -> ArgumentParser:
     add("--backwards", action="store_true", help="also follow objects from where they are given back to the first frame")
     _add_frames_and_output(options)
     network = options.add_argument_group("network")
-    network.add_argument(
-        "--checkpoint", metavar="CKPT", help="weights: a file, hf://owner/name on a hub, or the name of weights of the package"
-    )
+    network.add_argument("--checkpoint", metavar="CKPT", help=MEANING)
     add_network_options(network)
     options.set_defaults(corrections_replace=True)
     return options

@@ -9,6 +9,8 @@ LATEST = "latest"
 FOLDER = Path(__file__).parent
 DEFAULT = "compact"
 """What programs use that are given no checkpoint."""
+MEANING = "weights: a file or folder of a training, also below the workspace's checkpoints/; hf://owner/name; or of the package"
+"""What programs say of an option that names a checkpoint."""
 
 
 def names() -> list[str]:
