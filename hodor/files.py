@@ -101,9 +101,13 @@ def folder_lock(folder: Path) -> Iterator[None]:
         yield
     finally:
         if file is not None:
-            (folder / _LOCK).unlink(missing_ok=True)
             _LOCKS.discard(file)
-            os.close(file)
+            if fcntl is None:  # a system that may not remove open files
+                os.close(file)
+            with contextlib.suppress(PermissionError):
+                (folder / _LOCK).unlink(missing_ok=True)
+            if fcntl is not None:
+                os.close(file)
         for each in made:
             with contextlib.suppress(OSError):
                 each.rmdir()
@@ -164,6 +168,8 @@ def _remove_abandoned(folder: Path) -> None:
 
 
 def _is_running(process: int) -> bool:
+    if os.name == "nt":  # where the signal 0 is Ctrl-C
+        return True
     try:
         os.kill(process, 0)
     except ProcessLookupError:

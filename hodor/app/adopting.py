@@ -50,7 +50,7 @@ def opened_session(folder: Path) -> Session:
         session = Session(folder)
         if session.record.camera:
             session.keep_pictures()
-            shutil.rmtree(folder / PAGE / FOUND, ignore_errors=True)  # of a recording that was killed
+        shutil.rmtree(folder / PAGE / FOUND, ignore_errors=True)  # of a recording that was killed
         with contextlib.suppress(HodorError):  # what is there already can be shown
             notice(session)
         return session
@@ -84,7 +84,7 @@ def notice(session: Session) -> None:
 
 def _take_given(folder: Path) -> None:
     with folder_written_aside(folder / PAGE / PAINTED) as aside:
-        for path in (folder / GIVEN).glob("*.png"):
+        for path in (folder / GIVEN).glob("[!.]*.png"):
             shutil.copyfile(path, aside / path.name)
 
 
@@ -106,7 +106,9 @@ def _record(folder: Path) -> Record:
     if inputs.source.startswith(CAMERA):
         raise HodorError(f"{folder}: holds what a camera showed; open its recording: hodor app {folder / 'camera.mp4'}")
     options = {name: value for name, value in inputs.options.items() if name not in _SETTINGS}
-    ids = {each for mask in (folder / GIVEN).glob("*.png") for each in present_ids(read_label_map(mask))} | set(inputs.names)
+    ids = {each for mask in (folder / GIVEN).glob("[!.]*.png") for each in present_ids(read_label_map(mask))} | set(
+        inputs.names
+    )
     names = {each: inputs.names.get(each, f"Object {each}")[:MAX_NAME] for each in sorted(ids)}
     reader = FrameReader(source_of(inputs.source, options))
     return new_record(Path(inputs.source).name, inputs.source, reader, settings, names=names, options=options)

@@ -13,7 +13,7 @@ from fastapi.concurrency import run_in_threadpool
 from hodor.app.commands import arguments_of
 from hodor.app.records import FOUND
 from hodor.app.refusals import RefusalError
-from hodor.app.running import Runner, stage, told_of
+from hodor.app.running import Runner, told_of
 from hodor.app.sessions import Session
 from hodor.app.store import SessionStore
 from hodor.checkpoints.weights import DEFAULT, locate_existing
@@ -53,7 +53,8 @@ class Recording:
         self._rows: list[Row] = []
         self._count = 0
         self._begin = time.monotonic()
-        self._follow(given)
+        self._given = given  # whatever another page paints meanwhile
+        self._follow(read_upright(self._path(0)), given)
 
     def step(self, picture: bytes) -> tuple[dict[str, Any], bytes]:
         """Keeps a picture and follows the objects into it.
@@ -76,7 +77,7 @@ class Recording:
                 raise HodorError(f"the camera's picture has {pixels.shape[1]}x{pixels.shape[0]} pixels now; begin once more")
         index = self._count
         try:
-            labels = self._follow(None)
+            labels = self._follow(pixels, None)
         except BaseException:  # what has no mask is no part of the recording
             path.unlink()
             raise
@@ -95,7 +96,7 @@ class Recording:
         asked, source, folder = parsed(arguments_of(session, self._settings)), session.open(), session.tracking
         names = session.record.names
         with folder_lock(session.folder), tempfile.TemporaryDirectory() as staged:
-            stage(session, Path(staged))
+            write_label_map(Path(staged) / "0.png", self._given, object_palette())
             begin(asked, source, folder, weights=self._weights, watch=Watch(names), given=Path(staged))
             (session.folder / PAGE / FOUND).replace(folder.forwards.masks)
             folder.forwards.save(self._count, self._segmenter.state_dict(), rows)
@@ -106,9 +107,9 @@ class Recording:
     def _path(self, index: int) -> Path:
         return Path(self._session.source) / f"{index:05d}.jpg"
 
-    def _follow(self, given: np.ndarray | None) -> np.ndarray:
+    def _follow(self, pixels: np.ndarray, given: np.ndarray | None) -> np.ndarray:
         index, name = self._count, f"{self._count:05d}"
-        labels = self._segmenter.step(read_upright(self._path(index)), given).cpu().numpy()
+        labels = self._segmenter.step(pixels, given).cpu().numpy()
         write_label_map(self._session.folder / PAGE / FOUND / f"{name}.png", labels, object_palette())
         areas = np.bincount(labels.ravel(), minlength=256).tolist()
         sure = sorted(self._segmenter.confidences.items())
@@ -133,7 +134,7 @@ def live_routes(store: SessionStore, runner: Runner) -> APIRouter:
         await socket.accept()
         with contextlib.suppress(WebSocketDisconnect):
             try:
-                opened = store.get(session)
+                opened = await run_in_threadpool(store.get, session)
             except HodorError as error:
                 await _send(socket, {"error": str(error)})
             else:

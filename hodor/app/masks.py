@@ -80,14 +80,15 @@ def mask_routes(store: SessionStore) -> APIRouter:
         if len(content) != size.width * size.height:
             raise RefusalError(422, f"{len(content)} bytes are no mask of {size.width}x{size.height} pixels")
         labels = np.frombuffer(content, np.uint8).reshape(size.height, size.width)
-        return {"version": await run_in_threadpool(store.get(session).paint, index, labels, if_match)}
+        return {"version": await run_in_threadpool(lambda: store.get(session).paint(index, labels, if_match))}
 
     @routes.post("/drawn/{index}")
     async def drawn(session: str, index: int, request: Request) -> Response:
         """The label map in an image file for a frame, to be painted by the page; nothing of it is kept but new objects."""
-        store.get(session).check_frame(index)
+        opened = await run_in_threadpool(store.get, session)  # which may have to wait for another that is being taken over
+        opened.check_frame(index)
         content = await request.body()
-        return _sent(await run_in_threadpool(_read_drawn, store.get(session), content), "")
+        return _sent(await run_in_threadpool(_read_drawn, opened, content), "")
 
     @routes.get("/found/{index}")
     def found(session: str, index: int) -> Response:

@@ -3,15 +3,18 @@
 import contextlib
 import importlib.util
 import logging
+import os
 import socket
 import webbrowser
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from hodor.app.records import RECORD, Settings
+from hodor.checkpoints.hub import is_hub_name
 from hodor.checkpoints.weights import DEFAULT, MEANING, locate_existing, names
 from hodor.errors import HodorError
 from hodor.files import folder_lock
+from hodor.media.camera_source import CAMERA
 from hodor.media.sources import Selection, open_source
 from hodor.program import ArgumentParser
 from hodor.tracking.folder import PAGE, TrackingFolder
@@ -33,13 +36,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _check_source(options.source)
     folder: Path = options.folder or checkpoints_folder().parent / "sessions"
     with _listening(options.port) as listening, folder_lock(folder):
-        settings_name = checkpoint if checkpoint in names() else str(weights.absolute())
+        settings_name = checkpoint if checkpoint in names() or is_hub_name(checkpoint) else str(weights.absolute())
         _serve(listening, folder.absolute(), options.source, settings_name, options.browser)
     return 0
 
 
 def _check_source(source: Path) -> None:
     """Raises a HodorError if it is no video, no folder of images, and no folder of `hodor track` that the page can open."""
+    if str(source).startswith(CAMERA):
+        raise HodorError(
+            f"{source}: the page has its own button for the browser's camera; or follow it by hodor track {source}"
+        )
     folder = TrackingFolder(source)
     if (source / PAGE / RECORD).is_file():
         return
@@ -83,7 +90,8 @@ def _listening(port: int | None) -> Iterator[socket.socket]:
     if port is not None and not 1 <= port <= 65535:
         raise HodorError(f"--port must be 1..65535, not {port}")
     with socket.socket() as listening:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if os.name != "nt":  # where it would let two servers share a port
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind((_ADDRESS, port or _PORT))
         except OSError:

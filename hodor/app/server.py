@@ -11,7 +11,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import PlainTextResponse, Response
 from fastapi.staticfiles import StaticFiles
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from starlette.requests import ClientDisconnect
 
 from hodor.app.adopting import notice
@@ -27,6 +27,7 @@ from hodor.app.store import SessionStore
 from hodor.app.taking import taking_routes
 from hodor.checkpoints.weights import names as shipped_weights
 from hodor.errors import HodorError
+from hodor.formats.object_files import is_one_line
 from hodor.media.drawing import object_palette
 from hodor.program import describe_os_error
 
@@ -39,6 +40,13 @@ class ObjectName(BaseModel):
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
     name: str = Field(default="", max_length=MAX_NAME)
+
+    @field_validator("name")
+    @classmethod
+    def _one_line(cls, name: str) -> str:
+        if name and not is_one_line(name):
+            raise ValueError("must be one line")
+        return name
 
 
 class Change(BaseModel):

@@ -140,7 +140,7 @@ class Session:
     def painted_frames(self) -> dict[int, str]:
         """{index of a frame with painted masks: what tells this version of them from others}."""
         with self.lock:
-            paths = sorted(self.painted_folder.glob("*.png"), key=lambda path: int(path.stem))
+            paths = sorted(self.painted_folder.glob("[!.]*.png"), key=lambda path: int(path.stem))
             return {int(path.stem): _version(path) for path in paths}
 
     def painted_ids(self) -> set[int]:
@@ -200,8 +200,8 @@ class Session:
     def is_changed(self) -> bool:
         """Whether masks or settings are no longer those that were followed last."""
         with self.lock:
-            given = {path.stem: path.read_bytes() for path in (self.folder / GIVEN).glob("*.png")}
-            painted = {path.stem: path.read_bytes() for path in self.painted_folder.glob("*.png")}
+            given = {path.stem: path.read_bytes() for path in (self.folder / GIVEN).glob("[!.]*.png")}
+            painted = {path.stem: path.read_bytes() for path in self.painted_folder.glob("[!.]*.png")}
             return given != painted or self.record.followed_with != self.basis()
 
     def keep_pictures(self, rate: float | None = None) -> None:
@@ -228,7 +228,7 @@ class Session:
     def found(self, index: int) -> np.ndarray | None:
         """The label map [H, W] uint8 that was found in a frame; None where there is none."""
         self.check_frame(index)
-        return self.tracking.forwards.mask(self.reader.source.name_of(index))
+        return self.tracking.forwards.mask(self.name_of(index))
 
     def rows(self) -> list[Row]:
         """How sure the network was, in the frames whose masks are there."""

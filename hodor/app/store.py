@@ -151,6 +151,7 @@ class SessionStore:
         with self._lock, session.lock:
             self._known.pop(name, None)
             self._recent = [each for each in self._recent if each != name]
+            session.close_video()
             session.folder.unlink() if session.folder.is_symlink() else remove_folder(session.folder)
 
     def _of_folder(self, path: Path) -> str:

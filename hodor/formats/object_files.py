@@ -5,6 +5,7 @@ A file NAME.hodor is a safetensors file with the tensors `objects` [V, C] and `b
 """
 
 import hashlib
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +28,7 @@ class DescribedObject:
     """What a network knows of an object.
 
     Attributes:
-        name: for people, one printable line.
+        name: for people, one line.
         network: fingerprint of the weights.
         objects: [V, C] float32, its descriptor in each of V views.
         backgrounds: [V, Qb, C] float32, the descriptors of what was around it.
@@ -108,8 +109,16 @@ def check_object_name(name: str, where: str) -> None:
     Raises:
         HodorError: it is empty, long, or holds characters that can't be printed; `where` names its origin.
     """
-    if not name.strip() or len(name) > _MAX_NAME or not name.isprintable():
-        raise HodorError(f"{where}: the name of an object must be one printable line of at most {_MAX_NAME} characters")
+    if not is_one_line(name) or len(name) > _MAX_NAME:
+        raise HodorError(f"{where}: the name of an object must be one line of at most {_MAX_NAME} characters")
+
+
+def is_one_line(name: str) -> bool:
+    """Whether a name can be shown: it is not blank, and holds no characters that control or break a line.
+
+    Other characters that `str.isprintable` doesn't know, such as wide spaces and what joins emoji, are parts of names.
+    """
+    return bool(name.strip()) and not any(unicodedata.category(each) in {"Cc", "Cs", "Zl", "Zp"} for each in name)
 
 
 def _check_tensors(objects: np.ndarray, backgrounds: np.ndarray, path: Path) -> None:

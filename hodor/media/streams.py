@@ -14,7 +14,8 @@ _END = object()
 def read_ahead(items: Iterable[Item], depth: int = 4) -> Generator[Item, None, None]:
     """Iterates over `items` in another thread, at most `depth` of them ahead.
 
-    An exception of the iteration is raised here, at its place in the order. Closing the generator ends the thread.
+    An exception of the iteration is raised here, at its place in the order. Closing the generator ends the thread, and closes
+    `items` if that is a generator, too.
     """
     ready: queue.Queue[Any] = queue.Queue(maxsize=depth)
     stop = threading.Event()
@@ -36,6 +37,9 @@ def read_ahead(items: Iterable[Item], depth: int = 4) -> Generator[Item, None, N
             put((_END, None))
         except BaseException as error:
             put((_END, error))
+        finally:
+            if isinstance(items, Generator):
+                items.close()
 
     thread = threading.Thread(target=work, name="read_ahead", daemon=True)
     thread.start()

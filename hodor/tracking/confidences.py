@@ -46,7 +46,7 @@ def write_table(path: Path, rows: Iterable[Row]) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)
     for row in rows:
-        name = f"'{row.name}" if row.name[:1] in "=+-@\t" else row.name  # a spreadsheet would take it for a formula
+        name = f"'{row.name}" if row.name[:1] in "'=+-@\t" else row.name  # a spreadsheet would take it for a formula
         writer.writerow([row.frame, name, f"{row.time:.3f}", row.object_id, f"{row.confidence:.3f}", row.area])
     with written_aside(path) as aside:
         aside.write_text(text.getvalue(), encoding="utf-8", errors="surrogateescape")  # names of files may be no text

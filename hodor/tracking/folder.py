@@ -14,7 +14,7 @@ import hashlib
 import json
 import shutil
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +115,13 @@ class StoredPass:
             raise HodorError(f"{path}: broken; remove it, and an earlier state is used") from None
         return following, state, [row for row in self.rows() if row.frame * self.step < following * self.step]
 
+    def forget_all_but(self, names: Collection[str]) -> None:
+        """Removes the masks of all frames but these: what a killed run has written behind its last state will be found anew."""
+        with self.forgetting:
+            for path in self.masks.glob("*.png"):
+                if path.stem not in names:
+                    path.unlink()
+
     def forget_from(self, index: int) -> None:
         """Forgets, of a pass forwards, what followed from the masks given in a frame, and that all frames were seen."""
         with self.forgetting:
@@ -164,7 +171,7 @@ class TrackingFolder:
             HodorError: the folder holds something else, or a run with other settings.
         """
         if not self.is_begun:
-            if any(each.name not in {".lock", PAGE} for each in self.folder.iterdir()):
+            if any(each.name != PAGE and not each.name.startswith(".") for each in self.folder.iterdir()):
                 raise HodorError(f"{self.folder}: holds files that no run of tracking wrote; choose another --out")
         else:
             difference = self._difference(settings)
@@ -256,7 +263,7 @@ def _first_masks(folder: Path) -> dict[int, tuple[int, bytes]]:
 
 
 def _contents(folder: Path) -> dict[int, bytes]:
-    return {int(path.stem): path.read_bytes() for path in folder.glob("*.png")}
+    return {int(path.stem): path.read_bytes() for path in folder.glob("[!.]*.png")}
 
 
 def _short(value: Any) -> str:

@@ -98,7 +98,9 @@ class Follower:
         self._segmenter.reset(self._source.name)
         if state is not None:
             self._segmenter.load_state_dict(state)
-        elif stored is self._folder.forwards:
+        if stored is self._folder.forwards:
+            stored.forget_all_but({self._source.name_of(index) for index in self._source.selection.indices(following)})
+        if state is None and stored is self._folder.forwards:
             for object_id, described in self._objects.items():
                 self._segmenter.add_described(object_id, described)
         done = following, self._segmenter.state_dict(), len(rows)  # replaced as a whole, so that it always fits together

@@ -93,8 +93,10 @@ def take_objects(texts: Sequence[str], taken: Collection[int]) -> dict[int, Desc
         named = bool(sign) and number.isdecimal()
         free = next(each for each in range(1, _MAX_ID + 2) if each not in taken and each not in objects)
         object_id = int(number) if named else free
-        if not 1 <= object_id <= _MAX_ID or object_id in objects or object_id in taken:
-            raise HodorError(f"--objects {text}: the id {object_id} must be 1..{_MAX_ID}, and that of no other object")
+        if not 1 <= object_id <= _MAX_ID or object_id in objects:
+            raise HodorError(
+                f"--objects {text}: the id {object_id} must be 1..{_MAX_ID}, and that of no other described object"
+            )
         objects[object_id] = read_object(Path(file if named else text))
     return objects
 

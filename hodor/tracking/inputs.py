@@ -28,12 +28,13 @@ def inputs_of(options: Namespace, objects: Mapping[int, DescribedObject]) -> dic
         "source"; "names", {id: name}; and "options", {name: value} of all others that are not as they are by default.
         Paths are absolute.
     """
-    defaults = vars(parser().parse_args([options.source]))
+    defaults = vars(parser().parse_args([""]))
     changed = {name: value for name, value in vars(options).items() if value != defaults.get(name) and name not in _ELSEWHERE}
     if (checkpoint := changed.get("checkpoint")) and Path(checkpoint).is_file():
         changed["checkpoint"] = _absolute(checkpoint)
     if "objects" in changed:
-        files = [text.partition("=")[2] if text.partition("=")[0].isdecimal() else text for text in options.objects]
+        parts = [text.partition("=") for text in options.objects]
+        files = [file if sign and number.isdecimal() else "".join((number, sign, file)) for number, sign, file in parts]
         changed["objects"] = [f"{object_id}={_absolute(file)}" for object_id, file in zip(objects, files, strict=True)]
     source = options.source if options.source.startswith(CAMERA) else _absolute(options.source)
     names = {object_id: described.name for object_id, described in objects.items()} | names_of_objects(options.names)

@@ -80,5 +80,7 @@ class RecordedCamera(FrameSource):
                         break
             except HodorError as error:  # the camera was unplugged: what it gave is kept
                 broken = error
+            except GeneratorExit:  # who follows was stopped, or has failed: what came until then is kept
+                pass
         if broken is not None:
             raise broken

@@ -5,9 +5,11 @@ from pathlib import Path
 
 from hodor.checkpoints.weights import MEANING
 from hodor.errors import HodorError
+from hodor.formats.object_files import is_one_line
 from hodor.inference.options import add_network_options
 from hodor.media.drawing import OPACITY
 from hodor.program import ArgumentParser
+from hodor.tracking.folder import PAGE
 from hodor.tracking.products import FORMATS
 
 _EXAMPLES = """\
@@ -120,8 +122,8 @@ def names_of_objects(texts: list[str]) -> dict[int, str]:
     names = {}
     for text in texts:
         number, sign, name = text.partition("=")
-        if not (sign and name.strip() and name.isprintable() and number.isdecimal() and 1 <= int(number) <= 254):
-            raise HodorError(f"--names: {text!r} must be ID=NAME, an id of 1..254 and a printable name, such as 1=dog")
+        if not (sign and is_one_line(name) and number.isdecimal() and 1 <= int(number) <= 254):
+            raise HodorError(f"--names: {text!r} must be ID=NAME, an id of 1..254 and a name in one line, such as 1=dog")
         names[int(number)] = name.strip()
     return names
 
@@ -130,7 +132,7 @@ def output_folder(options: argparse.Namespace) -> Path:
     """Where a run writes.
 
     Raises:
-        HodorError: a file is in its place.
+        HodorError: a file is in its place, or the source lies in it.
     """
     source = str(options.source)
     name = "camera" if source.startswith("camera:") else Path(source).resolve().stem
@@ -138,4 +140,11 @@ def output_folder(options: argparse.Namespace) -> Path:
     existing = next((path for path in (folder, *folder.parents) if path.exists()), folder)
     if existing.is_file():
         raise HodorError(f"{folder}: {existing} is a file, so no folder can be made there; choose another --out")
+    if not source.startswith("camera:") and _is_result(Path(source).resolve(), folder.resolve()):
+        raise HodorError(f"{source}: lies in {folder}, where a run replaces what it finds; choose another --out")
     return folder
+
+
+def _is_result(source: Path, folder: Path) -> bool:
+    """Whether a source lies in a run's folder, but not where `hodor app` keeps its videos."""
+    return source.is_relative_to(folder) and not source.is_relative_to(folder / PAGE)

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -40,7 +39,11 @@ class Product(ABC):
 class OverlayVideo(Product):
     """The video with coloured objects and their legend, its own frame times and sound."""
 
-    def __init__(self, folder: Path, source: FrameSource, names: Mapping[int, str], looks: Mapping[str, Any]) -> None:
+    def __init__(
+        self, folder: Path, source: FrameSource, names: Mapping[int, str], looks: Mapping[str, Any], end: float | None
+    ) -> None:
+        """`end` is where its sound ends, in the source's seconds; None takes all."""
+        self._end = end
         self._path = folder / "overlay.mp4"
         self._looks = looks
         self._source = source
@@ -57,7 +60,7 @@ class OverlayVideo(Product):
                 pixel_aspect=self._source.pixel_aspect,
                 audio=self._source.audio,
                 audio_start=frame.time,
-                audio_end=self._source.end_time,
+                audio_end=self._end,
             )
             self._writer = self._open.enter_context(writer)
         shown = {row.object_id: self._names.get(row.object_id, str(row.object_id)) for row in rows}
@@ -127,7 +130,7 @@ class CocoMasks(Product):
                     "area": int(mask.sum()),
                     "bbox": bounding_box(mask),
                     "iscrowd": 0,
-                    "score": round(scores.get(object_id, math.nan), 4),
+                    "score": round(scores[object_id], 4) if object_id in scores else None,
                 }
             )
 
@@ -149,16 +152,6 @@ FORMATS = {
     "cutout": "cutouts/<object>/<frame>.png, each object on transparent ground",
 }
 """What can be made besides masks/<frame>.png, which always is; and what it is."""
-
-
-def _product(form: str, folder: Path, source: FrameSource, names: Mapping[int, str], looks: Mapping[str, Any]) -> Product:
-    if form == "video":
-        return OverlayVideo(folder, source, names, looks)
-    if form == "coco":
-        return CocoMasks(folder, source, names)
-    if form == "binary":
-        return PicturesOfObjects(folder / "binary", binary)
-    return PicturesOfObjects(folder / "cutouts", cutout)
 
 
 def make_products(
@@ -189,11 +182,24 @@ def make_products(
     for row in rows:
         by_frame.setdefault(row.frame, []).append(row)
     with contextlib.ExitStack() as opened:
-        products = [opened.enter_context(_product(form, folder.folder, source, names, looks)) for form in forms]
+        made: dict[str, Callable[[], Product]] = {
+            "video": lambda: OverlayVideo(folder.folder, source, names, looks, sound_end(source, folder, rows)),
+            "coco": lambda: CocoMasks(folder.folder, source, names),
+            "binary": lambda: PicturesOfObjects(folder.folder / "binary", binary),
+            "cutout": lambda: PicturesOfObjects(folder.folder / "cutouts", cutout),
+        }
+        products = [opened.enter_context(made[form]()) for form in forms]
         for frame, name, labels in _found(source, folder) if products else ():
             for product in products:
                 product.add(frame, name, labels, by_frame.get(frame.index, []))
             on_frame(frame)
+
+
+def sound_end(source: FrameSource, folder: TrackingFolder, rows: Sequence[Row]) -> float | None:
+    """When the last frame that was found ends, in the source's seconds; None where that is the source's end."""
+    if folder.forwards.is_finished or not rows:
+        return source.end_time
+    return rows[-1].time + source.selection.stride / source.rate
 
 
 def _found(source: FrameSource, folder: TrackingFolder) -> Iterator[tuple[SourceFrame, str, np.ndarray]]:

@@ -43,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if source.is_live:
             if TrackingFolder(path).is_begun and not options.overwrite:
                 raise HodorError(f"{path}: holds a recording already; choose another --out, or add --overwrite")
+            if options.backwards:
+                raise HodorError("--backwards: a camera can't be followed backwards; record it, then follow camera.mp4")
             source = RecordedCamera(source, path / "camera.mp4")
         ids = take_given(options, source, Path(staged))
         objects = take_objects(options.objects, ids)
@@ -75,7 +77,10 @@ def _follow(follower: "Follower", source: FrameSource, folder: TrackingFolder, *
         with ending, _progress(source, "following", folder.forwards.count) as on_frame:
             return follower.forwards(on_frame)
     except BaseException:
-        _LOGGER.info("%s: keeps what was found so far; the same command goes on from there", folder.folder)
+        if isinstance(source, RecordedCamera):
+            _LOGGER.info("%s: what the camera showed is in camera.mp4, and what was found in masks/", folder.folder)
+        else:
+            _LOGGER.info("%s: keeps what was found so far; the same command goes on from there", folder.folder)
         raise
 
 

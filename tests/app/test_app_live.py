@@ -11,6 +11,7 @@ from app_page import HEIGHT, PORT, WIDTH, Page
 from PIL import Image
 from starlette.websockets import WebSocketDisconnect
 
+from hodor.formats.label_maps import read_label_map
 from hodor.inference.segmenter import Segmenter
 from hodor.tracking import program as track
 
@@ -95,6 +96,14 @@ def test_settings_that_change_meanwhile_are_those_of_the_next_run(page, clip):
     assert state["settings"]["min_dim"] == 96 and state["changed"]
     assert page.work(session)["what"] == "done"
     assert json.loads((page.store.root / session / "session.json").read_text())["min_dim"] == 96
+
+
+def test_what_is_painted_meanwhile_was_not_followed(page, clip):
+    other = np.where(clip[0][1] == 1, clip[0][1], 0)
+    session = recorded(page, clip, 3, lambda name: page.paint(name, 0, other))
+    given = read_label_map(page.store.root / session / "given/0.png")
+    np.testing.assert_array_equal(given, clip[0][1])
+    assert page.state(session)["changed"]
 
 
 def test_pictures_that_a_killed_server_left_become_a_video(page, clip):

@@ -23,6 +23,7 @@ from hodor.files import folder_lock
         ([__file__], "test_app_program.py"),
         (["--checkpoint", "none.pth"], "none.pth: no such checkpoint"),
         (["--port", "70000"], "--port must be 1..65535"),
+        (["camera:0"], "camera:0: the page has its own button"),
     ],
 )
 def test_what_can_not_be_is_one_line(arguments, part, tmp_path):

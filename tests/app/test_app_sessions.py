@@ -1,11 +1,13 @@
 """A page's work from opening to taking away, by the requests that a page sends, on a real small network."""
 
 import contextlib
+import gc
 import io
 import json
 import os
 import resource
 import zipfile
+from pathlib import Path
 
 import av
 import numpy as np
@@ -15,6 +17,7 @@ from PIL import Image
 
 from hodor.app.commands import command_of
 from hodor.formats.label_maps import davis_palette, write_label_map
+from hodor.media.images import write_image
 from hodor.tracking import program as track
 
 
@@ -190,6 +193,53 @@ def test_an_object_that_is_new_has_nothing_of_one_that_was_removed(page, video, 
         assert page.client.post(f"/api/sessions/{session}/objects", json={"name": ""}).status_code == 201
     refused = page.client.post(f"/api/sessions/{session}/objects", json={"name": ""})
     assert refused.status_code == 422 and "254" in refused.text
+
+
+@pytest.mark.parametrize("name", ["my\u00a0dog", "赤い\u3000車", "👩\u200d🚀"])
+def test_names_are_those_that_people_type(page, video, clip, name):
+    session = page.opened(video)
+    page.paint_two(session, clip)
+    assert page.client.patch(f"/api/sessions/{session}/objects/1", json={"name": name}).status_code == 200
+    assert page.work(session)["what"] == "done"
+    assert track.main([*page.state(session)["command"][2:], "--format"]) == 0
+    for broken in ("a\nb", "a\x1bb", "a\u2028b"):
+        refused = page.client.patch(f"/api/sessions/{session}/objects/1", json={"name": broken})
+        assert refused.status_code == 422 and "one line" in refused.text
+    assert page.state(session)["objects"][0]["name"] == name
+
+
+def test_files_of_a_system_that_lie_about_are_passed_over(page, video, clip):
+    session = page.opened(video)
+    page.paint_two(session, clip)
+    folder = page.store.root / session
+    (folder / ".DS_Store").write_text("of Finder")
+    (folder / "page/painted/._0.png").write_text("of another system")
+    done = page.work(session)
+    assert done["what"] == "done", done["error"]
+    (folder / "given/._0.png").write_text("of another system")
+    state = page.state(session)
+    assert list(state["painted"]) == ["0"] and not state["changed"]
+    assert page.paint(session, 3, clip[3][1]).status_code == 200 and page.work(session)["what"] == "done"
+
+
+def test_a_frame_that_is_gone_has_no_mask(page, clip, tmp_path):
+    for index in range(3):
+        write_image(tmp_path / f"frames/{index}.png", clip[index][0])
+    session = page.store.of_path(tmp_path / "frames")
+    (tmp_path / "frames/2.png").unlink()
+    page.store.get(session).close_video()
+    assert page.client.get(f"/api/sessions/{session}/found/2").status_code == 204
+
+
+def test_a_session_that_is_removed_lets_its_video_go(page, video, clip):
+    session = page.opened(video)
+    page.paint_two(session, clip)
+    assert page.work(session)["what"] == "done"
+    assert page.client.get(f"/api/sessions/{session}/frames/3").status_code == 200
+    assert page.client.delete(f"/api/sessions/{session}").status_code == 200
+    gc.collect()
+    links = [path.readlink() for path in Path("/proc/self/fd").iterdir() if path.is_symlink()]
+    assert not [link for link in links if session in str(link)]
 
 
 def test_a_name_of_blanks_is_none(page, video, clip):

@@ -11,7 +11,7 @@ from support.goldens import STATIC_RECIPE
 
 import hodor
 from hodor import Checkpoint
-from hodor.checkpoints.weights import names
+from hodor.checkpoints.weights import FOLDER, locate, names
 from hodor.config import load_config, to_yaml
 
 
@@ -70,6 +70,14 @@ def test_files_of_another_kind(name, content, tmp_path):
     path = write_original(tmp_path, {}, STATIC_RECIPE).with_name(name)
     path.write_bytes(content)
     assert str(path) in complaint(path)
+
+
+def test_a_folder_that_is_called_like_the_weights_of_the_package_does_not_hide_them(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "compact").mkdir()
+    assert locate("compact") == FOLDER / "compact.safetensors"
+    (tmp_path / "empty").mkdir()
+    assert str(locate("empty")) == "empty"
 
 
 @pytest.mark.parametrize(

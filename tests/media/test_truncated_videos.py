@@ -23,6 +23,7 @@ def write(path: Path, durations: tuple[int, ...] = ()) -> None:
     options = {"movflags": "faststart"} if path.suffix == ".mp4" else {}
     with av.open(str(path), "w", options=options) as container:
         stream = container.add_stream(CODECS[path.suffix[1:]], rate=24)
+        stream.thread_count = 1  # of several, x264 sometimes writes other bytes, and a cut may fall where nobody can see it
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         times = accumulate(cycle(durations or (0,)), initial=0)
         if durations:

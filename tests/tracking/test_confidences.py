@@ -62,3 +62,9 @@ def test_the_picture_has_a_line_for_each_object_and_names_are_text(tmp_path):
 def test_a_picture_of_nothing(tmp_path):
     draw_confidences(tmp_path / "picture.svg", [], {})
     assert xml.etree.ElementTree.parse(tmp_path / "picture.svg").getroot().findall("{*}polyline") == []
+
+
+def test_names_of_frames_come_back_as_they_were(tmp_path):
+    rows = [Row(index, name, 0.0, 1, 0.5, 1) for index, name in enumerate(["'f0", "=f1", "''", "f3", "-f4", "\tf5"])]
+    write_table(tmp_path / "table.csv", rows)
+    assert read_table(tmp_path / "table.csv") == rows

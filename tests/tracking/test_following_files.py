@@ -98,6 +98,21 @@ def test_after_a_kill_the_last_state_that_was_kept_counts(tmp_path, clip, segmen
     assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
 
 
+def test_masks_behind_the_last_state_do_not_outlive_a_correction(tmp_path, clip, segmenter):
+    source = frames_folder(tmp_path / "frames", [image for image, _ in clip])
+    run(segmenter, source, tmp_path / "killed", {5: only(clip[5][1], 1)})
+    for path in (tmp_path / "killed/state").iterdir():  # masks 8 to 11 are there, without a state behind them, or rows
+        if path.stem != "8":
+            path.unlink()
+    table = tmp_path / "killed/confidences.csv"
+    table.write_text(
+        "".join(line for line in table.read_text().splitlines(keepends=True) if not line.startswith(("8,", "9,", "1")))
+    )
+    with pytest.raises(KeyboardInterrupt):
+        run(segmenter, source, tmp_path / "killed", {5: only(clip[5][1], 1), 9: clip[9][1]}, stop_after=1)
+    assert sorted(path.stem for path in (tmp_path / "killed/masks").iterdir()) == [f"{index:05d}" for index in range(9)]
+
+
 def test_a_mask_that_is_corrected_later_costs_only_the_frames_from_there(tmp_path, clip, segmenter):
     source = frames_folder(tmp_path / "frames", [image for image, _ in clip])
     first, correction = {0: clip[0][1]}, {9: only(clip[9][1], 1)}

@@ -1,5 +1,6 @@
 """A camera that is recorded while it is followed; FFmpeg's test picture stands for the device."""
 
+import errno
 import os
 import signal
 
@@ -12,6 +13,7 @@ from hodor.media.images import MAX_PIXELS
 from hodor.media.sources import Selection
 from hodor.media.videos import read_video
 from hodor.tracking import program
+from hodor.tracking.folder import StoredPass
 from hodor.tracking.live import RecordedCamera
 
 
@@ -65,3 +67,29 @@ def test_a_second_recording_in_one_folder_is_refused(tmp_path, monkeypatch):
     with pytest.raises(HodorError, match=r"holds a recording already; .*--overwrite"):
         program.main(line)
     assert program.main([*line, "--overwrite"]) == 0
+
+
+def test_what_a_camera_showed_is_kept_when_something_else_fails(tmp_path, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    monkeypatch.setattr(program, "open_source", lambda text, selection, **_: camera(selection))
+    written = []
+
+    def full(self, name, labels):
+        written.append(name)
+        if len(written) == 4:
+            raise OSError(errno.ENOSPC, "No space left on device", name)
+
+    monkeypatch.setattr(StoredPass, "write", full)
+    out = tmp_path / "out"
+    line = ["camera:0", "--box", "20,20,80,60", "--end", "40", "--min_dim", "64", "--device", "cpu", "-o", str(out)]
+    with pytest.raises(OSError, match="No space left"):
+        program.main(line)
+    assert len(list(read_video(out / "camera.mp4"))) >= 4
+    assert "what the camera showed is in camera.mp4" in caplog.text and "the same command" not in caplog.text
+
+
+def test_a_camera_is_not_followed_backwards_and_nothing_is_begun(tmp_path, monkeypatch):
+    monkeypatch.setattr(program, "open_source", lambda text, selection, **_: camera(selection))
+    with pytest.raises(HodorError, match=r"^--backwards: a camera can't be followed backwards"):
+        program.main(["camera:0", "--box", "20,20,80,60", "--backwards", "-o", str(tmp_path / "out")])
+    assert not (tmp_path / "out").exists()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,9 @@ from hodor.media.images import read_image, read_upright
 from hodor.media.sources import Selection, open_source
 from hodor.media.video_output import VideoWriter
 from hodor.synthetic.clip import SyntheticClip
+from hodor.tracking.confidences import Row, write_table
+from hodor.tracking.folder import TrackingFolder
+from hodor.tracking.products import make_products, sound_end
 
 FRAMES = 10
 SIZE = ["--min_dim", 64, "--device", "cpu"]
@@ -249,14 +253,17 @@ def test_a_video_that_breaks_off_keeps_what_was_read(made, tmp_path):
         (["{made}/toys.mp4", "--masks", "{made}/first.png", "--names", "dog"], ["--names", "ID=NAME"]),
         (["{made}/toys.mp4", "--masks", "{made}/first.png", "--start", "500"], ["500"]),
         (["{made}/toys.mp4", "--masks", "{made}/first.png", "--checkpoint", "none.pth"], ["none.pth", "no such checkpoint"]),
-        (["{made}/toys.mp4", "--masks", "{made}/first.png", "-o", "{made}"], ["holds files that no run of tracking wrote"]),
+        (
+            ["{made}/toys.mp4", "--masks", "{made}/first.png", "-o", "{made}/frames"],
+            ["holds files that no run of tracking wrote"],
+        ),
         (["{made}/toys.mp4", "--objects", "{made}/first.png"], ["first.png", "hodor describe"]),
         (["{made}/toys.mp4", "--masks", "{made}/first.png", "--presence-threshold", "2"], ["presence_threshold"]),
         (["{made}/toys.mp4", "--masks", "{made}/first.png", "-t", "0"], ["temporal window"]),
         (["camera:99", "--box", "1,1,40,40"], ["camera:99"]),
         (["{made}/words.mp4", "--masks", "{made}/first.png"], ["words.mp4"]),
         (["{made}/toys.mp4", "--box", "1=40,30,60,50", "2=2,2,126,70"], ["frame 00000", "object 1", "covered"]),
-        (["{made}/toys.mp4", "--masks", "{made}/first.png", "--names", "1=a\x1b[31m"], ["--names", "printable"]),
+        (["{made}/toys.mp4", "--masks", "{made}/first.png", "--names", "1=a\x1b[31m"], ["--names", "in one line"]),
         (["{made}/frames", "--masks", "2={made}/first.png"], ["frame 002", "number 2 from 0", "002=FILE"]),
         (["{made}/frames", "--masks", "9={made}/first.png"], ["no frame '9'", "its first one is 001"]),
     ],
@@ -279,6 +286,56 @@ def test_another_run_in_the_folder_is_refused_until_it_may_be_overwritten(made, 
     assert run(*arguments, "-o", "out", "-t", 3, "--overwrite", cwd=tmp_path).returncode == 0
     again = run(*arguments, "-o", "out", "-t", 3, cwd=tmp_path)
     assert again.returncode == 0 and "every frame is there already" in again.stderr
+
+
+def test_a_source_within_the_folder_of_the_run_is_refused_and_stays(made, tmp_path):
+    folder = tmp_path / "camera_tracked"
+    folder.mkdir()
+    shutil.copyfile(made / "toys.mp4", folder / "camera.mp4")
+    (folder / "session.json").write_text("{}")
+    line = ["track", folder / "camera.mp4", "--box", "20,20,90,60", "--overwrite", *checkpoint(made), *SIZE]
+    complaint(run(*line, cwd=tmp_path), "camera_tracked, where a run replaces what it finds; choose another --out")
+    assert (folder / "camera.mp4").is_file()
+    assert run(*line, "--end", 1, "--format", "-o", "other", cwd=tmp_path).returncode == 0
+
+
+def test_an_object_that_was_described_may_be_corrected_by_a_mask(made, tmp_path):
+    assert (
+        run("describe", made / "picture.png", made / "white.png", *checkpoint(made), "-o", "cup.hodor", cwd=tmp_path).returncode
+        == 0
+    )
+    line = [
+        "track",
+        made / "toys.mp4",
+        "--objects",
+        "1=cup.hodor",
+        "--masks",
+        f"5={made / 'sixth.png'}",
+        *checkpoint(made),
+        *SIZE,
+    ]
+    result = run(*line, "--format", "-o", "out", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    corrected = read_label_map(tmp_path / "out/masks/00005.png")
+    np.testing.assert_array_equal(corrected == 1, read_label_map(made / "sixth.png") == 1)
+
+
+def test_the_sound_of_a_run_that_broke_off_ends_with_its_pictures(made, tmp_path):
+    folder = TrackingFolder(tmp_path)
+    rows = [Row(index, f"{index:05d}", index / 25, 1, 0.9, 10) for index in range(3)]
+    write_table(tmp_path / "confidences.csv", rows)
+    source = open_source(str(made / "toys.mp4"), Selection(stride=2))
+    assert sound_end(source, folder, rows) == pytest.approx(2 / 25 + 2 / 25)
+    folder.forwards.finish()
+    assert sound_end(source, folder, rows) == source.end_time
+
+
+def test_masks_without_rows_have_no_score(made, tmp_path):
+    folder = TrackingFolder(tmp_path)
+    folder.forwards.write("00000", read_label_map(made / "first.png"))
+    make_products(["coco"], open_source(str(made / "toys.mp4"), Selection()), folder, {}, lambda frame: None)
+    content = json.loads((tmp_path / "masks.json").read_text(), parse_constant=pytest.fail)
+    assert [each["score"] for each in content["annotations"]] == [None, None]
 
 
 def frames_of(made, folder, names):

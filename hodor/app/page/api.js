@@ -7,7 +7,7 @@ export class Refused extends Error {
   }
 }
 
-async function ask(method, path, { json, body, headers = {} } = {}) {
+async function ask(method, path, { json, body, headers = {}, root = "/api/sessions" } = {}) {
   const options = { method, headers: { ...headers } };
   if (json !== undefined) {
     options.headers["content-type"] = "application/json";
@@ -18,7 +18,7 @@ async function ask(method, path, { json, body, headers = {} } = {}) {
   }
   let answer;
   try {
-    answer = await fetch(`/api/sessions${path}`, options);
+    answer = await fetch(root + path, options);
   } catch {
     throw new Refused(0, "the server doesn't answer; start hodor app again, everything that was saved is kept");
   }
@@ -34,19 +34,14 @@ async function labels(answer) {
 }
 
 export const sessions = () => read("");
-export const beginCamera = async (picture) => {
-  const headers = { "content-type": "application/octet-stream" };
-  const answer = await fetch("/api/cameras", { method: "POST", headers, body: picture });
-  if (!answer.ok) throw new Refused(answer.status, (await answer.text()).slice(0, 500));
-  return (await answer.json()).id;
-};
+export const beginCamera = async (picture) => (await (await ask("POST", "", { body: picture, root: "/api/cameras" })).json()).id;
 export const removeSession = (id) => ask("DELETE", `/${id}`);
 
 // Sends a video; `onProgress` is called with the part that has arrived, 0 to 1.
 export function upload(file, onProgress) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
-    request.open("POST", `/api/sessions?name=${encodeURIComponent(file.name.slice(-80))}`);
+    request.open("POST", `/api/sessions?name=${encodeURIComponent([...file.name].slice(-80).join(""))}`);
     request.setRequestHeader("content-type", "application/octet-stream");
     request.upload.onprogress = (event) => onProgress(event.loaded / (event.total || 1));
     request.onload = () =>

@@ -38,14 +38,14 @@ export class Editor {
     this.model = new Model(api, state);
     this.view = new View(find("canvas"), this.model);
     this.tools = new Tools(this.view, this.model, say);
-    this.timeline = new Timeline(this.model, find("curves"), find("scrub"), find("where"));
+    this.closing = new AbortController();
+    this.timeline = new Timeline(this.model, find("curves"), find("scrub"), find("where"), this.closing.signal);
     this.objects = new Objects(this.model, find("objects"), find("add"), attempt);
     const parts = { run: "run", running: "running", cancel: "cancel", progress: "progress", text: "progress-text", note: "run-note",
       masks: "take-masks", video: "take-video", coco: "take-coco" };
     const elements = Object.fromEntries(Object.entries(parts).map(([name, each]) => [name, find(each)]));
     this.settings = new SettingsPanel(this.model, find, attempt);
     this.running = new Running(this.model, elements, say, attempt);
-    this.closing = new AbortController();
     this.bind();
     listenToKeys(this, this.closing.signal);
     document.getElementById("title").textContent = state.title;

@@ -87,7 +87,7 @@ export class Running {
     if (this.live) return;
     if (!model.isSaved) await model.save(); // it failed before, perhaps of a full disk
     const wasRunning = this.isRunning;
-    const run = await model.api.progress(this.run?.over === false ? model.seen : 0);
+    const run = await model.api.progress(this.run?.over ? this.run.seen : model.seen);
     const isNew = run && run.number !== this.number;
     this.run = run;
     if (isNew) {

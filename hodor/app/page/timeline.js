@@ -6,7 +6,7 @@ const MARK = 5; // CSS pixels
 const HANDLE = 8; // half the width of a range's handle, so that both lines agree
 
 export class Timeline {
-  constructor(model, canvas, scrub, where) {
+  constructor(model, canvas, scrub, where, signal) {
     Object.assign(this, { model, canvas, scrub, where });
     this.drawSoon = oncePerPicture(() => this.drawNow());
     scrub.addEventListener("input", () => this.go(Number(scrub.value)));
@@ -17,7 +17,7 @@ export class Timeline {
     canvas.addEventListener("pointermove", (event) => event.buttons && this.drag(event));
     for (const event of ["state", "moved", "painted", "confidences"]) model.addEventListener(event, () => this.draw());
     new ResizeObserver(() => this.draw()).observe(canvas);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw(), { signal });
   }
 
   go(index) {

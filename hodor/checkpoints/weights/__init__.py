@@ -36,8 +36,8 @@ def locate(checkpoint: str | Path, folder: Path | None = None) -> Path:
     if hub.is_hub_name(checkpoint):
         return hub.fetch(hub.parse_hub_name(checkpoint))
     given = Path(checkpoint)
-    if given.exists():
-        return _newest(given) or given
+    if given.exists() and (found := _newest(given)) is not None:
+        return found
     if str(checkpoint) in names():
         return FOLDER / f"{checkpoint}.safetensors"
     below = None if folder is None else folder if str(checkpoint) == LATEST else folder / given

@@ -38,20 +38,20 @@ def fold_batch_norms(network: nn.Module, example: torch.Tensor) -> int:
 
 def _pairs(network: nn.Module, example: torch.Tensor) -> list[tuple[nn.Conv2d, BatchNorm]]:
     """Convolutions and the batch norms that take what they gave, each once."""
-    made_by: dict[int, nn.Conv2d] = {}
+    made_by: dict[int, tuple[nn.Conv2d, int]] = {}
     kept: list[torch.Tensor] = []  # an id may come again once its tensor is gone
     pairs: list[tuple[nn.Conv2d, BatchNorm]] = []
 
     def convolved(module: nn.Module, _: object, result: torch.Tensor) -> None:
         assert isinstance(module, nn.Conv2d)
         kept.append(result)
-        made_by[id(result)] = module
+        made_by[id(result)] = module, result._version
 
     def normalises(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
         assert isinstance(module, BatchNorm)
-        convolution = made_by.get(id(inputs[0]))
-        if convolution is not None and module.running_mean is not None:
-            pairs.append((convolution, module))
+        convolution, version = made_by.get(id(inputs[0]), (None, 0))
+        if convolution is not None and inputs[0]._version == version and module.running_mean is not None:
+            pairs.append((convolution, module))  # and nothing has changed in place what the convolution gave
 
     hooks = [each.register_forward_hook(convolved) for each in network.modules() if type(each).__name__ in _CONVOLUTIONS]
     hooks += [each.register_forward_pre_hook(normalises) for each in network.modules() if isinstance(each, BatchNorm)]

@@ -68,3 +68,13 @@ def test_a_network_without_batch_norms_is_not_even_run():
     network = nn.Sequential(nn.Conv2d(3, 4, 3))
     network.register_forward_pre_hook(lambda *_: pytest.fail("was run"))
     assert fold_batch_norms(network, torch.zeros(1, 3, 8, 8)) == 0
+
+
+@pytest.mark.parametrize("inplace", [False, True])
+def test_a_norm_behind_an_activation_stays(inplace):
+    network = with_statistics(nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(inplace=inplace), nn.BatchNorm2d(8)))
+    images = torch.randn(1, 3, 12, 12)
+    with torch.no_grad():
+        expected = network(images)
+        assert fold_batch_norms(network, images) == 0
+        torch.testing.assert_close(network(images), expected)
