@@ -235,6 +235,16 @@ def _read_command(content: bytes) -> None:
     hodor([*words, "--no-such-option"])
 
 
+@contextlib.contextmanager
+def _warnings_silenced() -> Iterator[None]:
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
 def _page(folder: Path) -> Reader:
     """The server of the page with one session: a line with method and path, lines of headers, an empty one, the body."""
     from fastapi.testclient import TestClient  # noqa: PLC0415
@@ -260,7 +270,6 @@ def _page(folder: Path) -> Reader:
         ("GET", f"{at}/take/masks", plain, b""), ("GET", f"{at}/confidences", plain, b""),
     ]  # fmt: skip
     examples = [f"{method} {path}\n{headers}\n\n".encode() + body for method, path, headers, body in requests]
-    logging.disable(logging.WARNING)
 
     def read(content: bytes) -> None:
         head, _, body = content.partition(b"\n\n")
@@ -270,7 +279,7 @@ def _page(folder: Path) -> Reader:
         printable = all(each.isascii() and each.isprintable() for each in (method, path, *headers, *headers.values()))
         if not (method.isalpha() and printable and path.startswith("/")) or path.endswith("/run") or "/make/" in path:
             return  # the client can't send it, or the network would work
-        with contextlib.suppress(ValueError):  # of the client
+        with contextlib.suppress(ValueError), _warnings_silenced():  # errors of the client
             answer = client.request(method, path, headers=headers, content=body)
             assert answer.status_code < 500, answer.text
         assert [each.name for each in root.parent.iterdir()] == ["root"], "written outside"

@@ -57,6 +57,7 @@ def train_by(options: argparse.Namespace, config: Config, workspace: Workspace, 
 def _logged(folder: Path, level: str, group: Group) -> Iterator[None]:
     """Sends the first process's log lines, and why it ended, also to logs/out.log, after what earlier runs wrote there."""
     root = logging.getLogger()
+    before = root.level
     root.setLevel(level.upper() if group.is_first else logging.WARNING)
     if not group.is_first:
         yield
@@ -73,6 +74,7 @@ def _logged(folder: Path, level: str, group: Group) -> Iterator[None]:
     finally:
         root.removeHandler(handler)
         handler.close()
+        root.setLevel(before)
 
 
 def _train(

@@ -1,6 +1,7 @@
 """Every reader takes damaged inputs, or refuses them in one line: benchmarks/fuzzing.py in short, with inputs that hypothesis
 draws and makes small where one is a finding."""
 
+import logging
 import random
 
 import fuzzing
@@ -53,6 +54,7 @@ def test_damaged_inputs_are_read_or_refused_in_one_line(name, readers):
     reader = readers(name)
     for example in reader.examples:
         assert fuzzing.finding(reader, example) is None
+    assert logging.root.manager.disable == logging.NOTSET, "what is silenced stays so for tests that follow"
 
     @settings(
         max_examples=COUNTS.get(name, 100),
