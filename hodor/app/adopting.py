@@ -106,9 +106,8 @@ def _record(folder: Path) -> Record:
     if inputs.source.startswith(CAMERA):
         raise HodorError(f"{folder}: holds what a camera showed; open its recording: hodor app {folder / 'camera.mp4'}")
     options = {name: value for name, value in inputs.options.items() if name not in _SETTINGS}
-    ids = {each for mask in (folder / GIVEN).glob("[!.]*.png") for each in present_ids(read_label_map(mask))} | set(
-        inputs.names
-    )
+    masks = (folder / GIVEN).glob("[!.]*.png")
+    ids = {each for mask in masks for each in present_ids(read_label_map(mask))} | set(inputs.names)
     names = {each: inputs.names.get(each, f"Object {each}")[:MAX_NAME] for each in sorted(ids)}
     reader = FrameReader(source_of(inputs.source, options))
     return new_record(Path(inputs.source).name, inputs.source, reader, settings, names=names, options=options)

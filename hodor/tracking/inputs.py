@@ -1,5 +1,6 @@
 """What a run was told, kept in its folder, so that `hodor app` can open the folder and go on with it."""
 
+import re
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -33,8 +34,7 @@ def inputs_of(options: Namespace, objects: Mapping[int, DescribedObject]) -> dic
     if (checkpoint := changed.get("checkpoint")) and Path(checkpoint).is_file():
         changed["checkpoint"] = _absolute(checkpoint)
     if "objects" in changed:
-        parts = [text.partition("=") for text in options.objects]
-        files = [file if sign and number.isdecimal() else "".join((number, sign, file)) for number, sign, file in parts]
+        files = [re.sub(r"^\d+=", "", text) for text in options.objects]
         changed["objects"] = [f"{object_id}={_absolute(file)}" for object_id, file in zip(objects, files, strict=True)]
     source = options.source if options.source.startswith(CAMERA) else _absolute(options.source)
     names = {object_id: described.name for object_id, described in objects.items()} | names_of_objects(options.names)
