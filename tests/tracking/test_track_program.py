@@ -21,9 +21,6 @@ from hodor.media.images import read_image, read_upright
 from hodor.media.sources import Selection, open_source
 from hodor.media.video_output import VideoWriter
 from hodor.synthetic.clip import SyntheticClip
-from hodor.tracking.confidences import Row, write_table
-from hodor.tracking.folder import TrackingFolder
-from hodor.tracking.products import make_products, sound_end
 
 FRAMES = 10
 SIZE = ["--min_dim", 64, "--device", "cpu"]
@@ -318,24 +315,6 @@ def test_an_object_that_was_described_may_be_corrected_by_a_mask(made, tmp_path)
     assert result.returncode == 0, result.stderr
     corrected = read_label_map(tmp_path / "out/masks/00005.png")
     np.testing.assert_array_equal(corrected == 1, read_label_map(made / "sixth.png") == 1)
-
-
-def test_the_sound_of_a_run_that_broke_off_ends_with_its_pictures(made, tmp_path):
-    folder = TrackingFolder(tmp_path)
-    rows = [Row(index, f"{index:05d}", index / 25, 1, 0.9, 10) for index in range(3)]
-    write_table(tmp_path / "confidences.csv", rows)
-    source = open_source(str(made / "toys.mp4"), Selection(stride=2))
-    assert sound_end(source, folder, rows) == pytest.approx(2 / 25 + 2 / 25)
-    folder.forwards.finish()
-    assert sound_end(source, folder, rows) == source.end_time
-
-
-def test_masks_without_rows_have_no_score(made, tmp_path):
-    folder = TrackingFolder(tmp_path)
-    folder.forwards.write("00000", read_label_map(made / "first.png"))
-    make_products(["coco"], open_source(str(made / "toys.mp4"), Selection()), folder, {}, lambda frame: None)
-    content = json.loads((tmp_path / "masks.json").read_text(), parse_constant=pytest.fail)
-    assert [each["score"] for each in content["annotations"]] == [None, None]
 
 
 def frames_of(made, folder, names):

@@ -7,7 +7,7 @@ import torch
 
 from hodor.modelling.soft_masks import resize
 
-_NOISE = 0.25  # the share of pixels to compute for all maps above which that takes longer, and more memory
+_NOISE = 0.25  # the share of pixels to compute for all maps at which both ways took the same, for 15 maps at 480p and 1080p
 Largest = tuple[torch.Tensor, torch.Tensor]
 """Values [H, W] and indices of maps [H, W] int16."""
 
