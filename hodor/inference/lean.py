@@ -31,6 +31,8 @@ def made_ready(
     return lean(model, precision), contextlib.nullcontext
 
 
+@torch.inference_mode(False)  # the caller may be in it, and tensors made there don't tell whether they were changed in place
+@torch.no_grad()
 def lean(model: HODOR, precision: Precision) -> HODOR:
     """A twin of a network in evaluation mode, which shares the weights that needn't be changed with it.
 

@@ -39,6 +39,18 @@ def test_its_float_results_are_the_networks(build, dtype):
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_a_segmenter_may_be_made_in_inference_mode(precision):
+    clip = SyntheticClip(5, frames=3, height=64, width=96, objects=1)
+    labels = []
+    for inference in (True, False):
+        with torch.inference_mode(inference):
+            segmenter = hodor.Segmenter.of("compact", device="cpu", precision=precision)
+            labels += [segmenter.step(*clip.frame(0))]
+        labels += [segmenter.step(clip.frame(time)[0]) for time in (1, 2)]
+    assert torch.equal(torch.stack(labels[:3]), torch.stack(labels[3:])) and labels[2].any()
+
+
 def test_weights_that_need_no_change_are_shared():
     model = small_model()
     theirs = {each.data_ptr() for each in lean(model, "float32").parameters()}
