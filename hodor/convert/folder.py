@@ -56,6 +56,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     values.add_argument(
         "--colours",
         nargs="+",
+        action="extend",
         default=[],
         metavar="COLOUR=ID",
         help="which object a colour means, all there are: red=1 white=0",

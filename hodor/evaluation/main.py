@@ -92,6 +92,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add(
         *("--sequences", "--seqs"),
         nargs="+",
+        action="extend",
         metavar="ID|FILE",
         help="only these: names, or a file with one a line, such as DAVIS' ImageSets/2017/val.txt "
         "(default: all that have ground truth)",

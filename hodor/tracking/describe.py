@@ -74,7 +74,9 @@ def _parser() -> ArgumentParser:
     prompts.add_argument(
         "--box", metavar="X0,Y0,X1,Y1", help="cut the object out of a box, where there is no mask; for one picture"
     )
-    prompts.add_argument("--click", nargs="+", metavar="X,Y", help="cut out what is under these points; for one picture")
+    prompts.add_argument(
+        "--click", nargs="+", action="extend", metavar="X,Y", help="cut out what is under these points; for one picture"
+    )
     add("--object", type=int, metavar="ID", help="which object of the masks, where they show several")
     add("--threshold", type=int, metavar="N", help="masks have soft edges: what is at least N (1..255) is the object")
     add("--name", help="the object's name, for legends (default: the file's)")

@@ -39,16 +39,32 @@ def parser(kind: type[ArgumentParser] = ArgumentParser) -> ArgumentParser:
     add(
         "--masks",
         nargs="+",
+        action="extend",
         default=[],
         metavar="[FRAME=]FILE|FOLDER",
         help="drawn masks, of the first frame where none is named, or a folder of masks that are called like their frames; "
         "palette, grey, black and white, or one colour per object",
     )
-    add("--box", nargs="+", default=[], metavar="[ID=]X0,Y0,X1,Y1[@FRAME]", help="cut an object out of a box around it")
-    add("--click", nargs="+", default=[], metavar="[ID=]X,Y[@FRAME]", help="cut out what is under a point; several for one ID")
+    add(
+        "--box",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="[ID=]X0,Y0,X1,Y1[@FRAME]",
+        help="cut an object out of a box around it",
+    )
+    add(
+        "--click",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="[ID=]X,Y[@FRAME]",
+        help="cut out what is under a point; several for one ID",
+    )
     add(
         "--colours",
         nargs="+",
+        action="extend",
         default=[],
         metavar="COLOUR=ID",
         help="which object a colour of the masks means: red=1 #00ff00=2",
@@ -57,12 +73,13 @@ def parser(kind: type[ArgumentParser] = ArgumentParser) -> ArgumentParser:
     add(
         "--objects",
         nargs="+",
+        action="extend",
         default=[],
         metavar="[ID=]FILE",
         help="find objects described by hodor describe",
     )
     add("--presence_threshold", type=float, metavar="P", help="how certain that must be, 0 to 1 (default: the checkpoint's)")
-    add("--names", nargs="+", default=[], metavar="ID=NAME", help="names of objects, for legends and tables")
+    add("--names", nargs="+", action="extend", default=[], metavar="ID=NAME", help="names of objects, for legends and tables")
     add("--backwards", action="store_true", help="also follow objects from where they are given back to the first frame")
     _add_frames_and_output(options)
     network = options.add_argument_group("network")
