@@ -35,7 +35,7 @@ def _make_inputs(folder: Path, frames: int) -> None:
     from hodor.convert.__main__ import main as convert  # noqa: PLC0415
     from hodor.synthetic import SyntheticClip, write_davis_folder  # noqa: PLC0415
 
-    clips = [(f"clip_{seed}", SyntheticClip(seed, frames if seed == 0 else 3, 48, 80, 2)) for seed in range(3)]
+    clips = [(f"clip_{seed}", SyntheticClip(seed, frames if seed == 0 else 3, 72, 128, 2)) for seed in range(3)]
     write_davis_folder(folder / "davis", clips)
     (folder / "truth").symlink_to(folder / "davis/Annotations/480p")
     (folder / "frames").symlink_to(folder / "davis/JPEGImages/480p/clip_0")

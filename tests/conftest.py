@@ -1,6 +1,7 @@
 import os
 import signal
 
+os.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # programs whose files may not grow would leave modules that are cut short
 os.environ["OMP_NUM_THREADS"] = "1"  # tests run in parallel processes, and threads that wait for each other would disturb them
 
 import pytest

@@ -52,8 +52,8 @@ def test_errors_of_a_process_arrive(workers: int) -> None:
 def test_an_error_does_not_wait_for_its_turn() -> None:
     started = time.monotonic()
     with pytest.raises(ValueError, match="non-negative"):
-        list(ordered_map(time.sleep, [30, -1, 30, 30], 2))
-    assert time.monotonic() - started < 20
+        list(ordered_map(time.sleep, [300, -1, 300, 300], 2))
+    assert time.monotonic() - started < 150
 
 
 def test_a_dead_process_is_an_error_and_no_endless_wait() -> None:
@@ -63,23 +63,23 @@ def test_a_dead_process_is_an_error_and_no_endless_wait() -> None:
 
 def test_a_consumer_that_leaves_ends_the_processes() -> None:
     started = time.monotonic()
-    results = ordered_map(time.sleep, [0, 30, 30, 30], 2)
+    results = ordered_map(time.sleep, [0, 300, 300, 300], 2)
     next(results)
     results.close()
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 150
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="needs POSIX signals")
 def test_ctrl_c_ends_all_processes_at_once_and_quietly() -> None:
-    command = [sys.executable, "-c", ENDLESS.format(seconds=30)]
+    command = [sys.executable, "-c", ENDLESS.format(seconds=300)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, start_new_session=True, **pipes) as program:
         assert program.stdout is not None and program.stdout.readline() == "ready\n"
         time.sleep(3)
         os.killpg(program.pid, signal.SIGINT)
-        _, errors = program.communicate(timeout=20)
+        _, errors = program.communicate(timeout=120)
     assert program.returncode != 0 and errors.count("Traceback") == 1 and "KeyboardInterrupt" in errors
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 120
     while is_running(program.pid) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not is_running(program.pid)

@@ -89,17 +89,20 @@ def _listening(port: int | None) -> Iterator[socket.socket]:
     """
     if port is not None and not 1 <= port <= 65535:
         raise HodorError(f"--port must be 1..65535, not {port}")
-    with socket.socket() as listening:
-        if os.name != "nt":  # where it would let two servers share a port
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listening.bind((_ADDRESS, port or _PORT))
-        except OSError:
-            if port is not None:
-                raise HodorError(f"--port {port}: is taken, or not allowed; choose another, or leave it out") from None
-            listening.bind((_ADDRESS, 0))
-        listening.listen()
-        yield listening
+    for wanted in (port or _PORT, 0):
+        with socket.socket() as listening:
+            if os.name != "nt":  # where it would let two servers share a port
+                listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                listening.bind((_ADDRESS, wanted))
+                listening.listen()
+            except OSError:
+                if port is not None:
+                    raise HodorError(f"--port {port}: is taken, or not allowed; choose another, or leave it out") from None
+                continue
+            yield listening
+            return
+    raise HodorError("no port is free on this machine")
 
 
 def _serve(listening: socket.socket, folder: Path, source: Path | None, checkpoint: str, browser: bool) -> None:

@@ -77,9 +77,16 @@ def opened(browser, address, video):
     page.set_input_files("#file", video)
     page.wait_for_selector("#editor:not([hidden])")
     page.wait_for_function(f"() => document.querySelector('#where').textContent.startsWith('0 / {FRAMES - 1}')")
-    page.wait_for_load_state("networkidle")  # the picture of the frame has come, on which tools work
+    picture_shown(page)
     saved(page)
     return page
+
+
+def picture_shown(page):
+    """Waits for the picture of the first frame, on which tools work: until then the canvas is transparent."""
+    middle_is_opaque = """() => { const canvas = document.querySelector('#canvas'), { width, height } = canvas;
+        return width && canvas.getContext('2d').getImageData(width >> 1, height >> 1, 1, 1).data[3] > 0 }"""
+    page.wait_for_function(middle_is_opaque, polling=50)
 
 
 def saved(page):
@@ -88,9 +95,11 @@ def saved(page):
 
 def asked(page, held):
     """The first request that was held back, once it has come."""
-    while not held:
+    for _ in range(PATIENCE // 50):
+        if held:
+            return held[0]
         page.wait_for_timeout(50)
-    return held[0]
+    pytest.fail("the page hasn't asked for it")
 
 
 def test_a_stroke_is_kept_when_another_frame_comes_before_its_end(browser, address, video, tmp_path):
@@ -120,7 +129,7 @@ def test_what_shows_an_object_that_another_tab_has_removed_does_not_stay_unsaved
     page.request.delete(f"{address}api/sessions/{session}/objects/1")
     page.keyboard.press("Control+y")
     page.wait_for_function("() => document.querySelector('#message').textContent.includes('another tab')")
-    page.wait_for_function("() => document.querySelector('#saved').textContent === 'Saved'", timeout=10_000)
+    page.wait_for_function("() => document.querySelector('#saved').textContent === 'Saved'")
     assert page.locator("#objects li").count() == 0
     assert not list((tmp_path / "sessions").glob("*/page/painted/*"))
 
@@ -226,7 +235,7 @@ def test_the_whole_way_by_mouse_gives_what_hodor_track_gives(browser, address, v
     page.set_input_files("#file", video)
     page.wait_for_selector("#editor:not([hidden])")
     page.wait_for_function(f"() => document.querySelector('#where').textContent.startsWith('0 / {FRAMES - 1}')")
-    page.wait_for_load_state("networkidle")
+    picture_shown(page)
     page.wait_for_function("() => document.querySelector('#saved').textContent === 'Saved'")
 
     x, y = middle(clip[0][1], 1)
@@ -295,7 +304,7 @@ def test_what_a_camera_shows_is_followed_live_and_kept(browser, address, tmp_pat
     page.click("#picture")
     page.wait_for_selector("#editor:not([hidden])")
     page.wait_for_function("() => document.querySelector('#where').textContent.startsWith('0 / 0')")
-    page.wait_for_load_state("networkidle")
+    picture_shown(page)
     saved(page)
     box = page.locator("#canvas").bounding_box()
     page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)

@@ -1,11 +1,9 @@
 """A page's work from opening to taking away, by the requests that a page sends, on a real small network."""
 
-import contextlib
 import gc
 import io
 import json
 import os
-import resource
 import zipfile
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import numpy as np
 import pytest
 from app_page import FRAMES, HEIGHT, WIDTH, Page
 from PIL import Image
+from support.file_sizes import file_sizes_limited_to
 
 from hodor.app.commands import command_of
 from hodor.formats.label_maps import davis_palette, write_label_map
@@ -295,23 +294,12 @@ def test_what_can_not_be_is_one_line(page, video, clip):
         assert refused.status_code in {404, 422} and part in refused.text and "\n" not in refused.text
 
 
-@contextlib.contextmanager
-def full_disk(largest_file):
-    """No file of this process grows beyond so many bytes."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
 def test_a_disk_that_fills_is_one_line_and_nothing_is_lost(page, video, clip, checkpoint, tmp_path):
     session = page.opened(video)
     page.paint_two(session, clip)
     write_label_map(tmp_path / "first.png", clip[0][1], davis_palette())
     painted = page.labels(session, "painted", 0)
-    with full_disk(600):  # masks are smaller, the state of the network is larger
+    with file_sizes_limited_to(600):  # masks are smaller, the state of the network is larger
         refused = page.upload(video.read_bytes())
         progress = page.work(session)
         assert page.paint(session, 3, np.random.default_rng(0).integers(0, 3, (HEIGHT, WIDTH))).status_code == 500

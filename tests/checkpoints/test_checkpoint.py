@@ -1,8 +1,6 @@
-import resource
-from contextlib import contextmanager
-
 import pytest
 import torch
+from support.file_sizes import file_sizes_limited_to
 from support.goldens import STATIC_RECIPE
 from support.small_models import small_config
 
@@ -85,16 +83,6 @@ def test_variants_that_the_original_does_not_know_are_saved_but_not_exported(key
     assert not list(tmp_path.iterdir())
     hodor.save_checkpoint(tmp_path / "1.safetensors", checkpoint)
     same_state(hodor.load(tmp_path / "1.safetensors").model.state_dict(), checkpoint.model.state_dict())
-
-
-@contextmanager
-def file_sizes_limited_to(count):
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (count, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.parametrize(("write", "name"), [(hodor.save_checkpoint, "a.safetensors"), (hodor.export_original, "a.pth")])

@@ -1,5 +1,5 @@
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).parent.parent.parent
+from support.torchrun import ROOT
+
 sys.path.append(str(ROOT / "benchmarks"))

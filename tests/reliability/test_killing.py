@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT
+from support.torchrun import ROOT
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from conftest import ROOT
+from support.torchrun import ROOT
 
 PAGE = ROOT / "docs/reliability.md"
 TEST = re.compile(r"`(tests/[a-z_/]+\.py)::(test_[a-z0-9_]+)`")

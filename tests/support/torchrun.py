@@ -18,9 +18,9 @@ def torchrun(program: Path, *arguments: object, processes: int = 2) -> list[str]
 
 
 def finished(command: list[str], environment: Mapping[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
-    """Runs a command line to its end; it may not take longer than two minutes."""
+    """Runs a command line to its end; it may not take longer than ten minutes."""
     variables = os.environ | (environment or {})
-    return subprocess.run(command, env=variables, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(command, env=variables, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600)
 
 
 def process_ids(launcher: int) -> dict[int, int]:

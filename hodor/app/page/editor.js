@@ -72,7 +72,7 @@ export class Editor {
     model.addEventListener("wanted", (event) => this.go(event.detail));
     model.addEventListener("failed", (event) => this.say(event.detail.message));
     model.addEventListener("selected", () => (tools.reset(), this.timeline.draw()));
-    for (const event of ["shown", "painted", "saved", "confidences"]) model.addEventListener(event, () => this.draw());
+    for (const event of ["moved", "shown", "painted", "saved", "confidences"]) model.addEventListener(event, () => this.draw());
     window.addEventListener("beforeunload", (event) => model.isSaved || event.preventDefault(), { signal: this.closing.signal });
   }
 

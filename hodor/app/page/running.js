@@ -83,7 +83,7 @@ export class Running {
   }
 
   async look() {
-    const { model } = this;
+    const { model, wanted } = this; // what is wanted from now on this answer can't know of yet
     if (this.live) return;
     if (!model.isSaved) await model.save(); // it failed before, perhaps of a full disk
     const wasRunning = this.isRunning;
@@ -100,7 +100,7 @@ export class Running {
       if (run.error) this.say(run.error);
     } else if (!this.isRunning) await model.notice();
     if (run && !run.over && !isNew) this.add(run);
-    if (run?.over && this.wanted) this.take(run);
+    if (run?.over && wanted) this.take(run);
     this.draw();
     if (this.isRunning && this.followsAlong && model.latest !== undefined) await model.show(model.latest);
     else if (wasRunning && !model.found && model.isFound(model.index)) await model.show(model.index);
