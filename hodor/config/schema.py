@@ -101,6 +101,7 @@ class InferenceConfig(Section):
     min_confidence: float = key(0.0, "masks of a lower mean probability aren't remembered; 0 = all are", new=True, ge=0, lt=1)
     long_term_interval: int = key(0, "also remember every n-th frame beyond the window; 0 = none", new=True, ge=0)
     presence_threshold: float = key(0.0, "described objects less likely in a frame are not in it", new=True, ge=0, lt=1)
+    guided_edges: bool = key(False, "lead the edges of masks along those of the frame", new=True)
 
 
 class ColourStrengths(Section):

@@ -11,13 +11,14 @@ from hodor.errors import HodorError
 from hodor.inference.segmenter import Segmenter
 from hodor.inference.settings import recommended_options
 
-_MEMORY = (
+_SETTINGS = (
     "temporal_window",
     "permanent_reference",
     "min_confidence",
     "long_term_interval",
     "corrections_replace",
     "presence_threshold",
+    "guided_edges",
 )
 
 
@@ -29,7 +30,7 @@ def memory_and_sizes(checkpoint: Checkpoint, options: argparse.Namespace) -> dic
             raise HodorError(f"--min_image_dim must be at least 1, not {options.min_image_dim}")
         settings["max_dim"] = round(options.min_image_dim * settings["max_dim"] / settings["min_dim"])
         settings["min_dim"] = options.min_image_dim
-    for name in _MEMORY:
+    for name in _SETTINGS:
         if (given := getattr(options, name, None)) is not None:
             settings[name] = given
     return settings

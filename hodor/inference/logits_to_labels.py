@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
+from hodor.inference.guided_upsampling import guided_upsampling
 from hodor.modelling.kernels.largest_of_resized import largest_of_resized
 from hodor.modelling.soft_masks import resize
 
@@ -51,10 +52,12 @@ def label_map(
     num_background_channels: int,
     network: tuple[int, int],
     size: tuple[int, int],
+    guide: torch.Tensor | None = None,
 ) -> LabelMap:
     """Decides which object every pixel shows.
 
-    The likeliest single channel wins; probabilities, not labels, are resized. Objects whose masks are given show there and
+    The likeliest single channel wins, of objects and all that is none where a guide is given; probabilities, not labels, are
+    resized. Objects whose masks are given show there and
     nowhere else; around them the others' predictions stand as they are (the original blanks them under the given mask before
     resizing, which shows in a fringe of one pixel of the network's size).
 
@@ -66,15 +69,21 @@ def label_map(
         num_background_channels: K.
         network: (height, width) of the frame as the network saw it, without padding.
         size: (H, W) of the video.
+        guide: [1, 3, 4 h, 4 w], the frame as the network saw it, whose edges masks shall have, see `guided_upsampling`; None
+            takes masks as they are, as in the paper.
     """
-    channel_ids = (0,) * num_background_channels + tuple(0 if object_id in given else object_id for object_id in object_ids)
+    first = num_background_channels if guide is None else 1
+    channel_ids = (0,) * first + tuple(0 if object_id in given else object_id for object_id in object_ids)
     likeliest = None
     if logits is None:
         device = next((mask.device for mask in given.values()), None)
         labels = torch.zeros(size, dtype=torch.uint8, device=device)
     else:
-        probabilities = _probabilities(logits, network)
-        for index, object_id in enumerate(object_ids, num_background_channels):
+        if guide is None:
+            probabilities = _probabilities(logits, network)
+        else:
+            probabilities = _guided_probabilities(logits, num_background_channels, guide, network)
+        for index, object_id in enumerate(object_ids, first):
             if object_id in given:
                 probabilities[index] = -1
         likeliest = largest_of_resized(probabilities, size)
@@ -88,6 +97,16 @@ def _probabilities(logits: torch.Tensor, network: tuple[int, int]) -> torch.Tens
     """Probabilities of all channels at the network's size, [K + I, h, w]."""
     padded = (4 * logits.shape[-2], 4 * logits.shape[-1])
     return resize(logits, padded).softmax(dim=1)[0, :, : network[0], : network[1]]
+
+
+def _guided_probabilities(
+    logits: torch.Tensor, num_background_channels: int, guide: torch.Tensor, network: tuple[int, int]
+) -> torch.Tensor:
+    """Probabilities of all that is no object and of the objects at the network's size, [1 + I, h, w]."""
+    rows, columns = (-(-side // 4) for side in network)  # padding has no edges
+    masks = logits[0].softmax(dim=0)[num_background_channels:, :rows, :columns]
+    objects = guided_upsampling(masks, guide[0, :, : 4 * rows, : 4 * columns])[:, : network[0], : network[1]]
+    return torch.cat([1 - objects.sum(dim=0, keepdim=True), objects])
 
 
 @functools.lru_cache(maxsize=64)

@@ -50,7 +50,7 @@ def parser() -> ArgumentParser:
         "checkpoints/<name> "
         "(default: <dataset>_inference)",
     )
-    options.add_argument("--seqs", "--sequences", nargs="+", metavar="ID", help="only these sequences")
+    options.add_argument("--seqs", "--sequences", nargs="+", action="extend", metavar="ID", help="only these sequences")
     options.add_argument(
         "--save_vis", action="store_true", help="also write the frames with coloured masks, and videos of them, to DIR/vis"
     )
@@ -61,6 +61,11 @@ def parser() -> ArgumentParser:
 def add_network_options(options: "argparse._ActionsContainer") -> None:
     """Adds what the network remembers, how it sees frames, and where it computes, to a parser or a group of one."""
     _add_memory_options(options)
+    options.add_argument(
+        "--guided_edges",
+        action=argparse.BooleanOptionalAction,
+        help="lead the edges of masks along those of the frame (default: what the checkpoint is meant for; the paper's: no)",
+    )
     add_computing_options(options)
     options.add_argument(
         "--compile", action="store_true", help="compile the network: the first frames take minutes, the others less on a GPU"

@@ -54,6 +54,7 @@ class Segmenter:
         long_term_interval: int = 0,
         corrections_replace: bool = True,
         presence_threshold: float = 0.0,
+        guided_edges: bool = False,
         device: str | torch.device = "auto",
         precision: Precision = "float32",
         compiled: bool = False,
@@ -74,6 +75,7 @@ class Segmenter:
                 that may have held it; else, as in the original, what was wrong before counts for as long as the window.
             presence_threshold: from 0 to below 1; objects that `add_described` told of aren't found in frames where their
                 presence is lower.
+            guided_edges: lead the edges of masks along those of the frame; else masks are enlarged as they are.
             device: "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1", ...
             precision: "float32" or "bf16" (faster on hardware that knows it, nearly the same masks).
             compiled: compile the network: the first frames take minutes, the others less on a GPU (not on CPUs).
@@ -93,6 +95,7 @@ class Segmenter:
             presence_threshold=presence_threshold,
         )
         sizes = size_limits(min_dim, max_dim)
+        self._guided_edges = bool(guided_edges)
         self._look_ahead = whole_number("frames to look ahead", look_ahead, 1)
         self.device = choose_device(device)
         self.model = model.to(self.device).eval()
@@ -278,7 +281,8 @@ class Segmenter:
                 _LOGGER.warning("%s: object %d is so small that a single 8x8 block describes it", self._name, object_id)
             object_ids = list(self._tracker.object_ids)
             channels, network = self.model.num_background_channels, self.sight.size(size)
-            labels = label_map(logits, object_ids, masks, num_background_channels=channels, network=network, size=size)
+            decide = functools.partial(label_map, num_background_channels=channels, network=network, size=size)
+            labels = decide(logits, object_ids, masks, guide=prepared if self._guided_edges else None)
             self._latest = labels, object_ids
             return labels.labels.to(self.device)
 

@@ -118,4 +118,5 @@ def recommended_options(config: Config) -> dict[str, Any]:
         "min_confidence": config.inference.min_confidence,
         "long_term_interval": config.inference.long_term_interval,
         "presence_threshold": config.inference.presence_threshold,
+        "guided_edges": config.inference.guided_edges,
     }

@@ -17,7 +17,7 @@ from hodor.synthetic import SyntheticClip
 @pytest.fixture
 def path(tmp_path):
     config = dataclasses.replace(
-        SMALL, inference=InferenceConfig(temporal_window=2, permanent_reference=True, min_confidence=0.25)
+        SMALL, inference=InferenceConfig(temporal_window=2, permanent_reference=True, min_confidence=0.25, guided_edges=True)
     )
     hodor.save_checkpoint(tmp_path / "own.safetensors", Checkpoint(small_checkpoint().model, config))
     return tmp_path / "own.safetensors"
@@ -31,12 +31,13 @@ def labels_of(segmenter):
 def test_segmenters_use_them_unless_told_otherwise(path):
     checkpoint = hodor.load(path)
     sizes = {"min_dim": SMALL.input.min_dim, "max_dim": SMALL.input.max_dim, "device": "cpu"}
-    inference = {"temporal_window": 2, "permanent_reference": True, "min_confidence": 0.25}
+    inference = {"temporal_window": 2, "permanent_reference": True, "min_confidence": 0.25, "guided_edges": True}
     meant = labels_of(Segmenter(checkpoint.model, **inference, **sizes))
     papers = labels_of(Segmenter(checkpoint.model, **sizes))
     assert not np.array_equal(meant, papers)
     assert np.array_equal(labels_of(Segmenter.of(checkpoint, device="cpu")), meant)
-    told = Segmenter.of(checkpoint, device="cpu", temporal_window=7, permanent_reference=False, min_confidence=0.0)
+    others = {"temporal_window": 7, "permanent_reference": False, "min_confidence": 0.0, "guided_edges": False}
+    told = Segmenter.of(checkpoint, device="cpu", **others)
     assert np.array_equal(labels_of(told), papers)
 
 
@@ -49,7 +50,8 @@ def test_segmenters_use_them_unless_told_otherwise(path):
         (["--min_image_dim", "96"], {"temporal_window": 2, "min_dim": 96, "max_dim": 192}),
         ([], {"min_confidence": 0.25, "long_term_interval": 0, "corrections_replace": False}),
         (["--min_confidence", "0", "--long_term_interval", "5"], {"min_confidence": 0.0, "long_term_interval": 5}),
-        (["--corrections_replace"], {"corrections_replace": True}),
+        (["--corrections_replace"], {"corrections_replace": True, "guided_edges": True}),
+        (["--no-guided_edges"], {"guided_edges": False}),
     ],
 )
 def test_the_program_uses_them_unless_told_otherwise(tmp_path, monkeypatch, path, arguments, expected):
@@ -67,4 +69,4 @@ def test_checkpoints_of_the_original_have_the_papers(tmp_path, monkeypatch):
     assert "INFERENCE" not in (checkpoint.parent / "config.yaml").read_text()
     assert main([str(checkpoint), "--dataset", "davis_val", "--device", "cpu"]) == 0
     used = json.loads((checkpoint.parent / "davis_val_inference/finished/bear.json").read_text())
-    assert (used["temporal_window"], used["permanent_reference"]) == (7, False)
+    assert (used["temporal_window"], used["permanent_reference"], used["guided_edges"]) == (7, False, False)

@@ -1,0 +1,73 @@
+"""Masks as fine as the image: the network's, of a quarter of its size, are led along the edges that the image shows.
+
+Within a small window a mask is taken for a linear function of the colours (guided filter: He, Sun and Tang, TPAMI 2013). The
+functions are found in cells of stride 4 and applied to single pixels (fast guided filter: He and Sun 2015).
+"""
+
+import torch
+from torch.nn import functional as F
+
+from hodor.modelling.soft_masks import resize
+
+_RADIUS = 2  # of a window, in cells
+_NOISE = 4e-4  # variance of colours without an edge; images are normalised to one of about 1
+_PAIRS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
+
+
+def guided_upsampling(masks: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
+    """Enlarges masks to the size of an image.
+
+    Args:
+        masks: [I, h, w] in 0..1.
+        image: [3, 4 h, 4 w], normalised.
+
+    Returns:
+        [I, 4 h, 4 w] float32 in 0..1.
+    """
+    image = image.float()
+    functions = _colour_functions(masks.double(), F.avg_pool2d(image, 4).double()).float()
+    factors, constant = resize(functions, (image.shape[1], image.shape[2])).split([3, 1], dim=1)
+    return (factors * image).sum(dim=1).add_(constant[:, 0]).clamp_(0, 1)
+
+
+def _colour_functions(masks: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
+    """For every cell the linear function of the colours that is nearest to a mask around it.
+
+    Args:
+        masks: [I, h, w] float64: the systems of images without colour are nearly singular.
+        image: [3, h, w] float64, normalised: the mean colours of the cells.
+
+    Returns:
+        [I, 4, h, w]: three factors and a constant, means over all windows that hold the cell.
+    """
+    squares = torch.stack([image[first] * image[second] for first, second in _PAIRS])
+    mean, mean_squares = _window_means(torch.cat([image, squares])[None])[0].split([3, 6])
+    covariance = [
+        square - mean[first] * mean[second] + _NOISE * (first == second)
+        for square, (first, second) in zip(mean_squares, _PAIRS, strict=True)
+    ]
+    own, joint = _window_means(torch.cat([masks[:, None], masks[:, None] * image], dim=1)).split([1, 3], dim=1)
+    factors = _solved(covariance, joint - own * mean)
+    constant = own - (factors * mean).sum(dim=1, keepdim=True)
+    return _window_means(torch.cat([factors, constant], dim=1))
+
+
+def _window_means(maps: torch.Tensor) -> torch.Tensor:
+    """[B, C, h, w] -> the same: means over windows, of which only the part inside counts."""
+    for kernel, padding in (((2 * _RADIUS + 1, 1), (_RADIUS, 0)), ((1, 2 * _RADIUS + 1), (0, _RADIUS))):
+        maps = F.avg_pool2d(maps, kernel, stride=1, padding=padding, count_include_pad=False)
+    return maps
+
+
+def _solved(matrix: list[torch.Tensor], right: torch.Tensor) -> torch.Tensor:
+    """Solves 3x3 systems by Cramer's rule.
+
+    Args:
+        matrix: six maps [h, w], the entries of symmetric matrices as in `_PAIRS`.
+        right: [I, 3, h, w].
+    """
+    xx, xy, xz, yy, yz, zz = matrix
+    adjugate = [yy * zz - yz**2, xz * yz - xy * zz, xy * yz - xz * yy, xx * zz - xz**2, xy * xz - xx * yz, xx * yy - xy**2]
+    determinant = xx * adjugate[0] + xy * adjugate[1] + xz * adjugate[2]
+    inverse = torch.stack([adjugate[place] for place in (0, 1, 2, 1, 3, 4, 2, 4, 5)]).unflatten(0, (3, 3)) / determinant
+    return torch.einsum("rkhw,ikhw->irhw", inverse, right)
