@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = {0: first, len(frames) // 4: later}
     checkpoint = hodor.load(options.checkpoint)
     for size in options.sizes:
-        segmenter = hodor.Segmenter.of(checkpoint, min_dim=size, max_dim=2 * size, device="cpu")
+        segmenter = hodor.Segmenter.of(checkpoint, min_dim=size, max_dim=2 * size, guided_edges=False, device="cpu")
         ours, seconds = _timed(segmenter.step(frame, given.get(t)).numpy() for t, frame in enumerate(frames))
         theirs, seconds_there = _timed(track(options.onnx, frames, given, min_dim=size, max_dim=2 * size))
         equal = [float((one == other).mean()) for one, other in zip(ours, theirs, strict=True)]
