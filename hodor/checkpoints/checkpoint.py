@@ -60,7 +60,8 @@ class Checkpoint:
     def __str__(self) -> str:
         """A few lines for people: what it is, and how it is meant to be used."""
         network, frames, inference = self.config.model, self.config.input, self.config.inference
-        settings = ", ".join(f"{name} {float(getattr(inference, name)):g}" for name in inference.fields)
+        values = {name: float(getattr(inference, name)) for name in inference.fields}
+        settings = ", ".join(f"{name} {value:g}" for name, value in values.items() if value)
         return (
             f"HODOR checkpoint{' ' if self.name else ''}{self.name}: {self._millions:.1f} million parameters\n"
             f"  network: backbone {network.backbone}, width {network.width}, "

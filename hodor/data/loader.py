@@ -1,9 +1,11 @@
 """Batches of samples, made ahead of their use by other processes, in an order that doesn't depend on how many there are."""
 
+import gc
 import multiprocessing
 import signal
-from collections.abc import Generator, Sequence
-from contextlib import suppress
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 import cv2
@@ -84,11 +86,8 @@ def training_loader(
     if num_workers:
         cv2.setNumThreads(1)  # a process forked from one with OpenCV's threads waits for them forever
     others = set(multiprocessing.active_children())
-    held_back = signal.pthread_sigmask(signal.SIG_BLOCK, _DEAF_TO)  # until `_prepare_worker` makes processes deaf for good
-    try:
+    with _forking():
         iterator: Any = iter(loader)
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, held_back)
     workers = set(multiprocessing.active_children()) - others
     try:
         for batch in iterator:
@@ -109,6 +108,23 @@ def training_loader(
         for worker in workers:
             if worker.is_alive():
                 worker.kill()
+                worker.join()
+
+
+@contextmanager
+def _forking() -> Iterator[None]:
+    """A context in which processes may be forked: they begin deaf, and what they inherit harms neither them nor this one."""
+    held_back = signal.pthread_sigmask(signal.SIG_BLOCK, _DEAF_TO)  # until `_prepare_worker` makes processes deaf for good
+    on_death = signal.getsignal(signal.SIGCHLD)
+    gc.collect()
+    gc.freeze()  # collecting there what holds threads of here, as scalers of videos do, would wait for them for ever
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        if threading.current_thread() is threading.main_thread():  # PyTorch's handler raises wherever this process is just then
+            signal.signal(signal.SIGCHLD, on_death)
+        signal.pthread_sigmask(signal.SIG_SETMASK, held_back)
 
 
 class _Batches(Dataset[TrainingBatch | str]):

@@ -171,9 +171,9 @@ def test_starting_late_is_the_same_as_skipping_and_cheap():
     stream, *_ = static_stream()
     assert take(stream, 20, first=12_345) == list(islice(stream.batches(), 12_345, 12_365))
     fresh, *_ = static_stream()
-    start = time.perf_counter()
+    start = time.process_time()
     late = fresh[2_000_000]
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 2
     assert late == stream[2_000_000] and late != stream[1_999_999]
 
 
@@ -214,10 +214,10 @@ def test_a_large_set_is_quick_and_small():
     random = np.random.default_rng(0)
     num_objects = random.geometric(0.3, 110_000)
     ratios = np.round(random.choice([0.75, 4 / 3, 0.667, 1.5], 110_000) + random.normal(0, 0.02, 110_000), 3)
-    start = time.perf_counter()
+    start = time.process_time()
     stream = BatchStream(item_groups(num_objects, ratios, 4, share=1.0), 2)
     stream[1_000_000]
-    assert time.perf_counter() - start < 15
-    start = time.perf_counter()
+    assert time.process_time() - start < 15
+    start = time.process_time()
     take(stream, 1000)
-    assert time.perf_counter() - start < 3
+    assert time.process_time() - start < 3

@@ -38,12 +38,15 @@ def test_read_ahead_raises_an_error_at_its_place():
 
 
 def test_closing_read_ahead_ends_its_thread():
-    before = threading.active_count()
+    def readers():
+        return {thread for thread in threading.enumerate() if thread.name == "read_ahead"}
+
+    before = readers()
     stream = read_ahead(iter(int, 1), depth=2)
     assert next(stream) == 0
-    assert threading.active_count() == before + 1
+    assert len(readers() - before) == 1
     stream.close()
-    assert threading.active_count() == before
+    assert not readers() - before
 
 
 def test_write_behind_does_every_job_before_it_ends():
@@ -66,6 +69,8 @@ def test_write_behind_bounds_what_waits():
     with WriteBehind(workers=1, depth=5) as behind:
         thread = threading.Thread(target=submit_many, args=(behind,))
         thread.start()
+        while len(submitted) < 5:
+            time.sleep(0.01)
         time.sleep(0.2)
         assert len(submitted) == 5
         release.set()
