@@ -122,8 +122,8 @@ def _forking() -> Iterator[None]:
         yield
     finally:
         gc.unfreeze()
-        if threading.current_thread() is threading.main_thread():  # PyTorch's handler raises wherever this process is just then
-            signal.signal(signal.SIGCHLD, on_death)
+        if on_death is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGCHLD, on_death)  # PyTorch's raises wherever this process is just then
         signal.pthread_sigmask(signal.SIG_SETMASK, held_back)
 
 

@@ -11,6 +11,7 @@ from hodor.modelling.soft_masks import resize
 
 _RADIUS = 2  # of a window, in cells
 _NOISE = 4e-4  # variance of colours without an edge; images are normalised to one of about 1
+_AT_ONCE = 16  # masks: four maps of the image's size are needed for each
 _PAIRS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
 
 
@@ -26,6 +27,11 @@ def guided_upsampling(masks: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
     """
     image = image.float()
     functions = _colour_functions(masks.double(), F.avg_pool2d(image, 4).double()).float()
+    return torch.cat([_applied(some, image) for some in functions.split(_AT_ONCE)])
+
+
+def _applied(functions: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
+    """Functions [I, 4, h, w] and an image [3, 4 h, 4 w] -> masks [I, 4 h, 4 w]."""
     factors, constant = resize(functions, (image.shape[1], image.shape[2])).split([3, 1], dim=1)
     return (factors * image).sum(dim=1).add_(constant[:, 0]).clamp_(0, 1)
 

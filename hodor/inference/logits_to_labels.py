@@ -56,10 +56,9 @@ def label_map(
 ) -> LabelMap:
     """Decides which object every pixel shows.
 
-    The likeliest single channel wins, of objects and all that is none where a guide is given; probabilities, not labels, are
-    resized. Objects whose masks are given show there and
-    nowhere else; around them the others' predictions stand as they are (the original blanks them under the given mask before
-    resizing, which shows in a fringe of one pixel of the network's size).
+    The likeliest single channel wins; where a guide is given, all that is no object is one. Probabilities, not labels, are
+    resized. Objects whose masks are given show there and nowhere else; around them the others' predictions stand as they are
+    (the original blanks them under the given mask before resizing, which shows in a fringe of one pixel of the network's size).
 
     Args:
         logits: [1, K + I, h, w] at stride 4 of the padded input, objects in the order of `object_ids`; None where nothing was

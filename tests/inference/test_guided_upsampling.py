@@ -75,6 +75,13 @@ def test_masks_without_an_edge_stay():
     torch.testing.assert_close(guided_upsampling(constant, image), constant[:, :1, :1].expand(-1, 20, 28), rtol=0, atol=1e-6)
 
 
+def test_many_masks_are_as_each_alone():
+    random = torch.Generator().manual_seed(2)
+    masks, image = torch.rand(20, 5, 7, generator=random), torch.randn(3, 20, 28, generator=random)
+    alone = torch.cat([guided_upsampling(mask[None], image) for mask in masks])
+    torch.testing.assert_close(guided_upsampling(masks, image), alone, rtol=0, atol=1e-6)
+
+
 def logits_and_guide():
     """Logits of two background channels and two objects for a frame of 30x37 in a padded one of 32x64, and that."""
     random = torch.Generator().manual_seed(1)
