@@ -4,6 +4,8 @@ Within a small window a mask is taken for a linear function of the colours (guid
 functions are found in cells of stride 4 and applied to single pixels (fast guided filter: He and Sun 2015).
 """
 
+import functools
+
 import torch
 from torch.nn import functional as F
 
@@ -60,8 +62,14 @@ def _colour_functions(masks: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
 
 def _window_means(maps: torch.Tensor) -> torch.Tensor:
     """[B, C, h, w] -> the same: means over windows, of which only the part inside counts."""
-    for kernel, padding in (((2 * _RADIUS + 1, 1), (_RADIUS, 0)), ((1, 2 * _RADIUS + 1), (0, _RADIUS))):
-        maps = F.avg_pool2d(maps, kernel, stride=1, padding=padding, count_include_pad=False)
+    return _window_sums(maps) / _window_sums(torch.ones_like(maps[:1, :1]))
+
+
+def _window_sums(maps: torch.Tensor) -> torch.Tensor:
+    """Sums of shifted maps, on CPUs several times faster than pooling."""
+    for axis, padding in ((-2, (0, 0, _RADIUS, _RADIUS)), (-1, (_RADIUS, _RADIUS))):
+        padded, length = F.pad(maps, padding), maps.shape[axis]
+        maps = functools.reduce(torch.add, (padded.narrow(axis, first, length) for first in range(2 * _RADIUS + 1)))
     return maps
 
 
