@@ -175,6 +175,7 @@ def _schedule(iterations: int, rate: float) -> dict[str, str]:
     return {f"TRAINING.{key}": str(value) for key, value in COMMON.items()} | {
         "INFERENCE.PERMANENT_REFERENCE": "false",
         "INFERENCE.LONG_TERM_INTERVAL": "0",
+        "INFERENCE.GUIDED_EDGES": "false",
         "TRAINING.TOTAL_ITERATIONS": str(iterations),
         "TRAINING.BASE_LR": str(rate),
         "TRAINING.LR_SCHEDULERS.STEP.STEPS": steps,

@@ -66,7 +66,7 @@ def _window_means(maps: torch.Tensor) -> torch.Tensor:
 
 
 def _window_sums(maps: torch.Tensor) -> torch.Tensor:
-    """Sums of shifted maps, on CPUs several times faster than pooling."""
+    """[B, C, h, w] -> the same: sums over windows, by shifting, which on two cores takes half as long as pooling."""
     for axis, padding in ((-2, (0, 0, _RADIUS, _RADIUS)), (-1, (_RADIUS, _RADIUS))):
         padded, length = F.pad(maps, padding), maps.shape[axis]
         maps = functools.reduce(torch.add, (padded.narrow(axis, first, length) for first in range(2 * _RADIUS + 1)))

@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from hodor.checkpoints.weights import MEANING
 from hodor.errors import HodorError
@@ -104,6 +105,7 @@ def _add_frames_and_output(options: ArgumentParser) -> None:
     add(
         "--format",
         nargs="*",
+        action=_InsteadOfDefault,
         default=["video"],
         choices=list(FORMATS),
         metavar="FORM",
@@ -117,6 +119,14 @@ def _add_frames_and_output(options: ArgumentParser) -> None:
         help="lines around objects there (default: yes)",
     )
     add("--overwrite", action="store_true", help="begin anew where DIR holds another run")
+
+
+class _InsteadOfDefault(argparse.Action):
+    """Values that take the default's place and, when the option is said again, follow those said before."""
+
+    def __call__(self, parser: object, namespace: argparse.Namespace, values: Any, option_string: str | None = None) -> None:
+        said = getattr(namespace, self.dest)
+        setattr(namespace, self.dest, [*([] if said is self.default else said), *values])
 
 
 def _opacity(text: str) -> float:

@@ -12,7 +12,10 @@ def test_an_option_of_several_values_may_be_said_several_times():
         ["v.mp4", "--box", "0,0,9,9", "2=0,0,9,9", "--names", "1=a", "--box", "5,5,9,9", "--names", "2=b"]
     )
     assert options.box == ["0,0,9,9", "2=0,0,9,9", "5,5,9,9"] and options.names == ["1=a", "2=b"]
-    assert parser().parse_args(["v.mp4"]).box == []
+    assert parser().parse_args(["v.mp4", "--format", "coco", "--format", "binary"]).format == ["coco", "binary"]
+    assert parser().parse_args(["v.mp4", "--format"]).format == []
+    untold = parser().parse_args(["v.mp4"])
+    assert (untold.box, untold.format) == ([], ["video"])
 
 
 def test_a_source_may_begin_with_a_dash_and_a_file_of_an_object_be_a_number(tmp_path, monkeypatch):
