@@ -37,50 +37,21 @@ def parser(kind: type[ArgumentParser] = ArgumentParser) -> ArgumentParser:
     add("source", metavar="VIDEO|FOLDER|camera:N", help="any file that FFmpeg reads, a folder of images, or a camera")
     given = options.add_argument_group("what to follow (object ids are 1..254)")
     add = given.add_argument
+    several: dict[str, Any] = {"nargs": "+", "action": "extend", "default": []}  # and more where the option is said again
     add(
         "--masks",
-        nargs="+",
-        action="extend",
-        default=[],
+        **several,
         metavar="[FRAME=]FILE|FOLDER",
         help="drawn masks, of the first frame where none is named, or a folder of masks that are called like their frames; "
         "palette, grey, black and white, or one colour per object",
     )
-    add(
-        "--box",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="[ID=]X0,Y0,X1,Y1[@FRAME]",
-        help="cut an object out of a box around it",
-    )
-    add(
-        "--click",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="[ID=]X,Y[@FRAME]",
-        help="cut out what is under a point; several for one ID",
-    )
-    add(
-        "--colours",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="COLOUR=ID",
-        help="which object a colour of the masks means: red=1 #00ff00=2",
-    )
+    add("--box", **several, metavar="[ID=]X0,Y0,X1,Y1[@FRAME]", help="cut an object out of a box around it")
+    add("--click", **several, metavar="[ID=]X,Y[@FRAME]", help="cut out what is under a point; several for one ID")
+    add("--colours", **several, metavar="COLOUR=ID", help="which object a colour of the masks means: red=1 #00ff00=2")
     add("--threshold", type=int, metavar="N", help="masks have soft edges: what is at least N (1..255) is the object")
-    add(
-        "--objects",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="[ID=]FILE",
-        help="find objects described by hodor describe",
-    )
+    add("--objects", **several, metavar="[ID=]FILE", help="find objects described by hodor describe")
     add("--presence_threshold", type=float, metavar="P", help="how certain that must be, 0 to 1 (default: the checkpoint's)")
-    add("--names", nargs="+", action="extend", default=[], metavar="ID=NAME", help="names of objects, for legends and tables")
+    add("--names", **several, metavar="ID=NAME", help="names of objects, for legends and tables")
     add("--backwards", action="store_true", help="also follow objects from where they are given back to the first frame")
     _add_frames_and_output(options)
     network = options.add_argument_group("network")
@@ -112,12 +83,7 @@ def _add_frames_and_output(options: ArgumentParser) -> None:
         help=f"besides masks/<frame>.png, confidences.csv and .svg: {formats} (default: video)",
     )
     add("--opacity", type=_opacity, default=OPACITY, metavar="P", help=f"of objects' colours in the video (default: {OPACITY})")
-    add(
-        "--outline",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="lines around objects there (default: yes)",
-    )
+    add("--outline", action=argparse.BooleanOptionalAction, default=True, help="lines around objects there (default: yes)")
     add("--overwrite", action="store_true", help="begin anew where DIR holds another run")
 
 
