@@ -153,6 +153,8 @@ def walk(path: Path, window: int = _WINDOW) -> Iterator[Entry]:
     with file:
         scanner = _Scanner(file, path, window)
         seen: set[str] = set()
+        if scanner.peek() != "{":
+            scanner.fail("the file must hold a JSON object", scanner.position)
         for _ in scanner.members("{}"):
             start, _, key = scanner.value()
             if not isinstance(key, str) or key in seen:

@@ -168,12 +168,11 @@ def _image(record: JsonValue) -> _Frames:
     """An image with its objects; nothing where there are none."""
     segmentations = record.get("segmentations").items()
     areas, boxes = (_parallel(record, key, len(segmentations)) for key in ("areas", "bboxes"))
-    marks = [_parallel(record, key, len(segmentations), shared=True) for key in ("iscrowd", "ignore")]
+    crowds, ignored = (_parallel(record, key, len(segmentations), shared=True) for key in ("iscrowd", "ignore"))
     objects = []
-    for index, segmentation in enumerate(segmentations):
-        each = _Object(index + 1, segmentation.text(), segmentation.where, areas[index], boxes[index])
-        if not any(mark[index] is not None and mark[index].content for mark in marks):
-            objects.append(each)
+    for index, each in enumerate(segmentations):
+        if not any(mark is not None and mark.content for mark in (crowds[index], ignored[index])):
+            objects.append(_Object(index + 1, each.text(), each.where, areas[index], boxes[index]))
     return [(record.get("image_path"), objects)] if objects else []
 
 
