@@ -6,8 +6,8 @@ evaluation of DAVIS 2017 computes them. Masks are arrays `[H, W]`, bool or 0 / n
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
 from functools import lru_cache
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -16,8 +16,7 @@ _TOLERANCE = 0.008  # of the image's diagonal
 _RECALL_THRESHOLD = 0.5
 
 
-@dataclass(frozen=True)
-class Statistics:
+class Statistics(NamedTuple):
     """One object's scores over time in three numbers, or the mean of these over objects.
 
     Attributes:
@@ -29,6 +28,18 @@ class Statistics:
     mean: float
     recall: float
     decay: float
+
+
+class Score(NamedTuple):
+    """Statistics of J (region) and F (contour) of an object, or their plain means over several; NaN where no frame counts."""
+
+    region: Statistics
+    contour: Statistics
+
+    @property
+    def overall(self) -> float:
+        """J&F: the mean of the means of J and F, 0..1."""
+        return (self.region.mean + self.contour.mean) / 2
 
 
 def region_similarity(prediction: np.ndarray, truth: np.ndarray) -> float:
@@ -114,19 +125,24 @@ def statistics(values: Sequence[float] | np.ndarray) -> Statistics:
     limits = np.round(np.linspace(1, len(values), 5) + 1e-10).astype(int) - 1
     first, last = values[limits[0] : limits[1] + 1], values[limits[3] : limits[4] + 1]
     recall = float((values > _RECALL_THRESHOLD).mean())
-    return Statistics(nan_mean(values), recall, nan_mean(first) - nan_mean(last))
+    return Statistics(_nan_mean(values), recall, _nan_mean(first) - _nan_mean(last))
 
 
-def nan_mean(values: Sequence[float] | np.ndarray) -> float:
+def mean_score(scores: Sequence[Score]) -> Score:
+    """The plain mean over objects; those without scored frames don't count."""
+    regions, contours = ([getattr(each, name) for each in scores] for name in Score._fields)
+    return Score(_mean_statistics(regions), _mean_statistics(contours))
+
+
+def _mean_statistics(several: Sequence[Statistics]) -> Statistics:
+    return Statistics(*(_nan_mean([getattr(each, name) for each in several]) for name in Statistics._fields))
+
+
+def _nan_mean(values: Sequence[float] | np.ndarray) -> float:
     """The mean of all values that are not NaN; NaN if there are none."""
     values = np.asarray(values, dtype=np.float64)
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else math.nan
-
-
-def mean_statistics(several: Sequence[Statistics]) -> Statistics:
-    """The plain mean of the statistics of several objects, those without scored frames left out."""
-    return Statistics(*(nan_mean([getattr(each, field.name) for each in several]) for field in fields(Statistics)))
 
 
 def _window(mask: np.ndarray) -> tuple[slice, slice] | None:

@@ -8,7 +8,7 @@ import pytest
 from pycocotools import mask as coco
 
 from hodor.errors import HodorError
-from hodor.evaluation.masks import read_run_length_file
+from hodor.evaluation.masks import read_sequences
 from hodor.formats import run_length
 from hodor.formats.inference_json import InferenceSequence
 from hodor.formats.training_json import read_training_json
@@ -185,4 +185,4 @@ def test_no_reader_of_masks_decodes_hostile_strings(tmp_path: Path, kind: str) -
     with pytest.raises(HodorError, match="the mask doesn't fit"):
         read_training_json(path, tmp_path, "sequences")
     with pytest.raises(HodorError, match="object 1, key 'seg'"):
-        read_run_length_file(path)["a"].read("0")
+        read_sequences(path)["a"].read("0")
