@@ -9,7 +9,7 @@ Prints a table and writes global.csv, per_object.csv, per_frame.csv, scores.json
 
 import argparse
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
@@ -60,11 +60,13 @@ def _run(options: argparse.Namespace, group: Group, held: ExitStack) -> None:
                 categories = read_categories(options.ground_truth, truth, options.categories)
             held.enter_context(folder_lock(options.output_dir))
     pairs = group.from_first(pairs)
-    own = share([len(pair.truth.frames) for pair in pairs], group.count)[group.rank]
+    lengths = [len(pair.truth.frames) for pair in pairs]
+    own = sorted(share(lengths, group.count)[group.rank], key=lambda index: -lengths[index])  # long ones are started first
     results: dict[int, ScoredSequence] = {}
     with group.agreed():
         workers = options.num_workers or max(1, usable_cores() // group.count_here)
-        results = _score(options, {index: pairs[index] for index in own}, workers, shown=group.is_first)
+        scored = _score(options, [pairs[index] for index in own], workers, shown=group.is_first)
+        results = dict(zip(own, scored, strict=True))
     gathered = group.gather(results)
     with group.agreed():
         if group.is_first:
@@ -73,22 +75,19 @@ def _run(options: argparse.Namespace, group: Group, held: ExitStack) -> None:
 
 
 def _score(
-    options: argparse.Namespace, pairs: dict[int, SequencePair], num_workers: int, *, shown: bool
-) -> dict[int, ScoredSequence]:
-    """The results of all sequences by their number; long ones are started first. `shown` = with a progress bar."""
+    options: argparse.Namespace, pairs: list[SequencePair], num_workers: int, *, shown: bool
+) -> Iterator[ScoredSequence]:
+    """Scores sequences in some processes; `shown` = with a progress bar."""
     rules = {"protocol": options.protocol, "include_prompt_frame": options.include_prompt_frame}
     score = partial(score_sequence, **rules, images=options.images)
-    lengths = {index: len(pair.truth.frames) for index, pair in pairs.items()}
-    order = sorted(lengths, key=lambda index: -lengths[index])
-    results: dict[int, ScoredSequence] = {}
+    frames = sum(len(pair.truth.frames) for pair in pairs)
     with (
-        tqdm(total=sum(lengths.values()), unit="frame", desc="evaluate", leave=False, disable=None if shown else True) as bar,
-        closing(ordered_map(score, [pairs[index] for index in order], num_workers, ahead=len(order))) as finished,
+        tqdm(total=frames, unit="frame", desc="evaluate", leave=False, disable=None if shown else True) as progress,
+        closing(ordered_map(score, pairs, num_workers, ahead=len(pairs))) as finished,
     ):
-        for index, result in zip(order, finished, strict=True):
-            results[index] = result
-            bar.update(lengths[index])
-    return results
+        for pair, result in zip(pairs, finished, strict=True):
+            yield result
+            progress.update(len(pair.truth.frames))
 
 
 def _report(options: argparse.Namespace, results: Sequence[ScoredSequence], categories: Categories, seen: list[str]) -> None:

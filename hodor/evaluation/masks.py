@@ -1,10 +1,7 @@
 """Where the masks to compare come from: folders of mask files, or the JSON of videos whose every frame is annotated.
 
-    {"meta"?: {"category_labels"?: {"1": "person", ...}},
-     "sequences": [{"id", "height", "width", "image_paths": [...], "categories"?: {"<object>": category},
-                    "tracks": [per frame {"<object>": {"seg": run-length string, ...}}]}]}
-
-Further keys of the JSON are ignored.
+The JSON is that of training videos (`formats/training_json.py`). It may have "categories": {object id: number} in a sequence, and
+"category_labels": {number: name} under "meta".
 """
 
 import logging

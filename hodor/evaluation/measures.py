@@ -52,12 +52,8 @@ def region_similarity(prediction: np.ndarray, truth: np.ndarray) -> float:
 def contour_accuracy(prediction: np.ndarray, truth: np.ndarray, tolerance: int | None = None) -> float:
     """F: harmonic mean of precision and recall of the boundary pixels of two masks `[H, W]`, in 0..1.
 
-    A boundary pixel is matched when one of the other boundary lies within `tolerance` pixels (Euclidean distance).
-
-    Args:
-        prediction: the mask to score.
-        truth: the true mask.
-        tolerance: None = `boundary_tolerance` of the masks' size.
+    A boundary pixel is matched when one of the other boundary lies within `tolerance` pixels (Euclidean distance), by default
+    the `boundary_tolerance` of the masks' size.
     """
     if tolerance is None:
         tolerance = boundary_tolerance(*np.shape(truth))
@@ -91,17 +87,9 @@ def boundary_map(mask: np.ndarray) -> np.ndarray:
 
 
 def label_map_scores(prediction: np.ndarray, truth: np.ndarray, object_ids: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """J and F of several objects in one frame.
+    """J and F, each `[I]` float64 in 0..1, of I objects in label maps `[H, W]` uint8; one that is in neither scores 1.
 
     Each object is looked at in the smallest window that holds both of its masks, which changes no score.
-
-    Args:
-        prediction: label map `[H, W]` uint8 to score.
-        truth: true label map `[H, W]` uint8.
-        object_ids: the I objects to score; one that is in neither label map scores 1.
-
-    Returns:
-        J and F, each `[I]` float64 in 0..1.
     """
     tolerance = boundary_tolerance(*truth.shape)
     region, contour = np.ones(len(object_ids)), np.ones(len(object_ids))
@@ -115,34 +103,23 @@ def label_map_scores(prediction: np.ndarray, truth: np.ndarray, object_ids: Sequ
 
 
 def statistics(values: Sequence[float] | np.ndarray) -> Statistics:
-    """Mean, recall and decay of an object's scores `[N]` in the order of its frames; NaN where there are no scores.
-
-    A NaN among the values counts for neither mean nor decay, and in the recall as a frame that failed.
-    """
+    """Mean, recall and decay of an object's scores `[N]` in the order of its frames; NaN where there are no scores."""
     values = np.asarray(values, dtype=np.float64)
     if len(values) == 0:
         return Statistics(math.nan, math.nan, math.nan)
     limits = np.round(np.linspace(1, len(values), 5) + 1e-10).astype(int) - 1
     first, last = values[limits[0] : limits[1] + 1], values[limits[3] : limits[4] + 1]
     recall = float((values > _RECALL_THRESHOLD).mean())
-    return Statistics(_nan_mean(values), recall, _nan_mean(first) - _nan_mean(last))
+    return Statistics(float(values.mean()), recall, float(first.mean()) - float(last.mean()))
 
 
 def mean_score(scores: Sequence[Score]) -> Score:
     """The plain mean over objects; those without scored frames don't count."""
-    regions, contours = ([getattr(each, name) for each in scores] for name in Score._fields)
-    return Score(_mean_statistics(regions), _mean_statistics(contours))
-
-
-def _mean_statistics(several: Sequence[Statistics]) -> Statistics:
-    return Statistics(*(_nan_mean([getattr(each, name) for each in several]) for name in Statistics._fields))
-
-
-def _nan_mean(values: Sequence[float] | np.ndarray) -> float:
-    """The mean of all values that are not NaN; NaN if there are none."""
-    values = np.asarray(values, dtype=np.float64)
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else math.nan
+    counted = np.array([score for score in scores if not math.isnan(score.overall)])
+    if not len(counted):
+        return Score(statistics([]), statistics([]))
+    region, contour = np.ascontiguousarray(counted.transpose(1, 2, 0)).mean(axis=2).tolist()
+    return Score(Statistics(*region), Statistics(*contour))
 
 
 def _window(mask: np.ndarray) -> tuple[slice, slice] | None:

@@ -19,7 +19,7 @@ _LISTED_SEQUENCES = 5
 
 @dataclass(frozen=True)
 class SequencePair:
-    """A sequence's masks to score and its annotations, in which 255 is void and read as background."""
+    """A sequence's masks to score and its annotations; reading them raises a HodorError where they are missing or broken."""
 
     prediction: SequenceMasks
     truth: SequenceMasks
@@ -37,21 +37,13 @@ class SequencePair:
         return False
 
     def true_labels(self, frame: str) -> np.ndarray:
-        """The annotation of a frame, `[H, W]` uint8, without void.
-
-        Raises:
-            HodorError: it is broken.
-        """
+        """The annotation of a frame, `[H, W]` uint8, in which void has become background."""
         labels = self.truth.read(frame, binary=self.is_binary)
         labels[labels == VOID] = 0
         return labels
 
     def predicted_labels(self, frame: str, size: tuple[int, ...]) -> np.ndarray:
-        """The prediction for a frame, `[H, W]` uint8.
-
-        Raises:
-            HodorError: it is missing, broken, or not of the annotation's `size` (H, W).
-        """
+        """The prediction for a frame, `[H, W]` uint8, which must have the annotation's `size` (H, W)."""
         labels = self.prediction.read(frame)
         if labels.shape != size:
             found, wanted = ("{1}x{0}".format(*shape) for shape in (labels.shape, size))
@@ -64,11 +56,7 @@ class SequencePair:
 
 
 def read_truth(path: Path, chosen: Sequence[str] | None) -> dict[str, SequenceMasks]:
-    """The ground truth by sequence.
-
-    Args:
-        path: a folder or a JSON.
-        chosen: names of the sequences that count, or one file that lists them; None = all.
+    """The ground truth by sequence; `chosen` are the names of those that count or one file that lists them, None = all.
 
     Raises:
         HodorError: there is none, it is broken, or lacks a chosen sequence.
@@ -90,10 +78,10 @@ def read_truth(path: Path, chosen: Sequence[str] | None) -> dict[str, SequenceMa
 
 
 def pair_predictions(results: Path, truth: Mapping[str, SequenceMasks]) -> list[SequencePair]:
-    """All true sequences with their predictions in a folder or a JSON, in the order of the truth.
+    """All true sequences with their predictions, in the order of the truth.
 
     Raises:
-        HodorError: there is none of a sequence, or the JSON is broken.
+        HodorError: a sequence has no predictions, or their file is broken.
     """
     found = read_sequences(results)
     surplus = [name for name in found if name not in truth]

@@ -67,11 +67,7 @@ def davis(pair: SequencePair) -> list[ObjectScores]:
 
 
 def youtube_vos(pair: SequencePair, include_prompt_frame: bool = False) -> list[ObjectScores]:
-    """Scores a sequence as YouTube-VOS does: each object in all annotated frames from its first appearance on.
-
-    Args:
-        pair: the masks.
-        include_prompt_frame: the frame of an object's first appearance counts, too.
+    """Scores a sequence as YouTube-VOS does: each object in all annotated frames behind its first, or from it on.
 
     Raises:
         HodorError: no annotation shows an object; or a prediction is missing, broken, of another size, or has an id that

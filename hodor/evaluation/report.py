@@ -11,7 +11,7 @@ import jinja2
 import numpy as np
 
 from hodor.evaluation.measures import Score, mean_score
-from hodor.evaluation.sequences import ScoredSequence, object_colour
+from hodor.evaluation.sequences import PALETTE, ScoredSequence
 from hodor.evaluation.summary import Summary
 from hodor.files import written_aside
 
@@ -23,12 +23,7 @@ _TICKS = 8
 def write_report(folder: Path, summary: Summary, sequences: Sequence[ScoredSequence], title: str, subtitle: str) -> None:
     """Writes global.csv, per_object.csv, per_frame.csv, scores.json and report.html, each complete or absent.
 
-    Args:
-        folder: where to.
-        summary: all numbers.
-        sequences: the sequences in the order of `summary.objects`.
-        title: what was evaluated.
-        subtitle: how it was evaluated.
+    The title says what was evaluated, the subtitle how.
     """
     page = as_html(summary, sequences, title, subtitle)
     totals = [(name, *_numbers(score, 6, "")) for name, score in {"all": summary.score, **summary.kinds}.items()]
@@ -93,7 +88,7 @@ def as_html(summary: Summary, sequences: Sequence[ScoredSequence], title: str, s
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters |= {"score": _text, "colour": lambda object_id: "#{:02x}{:02x}{:02x}".format(*object_colour(object_id))}
+    environment.filters |= {"score": _text, "colour": lambda object_id: "#" + PALETTE[object_id].tobytes().hex()}
     boxes = {"G": summary.generalised} if summary.kinds else {}
     boxes |= {"J&F": summary.score.overall, "J": summary.score.region.mean, "F": summary.score.contour.mean}
     for name, score in summary.kinds.items():

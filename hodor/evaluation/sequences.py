@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 
 from hodor.errors import HodorError
-from hodor.evaluation.measures import boundary_map
 from hodor.evaluation.pairs import SequencePair
 from hodor.evaluation.protocols import ObjectScores, davis, youtube_vos
+from hodor.media.drawing import draw
 from hodor.media.images import read_image
 
 _WIDTH = 320
@@ -20,17 +20,12 @@ _COLOURS = (
     (59, 130, 246), (249, 115, 22), (22, 163, 74), (225, 29, 72), (139, 92, 246),
     (202, 138, 4), (13, 148, 136), (217, 70, 239), (146, 96, 74), (100, 116, 139),
 )  # fmt: skip
+PALETTE = np.array([(0, 0, 0)] + [_COLOURS[index % len(_COLOURS)] for index in range(255)], np.uint8)
+"""`[256, 3]`, R, G, B: the colours that stand for objects, legible on light and on dark ground, repeated every ten ids."""
 
 
 class FramePictures(NamedTuple):
-    """One frame to look at.
-
-    Attributes:
-        title: why.
-        frame: its name.
-        score: J&F, averaged over the objects.
-        truth, prediction: pictures of the masks, `data:` addresses.
-    """
+    """A frame to look at: why, its name, its J&F averaged over the objects, and pictures of its masks, `data:` addresses."""
 
     title: str
     frame: str
@@ -56,13 +51,7 @@ class ScoredSequence(NamedTuple):
 
 
 def score_sequence(pair: SequencePair, *, protocol: str, include_prompt_frame: bool, images: Path | None) -> ScoredSequence:
-    """Scores one sequence and draws its best and its worst frame.
-
-    Args:
-        pair: its masks.
-        protocol: one of `PROTOCOLS`.
-        include_prompt_frame: in `youtube_vos`, the frame of an object's first appearance counts.
-        images: folder of <sequence>/<frame>.jpg to draw the masks on; None = masks alone.
+    """Scores one sequence and draws its best and its worst frame on images/<sequence>/<frame>.jpg, or alone.
 
     Raises:
         HodorError: a mask or an image is missing, broken or doesn't fit; the message names it.
@@ -79,11 +68,6 @@ def score_sequence(pair: SequencePair, *, protocol: str, include_prompt_frame: b
         shown.setdefault(min(means, key=means.__getitem__), "Worst frame")
     pictures = [_pictures(pair, title, frame, means[frame], images) for frame, title in shown.items()]
     return ScoredSequence(pair.truth.sequence, tuple(means), objects, pictures)
-
-
-def object_colour(object_id: int) -> tuple[int, int, int]:
-    """The colour (R, G, B) that stands for an object: legible on light and on dark ground, repeated every ten ids."""
-    return _COLOURS[(object_id - 1) % len(_COLOURS)]
 
 
 def _pictures(pair: SequencePair, title: str, frame: str, score: float, images: Path | None) -> FramePictures:
@@ -108,20 +92,8 @@ def _thumbnail(labels: np.ndarray, image: np.ndarray | None) -> str:
     else:
         kind, opacity = "jpeg", 0.5
         canvas = np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
-    picture = _painted(canvas, labels, opacity)
+    picture = draw(canvas, labels, palette=PALETTE, opacity=opacity)
     scale = min(1.0, _WIDTH / width)
     small = cv2.resize(picture, (max(1, round(width * scale)), max(1, round(height * scale))), interpolation=cv2.INTER_AREA)
     _, content = cv2.imencode(f".{kind}", small[..., ::-1])
     return f"data:image/{kind};base64,{base64.b64encode(content.tobytes()).decode('ascii')}"
-
-
-def _painted(canvas: np.ndarray, labels: np.ndarray, opacity: float) -> np.ndarray:
-    """Objects in translucent colour with a solid outline, `[H, W, 3]` uint8."""
-    colours = np.array([(0, 0, 0)] + [object_colour(object_id) for object_id in range(1, 256)], dtype=np.uint8)[labels]
-    blend = cv2.addWeighted(canvas, 1 - opacity, colours, opacity, 0)
-    result = np.where(labels[..., None] > 0, blend, canvas)
-    thickness = max(1, round(labels.shape[1] / _WIDTH))
-    for object_id in np.unique(labels[labels > 0]):
-        outline = cv2.dilate(boundary_map(labels == object_id).view(np.uint8), np.ones((thickness, thickness), np.uint8))
-        result[outline > 0] = object_colour(int(object_id))
-    return result

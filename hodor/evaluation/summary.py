@@ -53,13 +53,9 @@ def summarise(
 
 
 def read_categories(ground_truth: Path, truth: Mapping[str, SequenceMasks], meta_file: Path | None) -> Categories:
-    """The category of each object.
+    """The category of each object, from `{"videos": {sequence: {"objects": {id: {"category": name}}}}}` as YouTube-VOS has it.
 
-    Args:
-        ground_truth: the file or folder of the truth; beside a folder lies its meta.json.
-        truth: its sequences; one from a JSON knows its categories.
-        meta_file: a file like YouTube-VOS' meta.json, `{"videos": {sequence: {"objects": {id: {"category": name}}}}}`.
-            None = what belongs to the truth.
+    Without such a file it is what a JSON of the truth says itself, or the meta.json beside a folder of it.
 
     Raises:
         HodorError: the categories of a sequence are missing, or the file is broken.

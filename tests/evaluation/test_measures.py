@@ -193,4 +193,3 @@ def test_no_scores_give_nan_without_a_warning() -> None:
         something = Score(Statistics(0.5, 1.0, 0.25), Statistics(0.25, 0.0, 0.5))
         assert mean_score([Score(nothing, nothing), something]) == something
         assert math.isnan(mean_score([]).region.mean)
-        assert statistics([math.nan, 1.0, 1.0, 1.0]) == Statistics(1.0, 0.75, 0.0)
