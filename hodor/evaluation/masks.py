@@ -1,7 +1,7 @@
 """Where the masks to compare come from: folders of mask files, or the JSON of videos whose every frame is annotated.
 
-The JSON is that of training videos (`formats/training_json.py`). It may have "categories": {object id: number} in a sequence, and
-"category_labels": {number: name} under "meta".
+The JSON is that of training videos (`formats/training_json.py`). A sequence in it may have "categories": {object id: number},
+and "meta" has the names of these then: "category_labels": {number: name}.
 """
 
 import logging

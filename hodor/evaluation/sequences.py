@@ -14,7 +14,6 @@ from hodor.media.drawing import draw
 from hodor.media.images import read_image
 
 _WIDTH = 320
-_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 _BACKGROUND = (43, 48, 56)
 _COLOURS = (
     (59, 130, 246), (249, 115, 22), (22, 163, 74), (225, 29, 72), (139, 92, 246),
@@ -76,7 +75,8 @@ def _pictures(pair: SequencePair, title: str, frame: str, score: float, images: 
     image = None
     if images:
         place = images / pair.truth.sequence / frame
-        path = next((each for suffix in _IMAGE_SUFFIXES if (each := Path(f"{place}{suffix}")).is_file()), None)
+        files = [Path(f"{place}{suffix}") for suffix in (".jpg", ".jpeg", ".png")]
+        path = next(filter(Path.is_file, files), None)
         if path is None:
             raise HodorError(f"{place}.jpg: no such image; leave out --images to draw the masks alone")
         image = read_image(path)

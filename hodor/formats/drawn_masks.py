@@ -77,15 +77,10 @@ def read_drawn_mask(
 
 
 def refuse_blurring_format(picture: Image.Image, what: Path | str, otherwise: str = "") -> None:
-    """Makes sure that a picture was not read from a file of a kind that blurs edges.
-
-    Args:
-        picture: as it was opened.
-        what: its name, for the message.
-        otherwise: what else one may do, for the message.
+    """Makes sure that a picture, as it was opened, is not from a file of a kind that blurs edges.
 
     Raises:
-        HodorError: it was.
+        HodorError: it is; the message names it by `what`, and ends with what else one may do.
     """
     kind = {"JPEG": "JPEG", "MPO": "JPEG", "WEBP": "lossy WebP"}.get(picture.format or "")
     if picture.format == "WEBP":

@@ -121,13 +121,11 @@ def read_json(
 
 
 class Entry(NamedTuple):
-    """A piece of the object that a file holds.
+    """A piece of the object that a file holds, from byte `start` to before byte `end`.
 
     Attributes:
         key: the key it stands under.
         position: where it stands in that key's list; None = the key's value is no list, and this is the value.
-        start: the offset of its first byte in the file.
-        end: the offset behind its last byte.
         value: what it says.
     """
 

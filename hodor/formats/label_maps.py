@@ -70,12 +70,7 @@ def present_ids(labels: np.ndarray) -> list[int]:
 
 
 def is_white_only(ids: list[int], path: Path) -> bool:
-    """Whether a mask file shows one object in white on black, and no ids.
-
-    Args:
-        ids: the ids in what `read_label_map` gave for it.
-        path: the mask file.
-    """
+    """Whether a mask file, from which `read_label_map` gave these ids, shows one object in white on black instead."""
     with Image.open(path) as picture:
         return ids == [_WHITE.get(picture.mode)]
 
