@@ -119,7 +119,7 @@ class DenseVideoSamples(VideoSamples):
 
     def _find_references(self, counts: np.ndarray) -> np.ndarray:
         videos, needed = self._videos, self._training.num_other_frames + self._training.min_clip_delta
-        following = np.repeat(videos.starts[1:], videos.lengths) - np.arange(len(counts))
+        following = np.repeat(videos.starts[1:], np.diff(videos.starts)) - np.arange(len(counts))
         references = np.flatnonzero((following > needed) & (counts > 0))
         if not len(references):
             raise HodorError(

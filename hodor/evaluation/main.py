@@ -62,7 +62,6 @@ def _run(options: argparse.Namespace, group: Group, held: ExitStack) -> None:
     pairs = group.from_first(pairs)
     lengths = [len(pair.truth.frames) for pair in pairs]
     own = sorted(share(lengths, group.count)[group.rank], key=lambda index: -lengths[index])  # long ones are started first
-    results: dict[int, ScoredSequence] = {}
     with group.agreed():
         workers = options.num_workers or max(1, usable_cores() // group.count_here)
         scored = _score(options, [pairs[index] for index in own], workers, shown=group.is_first)

@@ -141,10 +141,10 @@ def _read_run_lengths(path: Path) -> dict[str, SequenceMasks]:
         if not name.isprintable():
             raise HodorError(f"{record.where}, key 'id': {name!r} holds characters that can't be printed; rename it")
         frames = read_tracks(record, *_IDS)
-        tracks = {
-            PurePosixPath(image_path.text()).stem: {object_id: track.get("seg").text() for object_id, track in objects.items()}
-            for image_path, objects in frames
-        }
+        tracks = {}
+        for image_path, objects in frames:
+            texts = {object_id: track.get("seg").text() for object_id, track in objects.items()}
+            tracks[PurePosixPath(image_path.text()).stem] = texts
         if not 0 < len(tracks) == len(frames):
             problem = "two frames have the same name" if frames else "the sequence has no frames"
             raise HodorError(f"{record.where}, key 'image_paths': {problem}")

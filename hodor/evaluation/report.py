@@ -93,15 +93,15 @@ def as_html(summary: Summary, sequences: Sequence[ScoredSequence], title: str, s
     boxes |= {"J&F": summary.score.overall, "J": summary.score.region.mean, "F": summary.score.contour.mean}
     for name, score in summary.kinds.items():
         boxes |= {f"J {name}": score.region.mean, f"F {name}": score.contour.mean}
-    means = [mean_score([each.score for each in sequence.objects]) for sequence in sequences]
-    rows = [(each.sequence, len(each.objects), _values(mean)) for each, mean in zip(sequences, means, strict=True)]
+    sections = [(each, mean_score([scores.score for scores in each.objects])) for each in sequences]
+    rows = [(each.sequence, len(each.objects), _values(mean)) for each, mean in sections]
     return environment.get_template("report.html.jinja").render(
         title=title,
         subtitle=subtitle,
         boxes=boxes,
         columns=("Sequence", "Objects", *_SCORE_COLUMNS),
         rows=[*rows, ("mean over objects", len(summary.objects), _values(summary.score))],
-        sections=list(zip(sequences, means, strict=True)),
+        sections=sections,
         categories=summary.categories,
         places=lambda frames: {frame: index for index, frame in enumerate(frames)},
         ticks=lambda count: sorted({round(index) for index in np.linspace(0, count - 1, _TICKS)}),

@@ -34,14 +34,7 @@ class FramePictures(NamedTuple):
 
 
 class ScoredSequence(NamedTuple):
-    """What came out for one sequence.
-
-    Attributes:
-        sequence: its name.
-        frames: names of all frames in which an object was scored, in order.
-        objects: their scores.
-        pictures: the frames with the highest and the lowest score; fewer if no frame, or no second one, was scored.
-    """
+    """What came out for one sequence; `frames` are those with a score, in order, `pictures` the best and the worst of them."""
 
     sequence: str
     frames: tuple[str, ...]

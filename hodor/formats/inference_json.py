@@ -13,6 +13,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -114,13 +115,9 @@ def _check_path(relative: str, what: str) -> None:
 
 def _refuse_shared_folders(path: Path, ids: list[str]) -> None:
     """Makes sure that no sequence's output folder is another's or lies in it: the one would be replaced with the other."""
-    folders: dict[PurePosixPath, str] = {}
-    for sequence_id in sorted(ids, key=PurePosixPath):  # a folder stands before those in it
-        folder = PurePosixPath(sequence_id)
-        if folder in folders:
-            raise HodorError(f"{path}: sequence {sequence_id!r} stands in it twice")
-        for parent in folder.parents:
-            if parent in folders:
-                other = folders[parent]
-                raise HodorError(f"{path}: sequence {sequence_id!r} would lie in the folder of sequence {other!r}; rename one")
-        folders[folder] = sequence_id
+    for first, second in pairwise(sorted(map(PurePosixPath, ids))):  # what lies in a folder stands right behind it
+        if first == second:
+            raise HodorError(f"{path}: sequence {str(first)!r} stands in it twice")
+        if first in second.parents:
+            problem = f"sequence {str(second)!r} would lie in the folder of sequence {str(first)!r}"
+            raise HodorError(f"{path}: {problem}; rename one")

@@ -66,11 +66,6 @@ class AnnotatedSequences:
     def __len__(self) -> int:
         return len(self.names)
 
-    @property
-    def lengths(self) -> np.ndarray:
-        """The number of frames of each sequence, `[S]` int64."""
-        return np.diff(self.starts)
-
     def where(self, sequence: int, frame: int | None = None) -> str:
         """File and image; or, of a video, file, sequence and frame (numbered through all sequences), for messages."""
         if frame is None:
