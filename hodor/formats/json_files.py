@@ -181,6 +181,7 @@ class _Scanner:
         self._file = file
         self._path = path
         self._window = window
+        self._last = 0  # the length of the value before, which the next one may have as well
         self.position = len(codecs.BOM_UTF8) if file.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8 else 0
 
     def peek(self) -> str:
@@ -215,7 +216,7 @@ class _Scanner:
     def value(self) -> tuple[int, int, Any]:
         """Takes one value; returns (start, end, value)."""
         self.peek()
-        start, window = self.position, self._window
+        start, window = self.position, max(self._window, 2 * self._last)
         while True:
             text = self._ahead(window)
             may_be_cut = len(text) == window
@@ -231,7 +232,7 @@ class _Scanner:
             if not may_be_cut:
                 break
             window *= 2
-        self.position += length
+        self.position, self._last = start + length, length
         if not text.isascii():
             try:
                 value = json.loads(text[:length].encode("latin-1").decode("utf-8"))
