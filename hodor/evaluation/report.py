@@ -17,7 +17,6 @@ from hodor.files import written_aside
 
 _SCORE_COLUMNS = ("J&F-Mean", "J-Mean", "J-Recall", "J-Decay", "F-Mean", "F-Recall", "F-Decay")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets would compute
-_TICKS = 8
 
 
 def write_report(folder: Path, summary: Summary, sequences: Sequence[ScoredSequence], title: str, subtitle: str) -> None:
@@ -104,7 +103,7 @@ def as_html(summary: Summary, sequences: Sequence[ScoredSequence], title: str, s
         sections=sections,
         categories=summary.categories,
         places=lambda frames: {frame: index for index, frame in enumerate(frames)},
-        ticks=lambda count: sorted({round(index) for index in np.linspace(0, count - 1, _TICKS)}),
+        ticks=lambda count: sorted({round(index) for index in np.linspace(0, count - 1, 8)}),
     )
 
 

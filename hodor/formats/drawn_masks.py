@@ -85,7 +85,8 @@ def refuse_blurring_format(picture: Image.Image, what: Path | str, otherwise: st
     kind = {"JPEG": "JPEG", "MPO": "JPEG", "WEBP": "lossy WebP"}.get(picture.format or "")
     if picture.format == "WEBP":
         name = getattr(picture, "filename", "")
-        if not name or b"VP8 " not in Path(name).read_bytes():  # the mark of lossy pixels; of lossless ones it is VP8L
+        content = Path(name).read_bytes() if name else b""
+        if content[12:16] == b"VP8L" or b"VP8 " not in content:  # the marks of lossless and of lossy pixels
             return
     if kind is not None:
         raise HodorError(f"{what}: {kind} blurs the edges of a mask; save it as PNG{otherwise}")
