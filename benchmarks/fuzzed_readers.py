@@ -90,11 +90,11 @@ def _training_examples() -> list[bytes]:
 
 
 def _read_training(path: Path) -> None:
-    from hodor.formats.training_json import read_annotated_images, read_annotated_videos  # noqa: PLC0415
+    from hodor.formats.training_json import read_training_json  # noqa: PLC0415
 
     with contextlib.suppress(HodorError):
-        read_annotated_images(path, path.parent)
-    read_annotated_videos(path, path.parent)
+        read_training_json(path, path.parent, "images")
+    read_training_json(path, path.parent, "sequences")
 
 
 def _yaml_examples() -> list[bytes]:

@@ -8,7 +8,7 @@ from hodor.data.clips import cut_out, paste, static_clip
 from hodor.data.geometry import Frame, area_size
 from hodor.data.samples import SampleRequest, Scene, TrainingSample, finish_sample, read_frame
 from hodor.errors import HodorError
-from hodor.formats.training_json import AnnotatedImages
+from hodor.formats.training_json import AnnotatedSequences
 
 
 class StaticImageSamples:
@@ -19,7 +19,7 @@ class StaticImageSamples:
         aspect_ratios: `[N]` float64, height / width of each item.
     """
 
-    def __init__(self, images: AnnotatedImages, training: TrainingConfig, area: int) -> None:
+    def __init__(self, images: AnnotatedSequences, training: TrainingConfig, area: int) -> None:
         """Clips of these images, brought to `area` pixels.
 
         Raises:

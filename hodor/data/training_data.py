@@ -11,7 +11,7 @@ from hodor.data.static_samples import StaticImageSamples
 from hodor.data.video_samples import DenseVideoSamples, SparseVideoSamples
 from hodor.errors import HodorError
 from hodor.files import inside
-from hodor.formats.training_json import read_annotated_images, read_annotated_videos
+from hodor.formats.training_json import read_training_json
 from hodor.workspace import Workspace, training_dataset
 
 STATIC_IMAGE, SPARSE_VIDEO, DENSE_VIDEO = "static_image", "sparse_video", "dense_video"
@@ -87,9 +87,10 @@ def _samples(config: Config, workspace: Workspace, name: str) -> TrainingSamples
         raise HodorError(f"{folder}: no such folder of images, which {annotations} needs; convert the data set again")
     training = config.training
     if training.mode == STATIC_IMAGE:
-        return StaticImageSamples(read_annotated_images(annotations, folder), training, config.input.max_image_area)
+        images = read_training_json(annotations, folder, "images")
+        return StaticImageSamples(images, training, config.input.max_image_area)
     kind = SparseVideoSamples if training.mode == SPARSE_VIDEO else DenseVideoSamples
-    videos = read_annotated_videos(annotations, folder)
+    videos = read_training_json(annotations, folder, "sequences")
     return kind(videos, training, config.input, _max_clip_delta(config, name))
 
 

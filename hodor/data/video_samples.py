@@ -12,7 +12,7 @@ from hodor.data.clips import augment_video_clip
 from hodor.data.geometry import Frame
 from hodor.data.samples import SampleRequest, Scene, TrainingSample, finish_sample, read_frame
 from hodor.errors import HodorError
-from hodor.formats.training_json import AnnotatedVideos
+from hodor.formats.training_json import AnnotatedSequences
 from hodor.media.images import network_size
 
 
@@ -27,7 +27,7 @@ class VideoSamples(ABC):
     _dense: ClassVar[bool]
     """Whether the masks of the other frames may be used and colours change alike in all frames, not in each in its own way."""
 
-    def __init__(self, videos: AnnotatedVideos, training: TrainingConfig, frames: InputConfig, max_delta: int) -> None:
+    def __init__(self, videos: AnnotatedSequences, training: TrainingConfig, frames: InputConfig, max_delta: int) -> None:
         """Clips of a data set; `max_delta` is `training.max_clip_delta` at its frame rate.
 
         Raises:
@@ -119,7 +119,7 @@ class DenseVideoSamples(VideoSamples):
 
     def _find_references(self, counts: np.ndarray) -> np.ndarray:
         videos, needed = self._videos, self._training.num_other_frames + self._training.min_clip_delta
-        following = np.repeat(videos.starts[1:], videos.lengths) - np.arange(len(counts))
+        following = np.repeat(videos.starts[1:], np.diff(videos.starts)) - np.arange(len(counts))
         references = np.flatnonzero((following > needed) & (counts > 0))
         if not len(references):
             raise HodorError(

@@ -8,9 +8,8 @@ Prints a table and writes global.csv, per_object.csv, per_frame.csv, scores.json
 """
 
 import argparse
-import difflib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
@@ -20,17 +19,14 @@ from tqdm import tqdm
 from hodor.devices import usable_cores
 from hodor.distributed import Group, share
 from hodor.errors import HodorError
-from hodor.evaluation.masks import SequenceMasks, folder_sequence, folder_sequences, read_run_length_file
+from hodor.evaluation.pairs import SequencePair, pair_predictions, read_truth
 from hodor.evaluation.protocols import PROTOCOLS
 from hodor.evaluation.report import as_text, write_json, write_report
 from hodor.evaluation.sequences import ScoredSequence, score_sequence
-from hodor.evaluation.summary import Summary, read_categories, summarise
+from hodor.evaluation.summary import Categories, read_categories, summarise
 from hodor.files import errors_naming, folder_lock, read_names
 from hodor.parallel import ordered_map
-from hodor.program import ArgumentParser, run
-
-_LISTED_SEQUENCES = 5
-_Masks = tuple[SequenceMasks, SequenceMasks]  # of one sequence: predicted and true
+from hodor.program import ArgumentParser, at_least_1, run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,31 +47,71 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace, group: Group, held: ExitStack) -> None:
     """Scores and reports; `held` keeps the report's folder locked until the end."""
-    pairs: list[_Masks] = []
-    categories: dict[tuple[str, int], str] = {}
-    seen: frozenset[str] = frozenset()
+    pairs: list[SequencePair] = []
+    categories: Categories = {}
+    seen: list[str] = []
     with group.agreed():
         _check_options(options)
         if group.is_first:
-            truth = _read_truth(options.ground_truth, options.sequences)
-            pairs = _pair_predictions(options.results, truth)
+            truth = read_truth(options.ground_truth, options.sequences)
+            pairs = pair_predictions(options.results, truth)
             if options.seen_categories:
-                seen = frozenset(read_names(options.seen_categories, "--seen_categories", "category"))
+                seen = read_names(options.seen_categories, "--seen_categories", "category")
                 categories = read_categories(options.ground_truth, truth, options.categories)
             held.enter_context(folder_lock(options.output_dir))
     pairs = group.from_first(pairs)
-    own = share([len(truth.frames) for _, truth in pairs], group.count)[group.rank]
-    results: dict[int, ScoredSequence] = {}
+    lengths = [len(pair.truth.frames) for pair in pairs]
+    own = sorted(share(lengths, group.count)[group.rank], key=lambda index: -lengths[index])  # long ones are started first
     with group.agreed():
-        rules = {"protocol": options.protocol, "include_prompt_frame": options.include_prompt_frame}
-        score = partial(score_sequence, **rules, images=options.images)
         workers = options.num_workers or max(1, usable_cores() // group.count_here)
-        results = _score(score, {index: pairs[index] for index in own}, workers, shown=group.is_first)
+        scored = _score(options, [pairs[index] for index in own], workers, shown=group.is_first)
+        results = dict(zip(own, scored, strict=True))
     gathered = group.gather(results)
     with group.agreed():
         if group.is_first:
             everything = {index: result for part in gathered for index, result in part.items()}
             _report(options, [everything[index] for index in range(len(pairs))], categories, seen)
+
+
+def _score(
+    options: argparse.Namespace, pairs: list[SequencePair], num_workers: int, *, shown: bool
+) -> Iterator[ScoredSequence]:
+    """Scores sequences in some processes; `shown` = with a progress bar."""
+    rules = {"protocol": options.protocol, "include_prompt_frame": options.include_prompt_frame}
+    score = partial(score_sequence, **rules, images=options.images)
+    frames = sum(len(pair.truth.frames) for pair in pairs)
+    with (
+        tqdm(total=frames, unit="frame", desc="evaluate", leave=False, disable=None if shown else True) as progress,
+        closing(ordered_map(score, pairs, num_workers, ahead=len(pairs))) as finished,
+    ):
+        for pair, result in zip(pairs, finished, strict=True):
+            yield result
+            progress.update(len(pair.truth.frames))
+
+
+def _report(options: argparse.Namespace, results: Sequence[ScoredSequence], categories: Categories, seen: list[str]) -> None:
+    """Computes the totals, writes all files and prints the table."""
+    objects = [scores for result in results for scores in result.objects]
+    for scores in objects if seen else ():
+        if (scores.sequence, scores.object_id) not in categories:
+            raise HodorError(f"sequence {scores.sequence!r}: object {scores.object_id} has no category; see --categories")
+    summary = summarise(objects, categories, seen)
+    unscored = [each for each in objects if not each.frames]
+    if unscored:
+        logging.warning(
+            "%d of %d objects have no frame that counts, such as object %d of sequence %s: they are left out of the means",
+            *(len(unscored), len(objects), unscored[0].object_id, unscored[0].sequence),
+        )
+    if seen and not summary.kinds:
+        logging.warning("not both seen and unseen categories occur: G is not computed")
+    folder = options.output_dir
+    subtitle = f"protocol {options.protocol}, ground truth {options.ground_truth}, {len(results)} sequences"
+    with errors_naming(folder):
+        write_report(folder, summary, results, f"Evaluation of {options.results}", subtitle)
+        if options.json:
+            write_json(options.json, summary)
+    print(as_text(summary))
+    print(f"\nWritten: {folder / 'report.html'} and CSV and JSON files beside it")
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -101,7 +137,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--json", metavar="FILE", type=Path, help="another place for the scores as JSON")
     add("--images", metavar="DIR", type=Path, help="folder <sequence>/<frame>.jpg to draw the masks on in the HTML report")
     workers = "number of processes; with torchrun, of workers of each (default: as many as there are cores)"
-    add("--num_workers", metavar="N", type=_positive, help=workers)
+    add("--num_workers", metavar="N", type=at_least_1, help=workers)
     add = parser.add_argument_group("youtube_vos only").add_argument
     add("--include_prompt_frame", action="store_true", help="count the frame of an object's first appearance, too")
     add("--categories", metavar="META_JSON", type=Path, help="meta.json (default: the one beside the truth folder)")
@@ -119,12 +155,6 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def _positive(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return int(text)
-
-
 def _check_options(options: argparse.Namespace) -> None:
     """Finds what would fail only after the work is done."""
     if options.protocol == "davis":
@@ -139,95 +169,6 @@ def _check_options(options: argparse.Namespace) -> None:
         raise HodorError(f"{options.output_dir}: --output_dir must be a folder")
     if options.json and options.json.is_dir():
         raise HodorError(f"{options.json}: --json must be a file, not a folder")
-
-
-def _read_truth(path: Path, chosen: list[str] | None) -> dict[str, SequenceMasks]:
-    """The ground truth by sequence; `chosen` are the names of those that count or one file that lists them, None = all."""
-    truth: dict[str, SequenceMasks] = {**(read_run_length_file(path) if path.is_file() else folder_sequences(path))}
-    if not truth:
-        raise HodorError(f"{path}: the ground truth is empty; it must hold <sequence>/<frame>.png or be a JSON with sequences")
-    if chosen is None:
-        return truth
-    source, names = "--sequences", list(dict.fromkeys(chosen))
-    if len(chosen) == 1 and (Path(chosen[0]).is_file() or (chosen[0] not in truth and Path(chosen[0]).suffix)):
-        source, names = chosen[0], read_names(Path(chosen[0]), "--sequences", "sequence")
-    for name in names:
-        if name not in truth:
-            close = difflib.get_close_matches(name, list(truth), n=1, cutoff=0.5)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
-            raise HodorError(f"{source}: sequence {name!r} is not in the ground truth {path}{hint}")
-    return {name: truth[name] for name in names}
-
-
-def _pair_predictions(results: Path, truth: Mapping[str, SequenceMasks]) -> list[_Masks]:
-    """All true sequences with their predictions, in the order of the truth."""
-    is_file = results.is_file()
-    found: Mapping[str, SequenceMasks] = read_run_length_file(results) if is_file else folder_sequences(results)
-    predictions = {name: found.get(name) if is_file else folder_sequence(results, name) for name in truth}
-    surplus = [name for name in found if name not in truth]
-    if surplus:
-        names = ", ".join(surplus[:_LISTED_SEQUENCES]) + (", ..." if len(surplus) > _LISTED_SEQUENCES else "")
-        logging.warning("%s: %d sequences have no ground truth and are left out: %s", results, len(surplus), names)
-    missing = [name for name, prediction in predictions.items() if prediction is None]
-    if missing:
-        others = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
-        raise HodorError(
-            f"{results}: no masks for sequence {missing[0]!r}{others}; the ground truth has {len(truth)} sequences; "
-            "if not all of them are wanted, list those that are with --sequences"
-        )
-    return [(prediction, truth[name]) for name, prediction in predictions.items() if prediction is not None]
-
-
-def _score(
-    score: Callable[[_Masks], ScoredSequence], pairs: Mapping[int, _Masks], num_workers: int, *, shown: bool
-) -> dict[int, ScoredSequence]:
-    """The results of all sequences by their number; long ones are started first. `shown` = with a progress bar."""
-    lengths = {index: len(truth.frames) for index, (_, truth) in pairs.items()}
-    order = sorted(lengths, key=lambda index: -lengths[index])
-    frames = sum(lengths.values())
-    results: dict[int, ScoredSequence] = {}
-    with (
-        tqdm(total=frames, unit="frame", desc="evaluate", leave=False, disable=None if shown else True) as progress,
-        closing(ordered_map(score, [pairs[index] for index in order], num_workers, ahead=len(order))) as finished,
-    ):
-        for index, result in zip(order, finished, strict=True):
-            results[index] = result
-            progress.update(lengths[index])
-    return results
-
-
-def _report(
-    options: argparse.Namespace,
-    results: Sequence[ScoredSequence],
-    categories: Mapping[tuple[str, int], str],
-    seen: frozenset[str],
-) -> None:
-    """Computes the totals, writes all files and prints the table."""
-    objects = [scores for result in results for scores in result.objects]
-    for scores in objects if seen else ():
-        if (scores.sequence, scores.object_id) not in categories:
-            raise HodorError(f"sequence {scores.sequence!r}: object {scores.object_id} has no category; see --categories")
-    summary = summarise(objects, categories, seen)
-    _warn_of_gaps(summary, bool(seen))
-    folder = options.output_dir
-    subtitle = f"protocol {options.protocol}, ground truth {options.ground_truth}, {len(results)} sequences"
-    with errors_naming(folder):
-        write_report(folder, summary, results, f"Evaluation of {options.results}", subtitle)
-        if options.json:
-            write_json(options.json, summary)
-    print(as_text(summary))
-    print(f"\nWritten: {folder / 'report.html'} and CSV and JSON files beside it")
-
-
-def _warn_of_gaps(summary: Summary, categories_asked: bool) -> None:
-    unscored = [each.scores for each in summary.objects if not each.scores.frames]
-    if unscored:
-        logging.warning(
-            "%d of %d objects have no frame that counts, such as object %d of sequence %s: they are left out of the means",
-            *(len(unscored), len(summary.objects), unscored[0].object_id, unscored[0].sequence),
-        )
-    if categories_asked and summary.generalised is None:
-        logging.warning("not both seen and unseen categories occur: G is not computed")
 
 
 if __name__ == "__main__":

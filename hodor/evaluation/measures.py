@@ -6,8 +6,8 @@ evaluation of DAVIS 2017 computes them. Masks are arrays `[H, W]`, bool or 0 / n
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
 from functools import lru_cache
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -16,8 +16,7 @@ _TOLERANCE = 0.008  # of the image's diagonal
 _RECALL_THRESHOLD = 0.5
 
 
-@dataclass(frozen=True)
-class Statistics:
+class Statistics(NamedTuple):
     """One object's scores over time in three numbers, or the mean of these over objects.
 
     Attributes:
@@ -31,6 +30,18 @@ class Statistics:
     decay: float
 
 
+class Score(NamedTuple):
+    """Statistics of J (region) and F (contour) of an object, or their plain means over several; NaN where no frame counts."""
+
+    region: Statistics
+    contour: Statistics
+
+    @property
+    def overall(self) -> float:
+        """J&F: the mean of the means of J and F, 0..1."""
+        return (self.region.mean + self.contour.mean) / 2
+
+
 def region_similarity(prediction: np.ndarray, truth: np.ndarray) -> float:
     """J: intersection over union of two masks `[H, W]`, in 0..1; 1 where both are empty."""
     prediction, truth = np.asarray(prediction, dtype=bool), np.asarray(truth, dtype=bool)
@@ -41,12 +52,8 @@ def region_similarity(prediction: np.ndarray, truth: np.ndarray) -> float:
 def contour_accuracy(prediction: np.ndarray, truth: np.ndarray, tolerance: int | None = None) -> float:
     """F: harmonic mean of precision and recall of the boundary pixels of two masks `[H, W]`, in 0..1.
 
-    A boundary pixel is matched when one of the other boundary lies within `tolerance` pixels (Euclidean distance).
-
-    Args:
-        prediction: the mask to score.
-        truth: the true mask.
-        tolerance: None = `boundary_tolerance` of the masks' size.
+    A boundary pixel is matched when one of the other boundary lies within `tolerance` pixels (Euclidean distance), by default
+    the `boundary_tolerance` of the masks' size.
     """
     if tolerance is None:
         tolerance = boundary_tolerance(*np.shape(truth))
@@ -80,17 +87,9 @@ def boundary_map(mask: np.ndarray) -> np.ndarray:
 
 
 def label_map_scores(prediction: np.ndarray, truth: np.ndarray, object_ids: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """J and F of several objects in one frame.
+    """J and F, each `[I]` float64 in 0..1, of I objects in label maps `[H, W]` uint8; one that is in neither scores 1.
 
     Each object is looked at in the smallest window that holds both of its masks, which changes no score.
-
-    Args:
-        prediction: label map `[H, W]` uint8 to score.
-        truth: true label map `[H, W]` uint8.
-        object_ids: the I objects to score; one that is in neither label map scores 1.
-
-    Returns:
-        J and F, each `[I]` float64 in 0..1.
     """
     tolerance = boundary_tolerance(*truth.shape)
     region, contour = np.ones(len(object_ids)), np.ones(len(object_ids))
@@ -104,29 +103,23 @@ def label_map_scores(prediction: np.ndarray, truth: np.ndarray, object_ids: Sequ
 
 
 def statistics(values: Sequence[float] | np.ndarray) -> Statistics:
-    """Mean, recall and decay of an object's scores `[N]` in the order of its frames; NaN where there are no scores.
-
-    A NaN among the values counts for neither mean nor decay, and in the recall as a frame that failed.
-    """
+    """Mean, recall and decay of an object's scores `[N]` in the order of its frames; NaN where there are no scores."""
     values = np.asarray(values, dtype=np.float64)
     if len(values) == 0:
         return Statistics(math.nan, math.nan, math.nan)
     limits = np.round(np.linspace(1, len(values), 5) + 1e-10).astype(int) - 1
     first, last = values[limits[0] : limits[1] + 1], values[limits[3] : limits[4] + 1]
     recall = float((values > _RECALL_THRESHOLD).mean())
-    return Statistics(nan_mean(values), recall, nan_mean(first) - nan_mean(last))
+    return Statistics(float(values.mean()), recall, float(first.mean()) - float(last.mean()))
 
 
-def nan_mean(values: Sequence[float] | np.ndarray) -> float:
-    """The mean of all values that are not NaN; NaN if there are none."""
-    values = np.asarray(values, dtype=np.float64)
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else math.nan
-
-
-def mean_statistics(several: Sequence[Statistics]) -> Statistics:
-    """The plain mean of the statistics of several objects, those without scored frames left out."""
-    return Statistics(*(nan_mean([getattr(each, field.name) for each in several]) for field in fields(Statistics)))
+def mean_score(scores: Sequence[Score]) -> Score:
+    """The plain mean over objects; those without scored frames don't count."""
+    counted = np.array([score for score in scores if not math.isnan(score.overall)])
+    if not len(counted):
+        return Score(statistics([]), statistics([]))
+    region, contour = np.ascontiguousarray(counted.transpose(1, 2, 0)).mean(axis=2).tolist()
+    return Score(Statistics(*region), Statistics(*contour))
 
 
 def _window(mask: np.ndarray) -> tuple[slice, slice] | None:

@@ -1,115 +1,79 @@
 """One sequence from its masks to scores and pictures: what a worker process does."""
 
 import base64
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from hodor.errors import HodorError
-from hodor.evaluation.masks import SequenceMasks
-from hodor.evaluation.measures import boundary_map
-from hodor.evaluation.protocols import ObjectScores, SequencePair, davis, youtube_vos
+from hodor.evaluation.pairs import SequencePair
+from hodor.evaluation.protocols import ObjectScores, davis, youtube_vos
+from hodor.media.drawing import draw
 from hodor.media.images import read_image
 
 _WIDTH = 320
-_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 _BACKGROUND = (43, 48, 56)
 _COLOURS = (
     (59, 130, 246), (249, 115, 22), (22, 163, 74), (225, 29, 72), (139, 92, 246),
     (202, 138, 4), (13, 148, 136), (217, 70, 239), (146, 96, 74), (100, 116, 139),
 )  # fmt: skip
+PALETTE = np.array([(0, 0, 0)] + [_COLOURS[index % len(_COLOURS)] for index in range(255)], np.uint8)
+"""`[256, 3]`, R, G, B: the colours that stand for objects, legible on light and on dark ground, repeated every ten ids."""
 
 
-@dataclass(frozen=True)
-class FramePictures:
-    """One frame to look at.
+class FramePictures(NamedTuple):
+    """A frame to look at: why, its name, its J&F averaged over the objects, and pictures of its masks, `data:` addresses."""
 
-    Attributes:
-        frame: its name.
-        score: J&F, averaged over the objects.
-        truth, prediction: pictures of the masks, `data:` addresses.
-    """
-
+    title: str
     frame: str
     score: float
     truth: str
     prediction: str
 
 
-@dataclass(frozen=True)
-class ScoredSequence:
-    """What came out for one sequence.
-
-    Attributes:
-        sequence: its name.
-        frames: names of all frames in which an object was scored, in order.
-        objects: their scores.
-        best, worst: the frames with the highest and the lowest score; None if no frame, or no second one, was scored.
-    """
+class ScoredSequence(NamedTuple):
+    """What came out for one sequence; `frames` are those with a score, in order, `pictures` the best and the worst of them."""
 
     sequence: str
     frames: tuple[str, ...]
-    objects: tuple[ObjectScores, ...]
-    best: FramePictures | None
-    worst: FramePictures | None
+    objects: list[ObjectScores]
+    pictures: list[FramePictures]
 
 
-def score_sequence(
-    masks: tuple[SequenceMasks, SequenceMasks], *, protocol: str, include_prompt_frame: bool, images: Path | None
-) -> ScoredSequence:
-    """Scores one sequence and draws its best and its worst frame.
-
-    Args:
-        masks: the predicted ones and the true ones.
-        protocol: one of `PROTOCOLS`.
-        include_prompt_frame: in `youtube_vos`, the frame of an object's first appearance counts.
-        images: folder of <sequence>/<frame>.jpg to draw the masks on; None = masks alone.
+def score_sequence(pair: SequencePair, *, protocol: str, include_prompt_frame: bool, images: Path | None) -> ScoredSequence:
+    """Scores one sequence and draws its best and its worst frame on images/<sequence>/<frame>.jpg, or alone.
 
     Raises:
         HodorError: a mask or an image is missing, broken or doesn't fit; the message names it.
     """
-    pair = SequencePair.of(*masks)
     objects = davis(pair) if protocol == "davis" else youtube_vos(pair, include_prompt_frame)
-    means = _frame_scores(pair.truth.frames, objects)
-    best = worst = None
-    if means:
-        best_frame, worst_frame = max(means, key=means.__getitem__), min(means, key=means.__getitem__)
-        best = _pictures(pair, best_frame, means[best_frame], images)
-        if worst_frame != best_frame:
-            worst = _pictures(pair, worst_frame, means[worst_frame], images)
-    return ScoredSequence(pair.truth.sequence, tuple(means), tuple(objects), best, worst)
-
-
-def object_colour(object_id: int) -> tuple[int, int, int]:
-    """The colour (R, G, B) that stands for an object: legible on light and on dark ground, repeated every ten ids."""
-    return _COLOURS[(object_id - 1) % len(_COLOURS)]
-
-
-def _frame_scores(frames: tuple[str, ...], objects: list[ObjectScores]) -> dict[str, float]:
-    """J&F of each frame in which an object was scored, averaged over the objects, in order."""
-    collected: dict[str, list[float]] = {frame: [] for frame in frames}
+    collected: dict[str, list[float]] = {frame: [] for frame in pair.truth.frames}
     for scores in objects:
         for frame, region, contour in zip(scores.frames, scores.region, scores.contour, strict=True):
             collected[frame].append((region + contour) / 2)
-    return {frame: float(np.mean(values)) for frame, values in collected.items() if values}
+    means = {frame: float(np.mean(values)) for frame, values in collected.items() if values}
+    shown: dict[str, str] = {}
+    if means:
+        shown[max(means, key=means.__getitem__)] = "Best frame"
+        shown.setdefault(min(means, key=means.__getitem__), "Worst frame")
+    pictures = [_pictures(pair, title, frame, means[frame], images) for frame, title in shown.items()]
+    return ScoredSequence(pair.truth.sequence, tuple(means), objects, pictures)
 
 
-def _pictures(pair: SequencePair, frame: str, score: float, images: Path | None) -> FramePictures:
+def _pictures(pair: SequencePair, title: str, frame: str, score: float, images: Path | None) -> FramePictures:
     truth = pair.true_labels(frame)
     prediction = pair.predicted_labels(frame, truth.shape)
-    image = _image_of(images, pair.truth.sequence, frame) if images else None
-    return FramePictures(frame, score, _thumbnail(truth, image), _thumbnail(prediction, image))
-
-
-def _image_of(images: Path, sequence: str, frame: str) -> np.ndarray:
-    """The image of a frame, <images>/<sequence>/<frame>.jpg, .jpeg or .png."""
-    for suffix in _IMAGE_SUFFIXES:
-        path = images / sequence / f"{frame}{suffix}"
-        if path.is_file():
-            return read_image(path)
-    raise HodorError(f"{images / sequence / frame}.jpg: no such image; leave out --images to draw the masks alone")
+    image = None
+    if images:
+        place = images / pair.truth.sequence / frame
+        files = [Path(f"{place}{suffix}") for suffix in (".jpg", ".jpeg", ".png")]
+        path = next(filter(Path.is_file, files), None)
+        if path is None:
+            raise HodorError(f"{place}.jpg: no such image; leave out --images to draw the masks alone")
+        image = read_image(path)
+    return FramePictures(title, frame, score, _thumbnail(truth, image), _thumbnail(prediction, image))
 
 
 def _thumbnail(labels: np.ndarray, image: np.ndarray | None) -> str:
@@ -121,20 +85,8 @@ def _thumbnail(labels: np.ndarray, image: np.ndarray | None) -> str:
     else:
         kind, opacity = "jpeg", 0.5
         canvas = np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
-    canvas = _painted(canvas, labels, opacity)
+    picture = draw(canvas, labels, palette=PALETTE, opacity=opacity)
     scale = min(1.0, _WIDTH / width)
-    small = cv2.resize(canvas, (max(1, round(width * scale)), max(1, round(height * scale))), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(picture, (max(1, round(width * scale)), max(1, round(height * scale))), interpolation=cv2.INTER_AREA)
     _, content = cv2.imencode(f".{kind}", small[..., ::-1])
     return f"data:image/{kind};base64,{base64.b64encode(content.tobytes()).decode('ascii')}"
-
-
-def _painted(canvas: np.ndarray, labels: np.ndarray, opacity: float) -> np.ndarray:
-    """Objects in translucent colour with a solid outline, `[H, W, 3]` uint8."""
-    colours = np.array([(0, 0, 0)] + [object_colour(object_id) for object_id in range(1, 256)], dtype=np.uint8)[labels]
-    blend = cv2.addWeighted(canvas, 1 - opacity, colours, opacity, 0)
-    result = np.where(labels[..., None] > 0, blend, canvas)
-    thickness = max(1, round(labels.shape[1] / _WIDTH))
-    for object_id in np.unique(labels[labels > 0]):
-        outline = cv2.dilate(boundary_map(labels == object_id).view(np.uint8), np.ones((thickness, thickness), np.uint8))
-        result[outline > 0] = object_colour(int(object_id))
-    return result

@@ -1,13 +1,12 @@
 """Which object a colour stands for: one answer for all masks of a video."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-import numpy as np
 from PIL import ImageColor
 
 from hodor.errors import HodorError
-from hodor.formats.label_maps import VOID, davis_palette, youtube_vos_palette
+from hodor.formats.label_maps import VOID, ids_by_colour
 
 BLACK, WHITE = 0x000000, 0xFFFFFF
 MAX_OBJECT_ID = VOID - 1
@@ -19,7 +18,7 @@ class ColourIds:
 
     A mask whose colours are all in the DAVIS palette, or all in that of YouTube-VOS, keeps the ids of the palette. Any other
     colours get the smallest free ids in the order in which they appear: mask by mask, in a mask from the smallest area to the
-    largest, and equal areas from top to bottom. Black is the background.
+    largest, and equal areas from top to bottom. Black is the background; white, where it is the first colour and alone, is 1.
     """
 
     def __init__(self, given: Mapping[int, int] | None = None) -> None:
@@ -27,7 +26,7 @@ class ColourIds:
         self.given = given is not None
         """Whether the user said which colours there are."""
         self._ids = {BLACK: 0, **(given or {})}
-        self._palette: dict[int, int] | None = None
+        self._palette: dict[int, int] = {}
 
     @classmethod
     def parse(cls, texts: Sequence[str]) -> "ColourIds":
@@ -68,17 +67,20 @@ class ColourIds:
         if new and self.given:
             names = ", ".join(colour_name(code) for code in self._ids if code != BLACK)
             raise HodorError(
-                f"{colour_name(new[0])} is none of the --colours ({names}); add {hex_name(new[0])}=ID, "
-                f"or {hex_name(new[0])}=0 for background"
+                f"{colour_name(new[0])} is none of the --colours ({names}); add #{new[0]:06x}=ID, "
+                f"or #{new[0]:06x}=0 for background"
             )
         if self.is_new:
-            self._palette = _palette_with(new)
+            self._palette = {WHITE: 1} if new == [WHITE] else _palette_with(new) or {}
         taken = set(self._ids.values())
-        known = {code: self._palette[code] for code in new if code in self._palette} if self._palette else {}
+        ids = {code: self._palette[code] for code in new if code in self._palette}
         for code in new:
-            if code not in known or known[code] in taken:
-                known[code] = _free_id(taken | set(known.values()))
-        self._ids.update(known)
+            if code not in ids or ids[code] in taken:
+                free = set(range(1, VOID)) - taken - set(ids.values())
+                if not free:
+                    raise HodorError(f"more than {MAX_OBJECT_ID} colours are no object ids")
+                ids[code] = min(free)
+        self._ids.update(ids)
         return {code: self._ids[code] for code in codes}
 
     @property
@@ -86,45 +88,16 @@ class ColourIds:
         """Whether no colour but black means something yet."""
         return len(self._ids) == 1
 
-    def knows(self, code: int) -> bool:
-        """Whether a colour has an id already."""
-        return code in self._ids
-
     def know_all(self, codes: Sequence[int]) -> bool:
         """Whether these colours have ids already, or are the first ones and in one known palette."""
-        return all(map(self.knows, codes)) or (self.is_new and _palette_with(codes) is not None)
-
-    def remember(self, ids: Mapping[int, int]) -> None:
-        """Adds {colour: id}, where masks showed in another way what colours stand for."""
-        self._ids = {**ids, **self._ids}
+        return self._ids.keys() >= set(codes) or (self.is_new and _palette_with(codes) is not None)
 
 
 def colour_name(code: int) -> str:
     """What to call R << 16 | G << 8 | B: "red", or "#00ff00"."""
-    return _NAMES.get(code, hex_name(code))
+    return _NAMES.get(code, f"#{code:06x}")
 
 
-def hex_name(code: int) -> str:
-    """R << 16 | G << 8 | B as #rrggbb."""
-    return f"#{code:06x}"
-
-
-def _palette_with(codes: Iterable[int]) -> dict[int, int] | None:
+def _palette_with(codes: Sequence[int]) -> dict[int, int] | None:
     """The first known palette that has all of these colours, as {colour: id}."""
-    palettes = map(_ids_of_palette, (davis_palette(), youtube_vos_palette()))
-    return next((palette for palette in palettes if palette.keys() >= set(codes)), None)
-
-
-def _ids_of_palette(palette: np.ndarray) -> dict[int, int]:
-    """`[256, 3]` uint8 -> the ids of its colours; of equal ones the first counts."""
-    ids: dict[int, int] = {}
-    for object_id, (red, green, blue) in enumerate(palette.tolist()):
-        ids.setdefault(red << 16 | green << 8 | blue, object_id)
-    return ids
-
-
-def _free_id(taken: set[int]) -> int:
-    object_id = next((number for number in range(1, VOID) if number not in taken), None)
-    if object_id is None:
-        raise HodorError(f"more than {MAX_OBJECT_ID} colours are no object ids")
-    return object_id
+    return next((ids for ids in ids_by_colour() if ids.keys() >= set(codes)), None)

@@ -61,76 +61,35 @@ def read_drawn_mask(
     if picture.mode not in _MODES:
         raise HodorError(f"{path}: a mask must be a palette, grey or RGB image, not {picture.mode}")
     if size is not None and (picture.height, picture.width) != size:
-        wanted = f"{size[1]}x{size[0]}"
         raise HodorError(
-            f"{path}: the mask is {picture.width}x{picture.height}, its frame {wanted}; save it at the frame's size, "
-            "resized with nearest neighbours"
+            f"{path}: the mask is {picture.width}x{picture.height}, its frame {size[1]}x{size[0]}; "
+            "save it at the frame's size, resized with nearest neighbours"
         )
-    if threshold is not None:
-        drawn = _bright(picture, threshold)
-        return _checked(drawn, path, may_be_empty)
-    refuse_blurring_format(picture, path, ", or read it as one object by --threshold 128")
-    if picture.mode in {"P", "L", "1"} and not (colours and colours.given) and not _hides_indices(picture):
-        values = np.array(picture.convert("L") if picture.mode == "1" else picture)
-        if picture.mode == "P":
-            refuse_black_objects(picture, values, path)
-        drawn = _by_values(values, path, "from palette indices" if picture.mode == "P" else "from grey values")
+    if threshold is None:
+        refuse_blurring_format(picture, path, ", or read it as one object by --threshold 128")
+        colours = colours or ColourIds()
+        drawn = _by_values(picture, path) if _has_ids(picture, colours) else _by_appearance(picture, path, colours)
     else:
-        drawn = _by_appearance(picture, path, colours or ColourIds())
-    return _checked(drawn, path, may_be_empty)
-
-
-def _checked(drawn: DrawnMask, path: Path, may_be_empty: bool) -> DrawnMask:
+        drawn = _by_brightness(picture, threshold)
     if not (may_be_empty or drawn.labels.any()):
         raise HodorError(f"{path}: the mask is empty, nothing in it is an object; paint one, or leave the file out")
     return drawn
 
 
-def _bright(picture: Image.Image, threshold: int) -> DrawnMask:
-    """One object by brightness; what is transparent is dark."""
-    if not 1 <= threshold <= 255:
-        raise HodorError(f"--threshold {threshold}: must be from 1 to 255")
-    rgba = np.array(picture.convert("RGBA"))
-    brightness = rgba[..., :3].max(axis=2).astype(np.uint16) * rgba[..., 3] // 255
-    return DrawnMask((brightness >= threshold).astype(np.uint8), f"object 1: from values of {threshold} or more")
-
-
-def _hides_indices(picture: Image.Image) -> bool:
-    """Whether a palette file shows its background by a transparent index that isn't 0, as programs for drawing do."""
-    transparent = picture.info.get("transparency", 0)
-    return picture.mode == "P" and (transparent != 0 if isinstance(transparent, int) else 0 in transparent[1:])
-
-
 def refuse_blurring_format(picture: Image.Image, what: Path | str, otherwise: str = "") -> None:
-    """Makes sure that a picture was not read from a file of a kind that blurs edges.
-
-    Args:
-        picture: as it was opened.
-        what: its name, for the message.
-        otherwise: what else one may do, for the message.
+    """Makes sure that a picture, as it was opened, is not from a file of a kind that blurs edges.
 
     Raises:
-        HodorError: it was.
+        HodorError: it is; the message names it by `what`, and ends with what else one may do.
     """
     kind = {"JPEG": "JPEG", "MPO": "JPEG", "WEBP": "lossy WebP"}.get(picture.format or "")
-    if kind and not (picture.format == "WEBP" and _is_lossless(picture)):
+    if picture.format == "WEBP":
+        name = getattr(picture, "filename", "")
+        content = Path(name).read_bytes() if name else b""
+        if content[12:16] == b"VP8L" or b"VP8 " not in content:  # the marks of lossless and of lossy pixels
+            return
+    if kind is not None:
         raise HodorError(f"{what}: {kind} blurs the edges of a mask; save it as PNG{otherwise}")
-
-
-def _is_lossless(picture: Image.Image) -> bool:
-    """Whether all chunks of pixels in a WebP file are lossless ones."""
-    name = getattr(picture, "filename", "")
-    return not name or b"VP8 " not in _chunks(Path(name))
-
-
-def _chunks(path: Path) -> set[bytes]:
-    """The names of the chunks in a RIFF file."""
-    content, names, position = path.read_bytes(), set[bytes](), 12
-    while position + 8 <= len(content):
-        names.add(content[position : position + 4])
-        length = int.from_bytes(content[position + 4 : position + 8], "little")
-        position += 8 + length + length % 2
-    return names
 
 
 def refuse_black_objects(picture: Image.Image, values: np.ndarray, path: Path | str) -> None:
@@ -144,21 +103,33 @@ def refuse_black_objects(picture: Image.Image, values: np.ndarray, path: Path | 
         )
 
 
-def _by_values(values: np.ndarray, path: Path, origin: str) -> DrawnMask:
-    """Values `[H, W]` uint8 as ids, or as one object in white."""
+def _by_brightness(picture: Image.Image, threshold: int) -> DrawnMask:
+    """One object, where it is bright enough; what is transparent is dark."""
+    if not 1 <= threshold <= 255:
+        raise HodorError(f"--threshold {threshold}: must be from 1 to 255")
+    rgba = np.array(picture.convert("RGBA"))
+    brightness = rgba[..., :3].max(axis=2).astype(np.uint16) * rgba[..., 3] // 255
+    return DrawnMask((brightness >= threshold).astype(np.uint8), f"object 1: from values of {threshold} or more")
+
+
+def _has_ids(picture: Image.Image, colours: ColourIds) -> bool:
+    """Whether values are ids: not where colours were given meaning, nor where another index than 0 is clear, the background."""
+    transparent = picture.info.get("transparency", 0) if picture.mode == "P" else 0
+    has_other_background = transparent != 0 if isinstance(transparent, int) else 0 in transparent[1:]
+    return picture.mode in {"P", "L", "1"} and not has_other_background and not colours.given
+
+
+def _by_values(picture: Image.Image, path: Path) -> DrawnMask:
+    """Values or palette indices as ids, or as one object in white."""
+    values = np.array(picture.convert("L") if picture.mode == "1" else picture)
+    if picture.mode == "P":
+        refuse_black_objects(picture, values, path)
     refuse_soft_edges(values, path)
     ids = present_ids(values)
     if ids == [VOID]:
         return _white(values > 0)
-    return _drawn(values, {object_id: str(object_id) for object_id in ids}, origin)
-
-
-def _white(white: np.ndarray) -> DrawnMask:
-    """What is white, `[H, W]` bool, as one object."""
-    found = "object 1: from a black-and-white mask"
-    if np.concatenate([*white[[0, -1]], *white[:, [0, -1]].T]).mean() > 0.5:
-        found += ", white all around; if what is black is the object, add --colours black=1 white=0"
-    return DrawnMask(white.astype(np.uint8), found)
+    names = {object_id: str(object_id) for object_id in ids}
+    return _drawn(values, names, "from palette indices" if picture.mode == "P" else "from grey values")
 
 
 def _by_appearance(picture: Image.Image, path: Path, colours: ColourIds) -> DrawnMask:
@@ -172,20 +143,34 @@ def _by_appearance(picture: Image.Image, path: Path, colours: ColourIds) -> Draw
     present, first, index, areas = np.unique(colour_codes(shown), return_index=True, return_inverse=True, return_counts=True)
     codes = [int(present[i]) for i in np.lexsort((first, areas))]
     is_white = set(codes) <= {BLACK, WHITE}
-    if not colours.given and is_white and colours.is_new:
-        colours.remember({WHITE: 1})
-        return _white(shown[..., 0] > 0)
-    if not colours.given and not is_white and not colours.know_all(codes) and _is_grey(shown):
-        return _by_values(shown[..., 0].copy(), path, "from grey values")
+    is_one_object = is_white and colours.is_new and not colours.given
+    if not (is_white or colours.given or colours.know_all(codes)) and (shown == shown[..., :1]).all():
+        return _by_values(Image.fromarray(shown[..., 0]), path)
     try:
         ids = colours.ids_of(codes)
     except HodorError as error:
         raise HodorError(f"{path}: {error}") from None
+    if is_one_object:
+        return _white(shown[..., 0] > 0)
     labels = np.array([ids[code] for code in present.tolist()], dtype=np.uint8)[index].reshape(opaque.shape)
     names: dict[int, str] = {}
     for code in present.tolist():
         names[ids[code]] = f"{names[ids[code]]}, {colour_name(code)}" if ids[code] in names else colour_name(code)
     return _drawn(labels, {i: f"{i} ({name})" for i, name in sorted(names.items()) if i}, "from colours")
+
+
+def _is_cutout(codes: np.ndarray) -> bool:
+    """Whether the opaque pixels `[N]` show a thing itself, or its black silhouette, and not flat colours."""
+    count = len(np.unique(codes))
+    return bool(len(codes)) and (count > min(VOID, max(_FEW_COLOURS, len(codes) / _PIXELS_PER_COLOUR)) or not codes.any())
+
+
+def _white(white: np.ndarray) -> DrawnMask:
+    """What is white, `[H, W]` bool, as one object."""
+    found = "object 1: from a black-and-white mask"
+    if np.concatenate([*white[[0, -1]], *white[:, [0, -1]].T]).mean() > 0.5:
+        found += ", white all around; if what is black is the object, add --colours black=1 white=0"
+    return DrawnMask(white.astype(np.uint8), found)
 
 
 def _drawn(labels: np.ndarray, names: dict[int, str], origin: str) -> DrawnMask:
@@ -197,13 +182,3 @@ def _drawn(labels: np.ndarray, names: dict[int, str], origin: str) -> DrawnMask:
     if VOID in names:
         found += ", 255 taken as unsure"
     return DrawnMask(np.where(labels == VOID, np.uint8(0), labels), found)
-
-
-def _is_cutout(codes: np.ndarray) -> bool:
-    """Whether the opaque pixels `[N]` show a thing itself, or its black silhouette, and not flat colours."""
-    count = len(np.unique(codes))
-    return bool(len(codes)) and (count > min(VOID, max(_FEW_COLOURS, len(codes) / _PIXELS_PER_COLOUR)) or not codes.any())
-
-
-def _is_grey(colours: np.ndarray) -> bool:
-    return bool((colours == colours[..., :1]).all())

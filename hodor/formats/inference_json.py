@@ -13,6 +13,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -64,42 +65,43 @@ def read_inference_json(path: Path) -> list[InferenceSequence]:
     Raises:
         HodorError: the file is missing, is no JSON, or has a value of the wrong type; the message names sequence and key.
     """
-    result = [_sequence(value) for value in read_json(path).get("sequences").items()]
-    if not result:
+    values = read_json(path).get("sequences").items()
+    if not values:
         raise HodorError(f"{path}: key 'sequences': the list is empty, so there is nothing to segment")
-    _refuse_shared_folders(path, [sequence.id for sequence in result])
-    return result
+    sequences = [_sequence(*JsonValue.record(value.content, path, "sequence", index)) for index, value in enumerate(values)]
+    _refuse_shared_folders(path, [sequence.id for sequence in sequences])
+    return sequences
 
 
 def write_inference_json(path: Path, sequences: list[InferenceSequence], meta: Mapping[str, Any] | None = None) -> None:
     """Writes a file of inference videos; complete or absent."""
-    content = [
-        {
-            "id": sequence.id,
-            "image_paths": sequence.image_paths,
-            "segmentations": sequence.segmentations,
-            **({} if sequence.eval_files is None else {"eval_files": sequence.eval_files}),
-        }
-        for sequence in sequences
-    ]
+    content = [{key: value for key, value in vars(sequence).items() if value is not None} for sequence in sequences]
     with written_aside(path) as aside:
         aside.write_text(json.dumps({"meta": meta or {}, "sequences": content}, default=dict))
 
 
-def _refuse_shared_folders(path: Path, ids: list[str]) -> None:
-    """Makes sure that no sequence's output folder is another's or lies in it: the one would be replaced with the other."""
-    folders: dict[PurePosixPath, str] = {}
-    for sequence_id in ids:
-        folder = PurePosixPath(sequence_id)
-        if folder in folders:
-            raise HodorError(f"{path}: sequence {sequence_id!r} stands in it twice")
-        folders[folder] = sequence_id
-    for folder, sequence_id in folders.items():
-        for parent in folder.parents:
-            if parent in folders:
-                raise HodorError(
-                    f"{path}: sequence {sequence_id!r} would lie in the folder of sequence {folders[parent]!r}; rename one"
-                )
+def _sequence(sequence_id: str, value: JsonValue) -> InferenceSequence:
+    _check_path(sequence_id, f"{value.where}, key 'id'")
+    paths = value.get("image_paths")
+    image_paths = tuple(paths.texts())
+    if not image_paths:
+        raise HodorError(f"{paths.where}: the sequence has no frames")
+    for image_path in image_paths:
+        _check_path(image_path, paths.where)
+    names = {PurePosixPath(image_path).stem for image_path in image_paths}
+    if len(names) != len(image_paths):
+        raise HodorError(f"{paths.where}: two frames have the same name, so their masks would overwrite each other")
+    segmentations = {
+        frame: {object_id: text.text() for object_id, text in masks.numbered(1, MAX_OBJECT_ID, "an object id").items()}
+        for frame, masks in value.get("segmentations").numbered(0, len(image_paths) - 1, "a frame index").items()
+    }
+    if "eval_files" not in value.content:
+        return InferenceSequence(sequence_id, image_paths, segmentations)
+    listed = value.get("eval_files")
+    for name in listed.texts():
+        if "/" in name or PurePosixPath(name).stem not in names:
+            raise HodorError(f"{listed.where}: {name!r} is none of the sequence's frames")
+    return InferenceSequence(sequence_id, image_paths, segmentations, tuple(listed.texts()))
 
 
 def _check_path(relative: str, what: str) -> None:
@@ -111,28 +113,11 @@ def _check_path(relative: str, what: str) -> None:
         raise HodorError(f"{what}: {relative!r} holds half a character and can't be the name of a file; rename it") from None
 
 
-def _sequence(value: JsonValue) -> InferenceSequence:
-    sequence_id = value.get("id").text()
-    value = JsonValue(value.content, f"{value.where.rsplit(':', 1)[0]}: sequence {sequence_id!r}")
-    _check_path(sequence_id, f"{value.where}, key 'id'")
-    image_paths = tuple(value.get("image_paths").texts())
-    if not image_paths:
-        raise HodorError(f"{value.where}, key 'image_paths': the sequence has no frames")
-    for image_path in image_paths:
-        _check_path(image_path, f"{value.where}, key 'image_paths'")
-    names = [PurePosixPath(image_path).stem for image_path in image_paths]
-    if len(set(names)) != len(names):
-        raise HodorError(
-            f"{value.where}, key 'image_paths': two frames have the same name, so their masks would overwrite each other"
-        )
-    segmentations = {
-        frame: {object_id: text.text() for object_id, text in masks.numbered(1, MAX_OBJECT_ID, "an object id").items()}
-        for frame, masks in value.get("segmentations").numbered(0, len(image_paths) - 1, "a frame index").items()
-    }
-    eval_files = None
-    if value.has("eval_files"):
-        eval_files = tuple(value.get("eval_files").texts())
-        for name in eval_files:
-            if "/" in name or PurePosixPath(name).stem not in names:
-                raise HodorError(f"{value.where}, key 'eval_files': {name!r} is none of the sequence's frames")
-    return InferenceSequence(sequence_id, image_paths, segmentations, eval_files)
+def _refuse_shared_folders(path: Path, ids: list[str]) -> None:
+    """Makes sure that no sequence's output folder is another's or lies in it: the one would be replaced with the other."""
+    for first, second in pairwise(sorted(map(PurePosixPath, ids))):  # what lies in a folder stands right behind it
+        if first == second:
+            raise HodorError(f"{path}: sequence {str(first)!r} stands in it twice")
+        if first in second.parents:
+            problem = f"sequence {str(second)!r} would lie in the folder of sequence {str(first)!r}"
+            raise HodorError(f"{path}: {problem}; rename one")

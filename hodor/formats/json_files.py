@@ -10,25 +10,28 @@ from typing import Any, BinaryIO, NamedTuple, NoReturn
 
 from hodor.errors import HodorError
 
-CHUNK_SIZE = 1 << 20
-_WHITESPACE = re.compile(r"[ \t\n\r]*")
+_WINDOW = 1 << 12
 _LONGEST_LITERAL = 16  # '-Infinity', '\\ud83d\\ude00': an error farther than this from the end of what was read is no cut
 _DECODER = json.JSONDecoder()
-_MAX_DIGITS = 9
 _LARGEST = 1e15
 _LARGEST_WHOLE = 1_000_000
 
 
 class JsonValue:
-    """A piece of JSON and its place, such as "train.json: image 'a.jpg', key 'areas'"."""
+    """A piece of JSON and its place, such as "train.json: image 'a.jpg', key 'areas'".
+
+    Whatever is asked for and isn't there is a `HodorError` that says where, and what there is instead.
+    """
 
     def __init__(self, content: Any, where: str) -> None:
         self.content = content
         self.where = where
 
-    def has(self, key: str) -> bool:
-        """Whether an object has a key."""
-        return key in self._expect(dict, "an object")
+    @classmethod
+    def record(cls, content: Any, path: Path, what: str, index: int, key: str = "id") -> "tuple[str, JsonValue]":
+        """The name of a record in a file and the record, which messages call `what`, such as sequence 'bear'."""
+        name = cls(content, f"{path}: {what} number {index + 1}").get(key).text()
+        return name, cls(content, f"{path}: {what} {name!r}")
 
     def get(self, key: str) -> "JsonValue":
         """The value of an object's key."""
@@ -40,7 +43,7 @@ class JsonValue:
 
     def optional(self, key: str) -> "JsonValue | None":
         """The value of an object's key; None where it is missing or null."""
-        return self.get(key) if self.has(key) and self.content[key] is not None else None
+        return None if self._expect(dict, "an object").get(key) is None else self.get(key)
 
     def items(self) -> list["JsonValue"]:
         """The values in a list."""
@@ -54,8 +57,8 @@ class JsonValue:
         """An object's entries by the integers that its keys spell, checked against their range."""
         entries: dict[int, JsonValue] = {}
         for key, item in self.entries().items():
-            if not (key.isascii() and key.isdigit() and len(key) <= _MAX_DIGITS and low <= int(key) <= high):
-                raise HodorError(f"{self.where}: {key[:_MAX_DIGITS]!r} is not {what} ({low}..{high})")
+            if not (re.fullmatch("[0-9]{1,9}", key) and low <= int(key) <= high):
+                raise HodorError(f"{self.where}: {key[:9]!r} is not {what} ({low}..{high})")
             if int(key) in entries:
                 raise HodorError(f"{self.where}: {key!r} spells {what} that stands in it twice")
             entries[int(key)] = item
@@ -73,7 +76,7 @@ class JsonValue:
         return self.content
 
     def number(self, minimum: float = 0) -> float:
-        """A number that is neither smaller than `minimum` nor beyond all sizes."""
+        """A number from `minimum` on that is not beyond all sizes."""
         number = self.content
         if isinstance(number, bool) or not isinstance(number, int | float):
             raise HodorError(f"{self.where}: expected a number, found {type(number).__name__}")
@@ -118,13 +121,11 @@ def read_json(
 
 
 class Entry(NamedTuple):
-    """A piece of the object that a file holds.
+    """A piece of the object that a file holds, from byte `start` to before byte `end`.
 
     Attributes:
         key: the key it stands under.
         position: where it stands in that key's list; None = the key's value is no list, and this is the value.
-        start: the offset of its first byte in the file.
-        end: the offset behind its last byte.
         value: what it says.
     """
 
@@ -135,22 +136,24 @@ class Entry(NamedTuple):
     value: Any
 
 
-def walk(path: Path, chunk_size: int = CHUNK_SIZE) -> Iterator[Entry]:
+def walk(path: Path, window: int = _WINDOW) -> Iterator[Entry]:
     """Iterates over the JSON object in a file: over each entry of the values that are lists, over the other values as a whole.
 
-    Never more than `chunk_size` bytes, or twice the longest entry, are in memory. Empty lists give nothing.
+    Never more than 64 KB, or twice the longest entry, are in memory. Empty lists give nothing.
 
     Raises:
         HodorError: the file is missing, is no JSON object in UTF-8, is cut off, or has a key twice; the byte is named.
     """
     try:
-        file = path.open("rb")
+        file = path.open("rb", buffering=1 << 16)
     except FileNotFoundError:
         raise HodorError(f"{path}: no such file") from None
     with file:
-        scanner = _Scanner(file, path, chunk_size)
+        scanner = _Scanner(file, path, window)
         seen: set[str] = set()
-        for _ in scanner.members("{}", "the file must hold a JSON object"):
+        if scanner.peek() != "{":
+            scanner.fail("the file must hold a JSON object", scanner.position)
+        for _ in scanner.members("{}"):
             start, _, key = scanner.value()
             if not isinstance(key, str) or key in seen:
                 scanner.fail(f"{key!r} stands twice" if isinstance(key, str) else "a key must be a string", start)
@@ -162,7 +165,7 @@ def walk(path: Path, chunk_size: int = CHUNK_SIZE) -> Iterator[Entry]:
             else:
                 yield Entry(key, None, *scanner.value())
         if scanner.peek():
-            scanner.fail("there is something behind its end", scanner.offset())
+            scanner.fail("there is something behind its end", scanner.position)
 
 
 def read_entry(file: BinaryIO, start: int, end: int) -> Any:
@@ -174,42 +177,34 @@ def read_entry(file: BinaryIO, start: int, end: int) -> Any:
 class _Scanner:
     """A file read as Latin-1: every character is one byte, so that positions are offsets. JSON's own signs are ASCII."""
 
-    def __init__(self, file: BinaryIO, path: Path, chunk_size: int) -> None:
+    def __init__(self, file: BinaryIO, path: Path, window: int) -> None:
         self._file = file
         self._path = path
-        self._chunk_size = chunk_size
-        self._buffer = ""
-        self._position = 0
-        mark = codecs.BOM_UTF8
-        self._before = len(mark) if file.read(len(mark)) == mark else 0  # bytes of the file in front of the buffer
-        file.seek(self._before)
-
-    def offset(self) -> int:
-        """Where in the file the scanner stands."""
-        return self._before + self._position
+        self._window = window
+        self._last = 0  # the length of the value before, which the next one may have as well
+        self.position = len(codecs.BOM_UTF8) if file.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8 else 0
 
     def peek(self) -> str:
-        """The next character that is no white space; "" at the end of the file."""
+        """The next character that is no white space, where the scanner stands then; "" at the end of the file."""
         while True:
-            match = _WHITESPACE.match(self._buffer, self._position)
-            self._position = match.end() if match else self._position
-            if self._position < len(self._buffer):
-                return self._buffer[self._position]
-            if not self._read_more():
-                return ""
+            text = self._ahead(_LONGEST_LITERAL)
+            rest = text.lstrip(" \t\n\r")
+            self.position += len(text) - len(rest)
+            if rest or not text:
+                return rest[:1]
 
-    def expect(self, characters: str, complaint: str = "") -> str:
+    def expect(self, characters: str) -> str:
         """Takes the next character, which must be one of `characters`."""
         found = self.peek()
         if not found or found not in characters:
             wanted = " or ".join(repr(character) for character in characters)
-            self.fail(complaint or f"expected {wanted}, found {repr(found) if found else 'the end'}", self.offset())
-        self._position += 1
+            self.fail(f"expected {wanted}, found {repr(found) if found else 'the end'}", self.position)
+        self.position += 1
         return found
 
-    def members(self, brackets: str, complaint: str = "") -> Iterator[int]:
+    def members(self, brackets: str) -> Iterator[int]:
         """Takes an object or a list, save its members: each is to be taken when its number is given."""
-        self.expect(brackets[0], complaint)
+        self.expect(brackets[0])
         if self.peek() == brackets[1]:
             self.expect(brackets[1])
             return
@@ -221,41 +216,34 @@ class _Scanner:
     def value(self) -> tuple[int, int, Any]:
         """Takes one value; returns (start, end, value)."""
         self.peek()
+        start, window = self.position, max(self._window, 2 * self._last)
         while True:
+            text = self._ahead(window)
+            may_be_cut = len(text) == window
             try:
-                value, end = _DECODER.raw_decode(self._buffer, self._position)
+                value, length = _DECODER.raw_decode(text)
+                may_be_cut &= length > len(text) - _LONGEST_LITERAL  # 12 may be the start of 123
             except json.JSONDecodeError as error:
-                if not self._may_be_cut(error) or not self._read_more():
-                    self.fail(error.msg, self._before + error.pos)
-                continue
+                may_be_cut &= error.msg.startswith("Unterminated string") or error.pos >= len(text) - _LONGEST_LITERAL
+                if not may_be_cut:
+                    self.fail(error.msg, start + error.pos)
             except (ValueError, RecursionError) as error:
-                self.fail(str(error), self.offset())
-            if len(self._buffer) - end >= _LONGEST_LITERAL or not self._read_more():  # else 12 may be the start of 123
+                self.fail(str(error), start)
+            if not may_be_cut:
                 break
-        text = self._buffer[self._position : end]
-        start = self.offset()
-        self._position = end
-        return start, self.offset(), value if text.isascii() else self._decode(text, start)
+            window *= 2
+        self.position, self._last = start + length, length
+        if not text.isascii():
+            try:
+                value = json.loads(text[:length].encode("latin-1").decode("utf-8"))
+            except UnicodeDecodeError as error:
+                self.fail(f"not UTF-8: {error.reason}", start + error.start)
+        return start, self.position, value
 
     def fail(self, reason: str, offset: int) -> NoReturn:
         raise HodorError(f"{self._path}: not valid JSON at byte {offset} ({reason}); get the file again")
 
-    def _decode(self, text: str, start: int) -> Any:
-        try:
-            return json.loads(text.encode("latin-1").decode("utf-8"))
-        except UnicodeDecodeError as error:
-            self.fail(f"not UTF-8: {error.reason}", start + error.start)
-
-    def _may_be_cut(self, error: json.JSONDecodeError) -> bool:
-        return error.msg.startswith("Unterminated string") or error.pos >= len(self._buffer) - _LONGEST_LITERAL
-
-    def _read_more(self) -> bool:
-        """Drops what was taken and reads on, at least as much as is left; False and no change at the end of the file."""
-        rest = self._buffer[self._position :]
-        data = self._file.read(max(self._chunk_size, len(rest)))
-        if not data:
-            return False
-        self._before += self._position
-        self._position = 0
-        self._buffer = rest + data.decode("latin-1")
-        return True
+    def _ahead(self, count: int) -> str:
+        """The next characters, which stay to be taken; fewer at the end of the file."""
+        self._file.seek(self.position)
+        return self._file.read(count).decode("latin-1")

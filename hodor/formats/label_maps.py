@@ -3,6 +3,7 @@
 Row i of a palette `[256, 3]` (uint8, R, G, B) is the colour of object id i.
 """
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -69,36 +70,9 @@ def present_ids(labels: np.ndarray) -> list[int]:
 
 
 def is_white_only(ids: list[int], path: Path) -> bool:
-    """Whether a mask file shows one object in white on black, and no ids.
-
-    Args:
-        ids: the ids in what `read_label_map` gave for it.
-        path: the mask file.
-    """
+    """Whether a mask file, from which `read_label_map` gave these ids, shows one object in white on black instead."""
     with Image.open(path) as picture:
         return ids == [_WHITE.get(picture.mode)]
-
-
-def _labels_of_colours(colours: np.ndarray, path: Path) -> np.ndarray:
-    """`[H, W, 3]` colours -> `[H, W]` ids by the first palette that knows all of them."""
-    codes = colour_codes(colours)
-    is_present = np.zeros(1 << 24, dtype=bool)
-    is_present[codes] = True
-    present = np.flatnonzero(is_present)
-    all_known: set[int] = set()
-    for palette in (davis_palette(), youtube_vos_palette()):
-        known = colour_codes(palette)
-        if np.isin(present, known).all():
-            ids = np.zeros(1 << 24, dtype=np.uint8)
-            ids[known[::-1]] = np.arange(255, -1, -1)  # of equal colours the first one counts
-            return ids[codes]
-        all_known.update(known.tolist())
-    strange = next((code for code in present.tolist() if code not in all_known), int(present[-1]))
-    raise HodorError(
-        f"{path}: {len(present)} colours, such as {(strange >> 16, strange >> 8 & 255, strange & 255)}, "
-        "are in no known palette; save the mask without antialiasing as palette or grey PNG with object ids as pixel values "
-        "(hodor convert folder takes any colours that --colours names)"
-    )
 
 
 def colour_codes(colours: np.ndarray) -> np.ndarray:
@@ -108,3 +82,29 @@ def colour_codes(colours: np.ndarray) -> np.ndarray:
         codes <<= 8
         codes |= colours[..., channel]
     return codes
+
+
+@functools.cache
+def ids_by_colour() -> list[dict[int, int]]:
+    """The palettes of DAVIS and of YouTube-VOS as {R << 16 | G << 8 | B: id}; of equal colours the first one counts."""
+    palettes = []
+    for palette in (davis_palette(), youtube_vos_palette()):
+        codes = colour_codes(palette).tolist()
+        palettes.append({code: codes.index(code) for code in codes})
+    return palettes
+
+
+def _labels_of_colours(colours: np.ndarray, path: Path) -> np.ndarray:
+    """`[H, W, 3]` colours -> `[H, W]` ids by the first palette that knows all of them."""
+    codes = colour_codes(colours)
+    present = np.unique(codes)
+    palettes = ids_by_colour()
+    for ids in palettes:
+        if ids.keys() >= set(present.tolist()):
+            return np.array([ids[code] for code in present.tolist()], np.uint8)[np.searchsorted(present, codes)]
+    strange = next((code for code in present.tolist() if all(code not in ids for ids in palettes)), int(present[-1]))
+    raise HodorError(
+        f"{path}: {len(present)} colours, such as {(strange >> 16, strange >> 8 & 255, strange & 255)}, "
+        "are in no known palette; save the mask without antialiasing as palette or grey PNG with object ids as pixel values "
+        "(hodor convert folder takes any colours that --colours names)"
+    )

@@ -6,7 +6,8 @@ A file NAME.hodor is a safetensors file with the tensors `objects` [V, C] and `b
 
 import hashlib
 import unicodedata
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -53,8 +54,8 @@ class DescribedObject:
             raise HodorError(f"{self.name}: was described by another network; describe it anew")
         if len(self.objects) + len(other.objects) > MAX_VIEWS:
             raise HodorError(f"{self.name}: would have more than {MAX_VIEWS} views; describe it anew with fewer")
-        objects = np.concatenate([self.objects, other.objects])
-        return DescribedObject(self.name, self.network, objects, np.concatenate([self.backgrounds, other.backgrounds]))
+        backgrounds = np.concatenate([self.backgrounds, other.backgrounds])
+        return replace(self, objects=np.concatenate([self.objects, other.objects]), backgrounds=backgrounds)
 
 
 def write_object(path: Path | str, described: DescribedObject) -> None:
@@ -67,10 +68,8 @@ def write_object(path: Path | str, described: DescribedObject) -> None:
     if path.suffix != SUFFIX:
         raise HodorError(f"{path}: the name must end in {SUFFIX}")
     check_object_name(described.name, str(path))
-    tensors = {
-        "objects": np.ascontiguousarray(described.objects, np.float32),
-        "backgrounds": np.ascontiguousarray(described.backgrounds, np.float32),
-    }
+    arrays = {"objects": described.objects, "backgrounds": described.backgrounds}
+    tensors = {name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()}
     header = {"format": _FORMAT, "name": described.name, "network": described.network}
     with written_aside(path) as aside:
         aside.write_bytes(safetensors.numpy.save(tensors, header))
@@ -85,22 +84,21 @@ def read_object(path: Path | str) -> DescribedObject:
     path = Path(path)
     if not path.is_file():
         raise HodorError(f"{path}: no such file; make it with hodor describe")
+    if path.stat().st_size > _MAX_BYTES:
+        raise HodorError(f"{path}: is too large to be the file of an object")
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise HodorError(f"{path}: is too large to be the file of an object")
         with safetensors.safe_open(path, framework="numpy") as content:
-            header = content.metadata() or {}
-            if header.get("format") != _FORMAT:
-                raise HodorError(f"{path}: is no object that hodor describe wrote, or one of another version")
-            if sorted(content.keys()) != ["backgrounds", "objects"]:
-                raise HodorError(f"{path}: broken; describe the object anew")
-            objects, backgrounds = content.get_tensor("objects"), content.get_tensor("backgrounds")
+            header, names = content.metadata() or {}, content.keys()
+            tensors = {name: content.get_tensor(name) for name in names}
     except (safetensors.SafetensorError, TypeError, ValueError):
         raise HodorError(f"{path}: broken, or no object; make it with hodor describe") from None
-    _check_tensors(objects, backgrounds, path)
+    if header.get("format") != _FORMAT:
+        raise HodorError(f"{path}: is no object that hodor describe wrote, or one of another version")
+    if not _are_descriptors(tensors):
+        raise HodorError(f"{path}: broken; describe the object anew")
     name = header.get("name", "")
     check_object_name(name, str(path))
-    return DescribedObject(name, header.get("network", ""), objects, backgrounds)
+    return DescribedObject(name, header.get("network", ""), tensors["objects"], tensors["backgrounds"])
 
 
 def check_object_name(name: str, where: str) -> None:
@@ -121,10 +119,10 @@ def is_one_line(name: str) -> bool:
     return bool(name.strip()) and not any(unicodedata.category(each) in {"Cc", "Cs", "Zl", "Zp"} for each in name)
 
 
-def _check_tensors(objects: np.ndarray, backgrounds: np.ndarray, path: Path) -> None:
-    shapes_fit = objects.ndim == 2 and backgrounds.ndim == 3 and len(objects) == len(backgrounds)
-    if not (shapes_fit and 1 <= len(objects) <= MAX_VIEWS and objects.shape[1] == backgrounds.shape[2]):
-        raise HodorError(f"{path}: broken; describe the object anew")
-    for values in (objects, backgrounds):
-        if values.dtype != np.float32 or not np.isfinite(values).all():
-            raise HodorError(f"{path}: broken; describe the object anew")
+def _are_descriptors(tensors: Mapping[str, np.ndarray]) -> bool:
+    """Whether these are `objects` [V, C] and `backgrounds` [V, Qb, C] of as many views as there may be, finite float32."""
+    if tensors.keys() != {"objects", "backgrounds"} or any(values.dtype != np.float32 for values in tensors.values()):
+        return False
+    objects, backgrounds = tensors["objects"].shape, tensors["backgrounds"].shape
+    shapes_fit = len(objects) == 2 and len(backgrounds) == 3 and objects == (backgrounds[0], backgrounds[2])
+    return shapes_fit and 1 <= objects[0] <= MAX_VIEWS and all(np.isfinite(values).all() for values in tensors.values())

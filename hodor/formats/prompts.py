@@ -11,6 +11,11 @@ _PROMPT = re.compile(
     rf"(?:\s*(?P<id>[0-9]{{1,4}})\s*=)?(?P<numbers>{_NUMBER}(?:,{_NUMBER})*)(?:@\s*(?P<frame>[0-9]{{1,9}})\s*)?"
 )
 
+_FORMS = {
+    "box": (4, "[ID=]X0,Y0,X1,Y1[@FRAME], as in 120,80,300,260 or 2=120,80,300,260@40"),
+    "click": (2, "[ID=]X,Y[@FRAME], as in 320,200 or 2=320,200@12"),
+}
+
 
 class Prompt(NamedTuple):
     """What a user points at.
@@ -28,34 +33,20 @@ class Prompt(NamedTuple):
     frame: int | None
 
 
-def parse_box(text: str) -> Prompt:
-    """Reads [ID=]X0,Y0,X1,Y1[@FRAME], as in 120,80,300,260 or 2=120,80,300,260@40.
+def parse_prompt(kind: Literal["box", "click"], text: str) -> Prompt:
+    """Reads [ID=]X0,Y0,X1,Y1[@FRAME], as in 120,80,300,260 or 2=120,80,300,260@40, or for a click [ID=]X,Y[@FRAME].
 
     Raises:
-        HodorError: it isn't such a text, or the corners are in the wrong order.
+        HodorError: it isn't such a text, or the corners of a box are in the wrong order.
     """
-    prompt = _parsed("box", text, 4, "[ID=]X0,Y0,X1,Y1[@FRAME], as in 120,80,300,260 or 2=120,80,300,260@40")
-    left, top, right, bottom = prompt.numbers
-    if right <= left or bottom <= top:
-        raise HodorError(f"--box {text}: the box is empty; first the upper left corner, then the lower right one, in pixels")
-    return prompt
-
-
-def parse_click(text: str) -> Prompt:
-    """Reads [ID=]X,Y[@FRAME], as in 320,200 or 2=320,200@12.
-
-    Raises:
-        HodorError: it isn't such a text.
-    """
-    return _parsed("click", text, 2, "[ID=]X,Y[@FRAME], as in 320,200 or 2=320,200@12")
-
-
-def _parsed(kind: Literal["box", "click"], text: str, count: int, form: str) -> Prompt:
+    count, form = _FORMS[kind]
     match = _PROMPT.fullmatch(text)
     numbers = tuple(float(number) for number in match["numbers"].split(",")) if match else ()
     if match is None or len(numbers) != count:
         raise HodorError(f"--{kind} {text}: must be {form}")
-    object_id = None if match["id"] is None else int(match["id"])
+    if kind == "box" and (numbers[2] <= numbers[0] or numbers[3] <= numbers[1]):
+        raise HodorError(f"--box {text}: the box is empty; first the upper left corner, then the lower right one, in pixels")
+    object_id, frame = (None if match[group] is None else int(match[group]) for group in ("id", "frame"))
     if object_id is not None and not 1 <= object_id <= MAX_OBJECT_ID:
         raise HodorError(f"--{kind} {text}: the object's id {object_id} must be from 1 to {MAX_OBJECT_ID}")
-    return Prompt(kind, object_id, numbers, None if match["frame"] is None else int(match["frame"]))
+    return Prompt(kind, object_id, numbers, frame)

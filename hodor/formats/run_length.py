@@ -32,16 +32,16 @@ def decode(text: str, height: int, width: int) -> np.ndarray:
     return np.ascontiguousarray(np.repeat(values, counts).reshape(width, height).T)
 
 
-def decode_at(where: str, text: str, height: int, width: int, what: str = "the frame") -> np.ndarray:
+def decode_at(where: str, text: str, height: int, width: int) -> np.ndarray:
     """Reads a run-length string of a data set as `decode` does.
 
     Raises:
-        HodorError: the string is no run-length code, or not one of this size; `where` names its place, `what` has the size.
+        HodorError: the string is no run-length code, or not one of the image's size; `where` names its place.
     """
     try:
         return decode(text, height, width)
     except ValueError as error:
-        raise HodorError(f"{where}: the mask doesn't fit {what} ({error}); convert the data set again") from None
+        raise HodorError(f"{where}: the mask doesn't fit the image ({error}); convert the data set again") from None
 
 
 def _counts(text: str) -> np.ndarray:

@@ -37,21 +37,16 @@ def refuse_soft_edges(pixels: np.ndarray, path: Path | str) -> None:
     what, example = ("values", str(strange[0])) if pixels.ndim == 2 else ("colours", f"#{strange[0]:06x}")
     raise HodorError(
         f"{path}: the mask has soft edges: {len(strange)} of its {len(np.unique(codes))} {what}, such as {example}, "
-        "occur only along edges; "
-        "draw it with a hard brush (no antialiasing), resize it with nearest neighbours and save it as PNG, "
-        "or read it as one object by --threshold 128"
+        "occur only along edges; draw it with a hard brush (no antialiasing), resize it with nearest neighbours and save it as "
+        "PNG, or read it as one object by --threshold 128"
     )
 
 
 def _strange_values(pixels: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """The codes that soft edges made, ascending; none if the mask is hard."""
-    smallest, largest = cv2.erode(pixels, _SQUARE), cv2.dilate(pixels, _SQUARE)
-    flat: np.ndarray = smallest == largest
-    between: np.ndarray = (smallest < pixels) & (pixels < largest)
-    if pixels.ndim == 3:
-        inside = (smallest <= pixels) & (pixels <= largest)
-        flat = np.asarray(flat.all(axis=2))
-        between = np.asarray(inside.all(axis=2) & between.any(axis=2))
+    smallest, values, largest = map(np.atleast_3d, (cv2.erode(pixels, _SQUARE), pixels, cv2.dilate(pixels, _SQUARE)))
+    flat: np.ndarray = np.all(smallest == largest, axis=2)
+    between: np.ndarray = np.any((smallest < values) & (values < largest), axis=2)
     solid = cv2.dilate(flat.astype(np.uint8), _SQUARE) > 0
     present = np.unique(codes)
     lines = np.setdiff1d(present, codes[flat])  # values without area
@@ -74,11 +69,10 @@ def _specks(codes: np.ndarray, suspicious: np.ndarray, flat: np.ndarray) -> np.n
     tiny, repeated = np.zeros_like(suspicious), np.zeros_like(suspicious)
     values_repeated = 0
     for code in np.unique(codes[suspicious]):
-        count, parts, statistics, _ = cv2.connectedComponentsWithStats((codes == code).astype(np.uint8), connectivity=8)
-        is_line = np.ones(count, dtype=bool)
-        is_line[0] = False
-        is_line[parts[flat & (codes == code)]] = False
-        on_line = suspicious & is_line[parts]
+        same = codes == code
+        count, parts, statistics, _ = cv2.connectedComponentsWithStats(same.astype(np.uint8), connectivity=8)
+        has_area = np.isin(np.arange(count), parts[flat & same])
+        on_line = suspicious & same & ~has_area[parts]
         tiny |= on_line & (statistics[:, cv2.CC_STAT_AREA] <= _SPECK)[parts]
         if count > 2 and on_line.any():  # the first part is all the rest of the image
             repeated |= on_line

@@ -20,13 +20,16 @@ from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from hodor.errors import HodorError
 from hodor.files import inside
+from hodor.formats import run_length
 from hodor.formats.json_files import JsonValue, walk
-from hodor.formats.mask_table import MaskTable, MaskTableBuilder, TextTable
+from hodor.formats.mask_table import MaskTable, TextTable
+from hodor.media.boxes import bounding_box
 from hodor.media.images import MAX_PIXELS
 
 _MAX_OBJECT_ID = 999_999_999
@@ -37,103 +40,140 @@ _REFUSALS = {
 
 
 @dataclass(frozen=True, eq=False)
-class _Annotated:
-    source: Path
-    folder: Path
-    paths: TextTable
-    heights: np.ndarray
-    widths: np.ndarray
-    masks: MaskTable
-
-
-@dataclass(frozen=True, eq=False)
-class AnnotatedImages(_Annotated):
-    """Images that have at least one object, in a few arrays.
+class AnnotatedSequences:
+    """Sequences in a few arrays, where images are sequences of one frame; frames are numbered through all of them.
 
     Attributes:
         source: the JSON file, for messages.
         folder: what the paths are relative to.
-        paths: N image files, relative, with forward slashes.
-        heights: `[N]` int32, in pixels.
-        widths: `[N]` int32, in pixels.
-        masks: group i holds the objects of image i, without crowds and those to ignore.
+        names: S sequences; of images, their paths.
+        starts: `[S + 1]` int32; sequence s has the frames starts[s] .. starts[s + 1] - 1.
+        heights: `[S]` int32, in pixels.
+        widths: `[S]` int32, in pixels.
+        paths: F image files, relative, with forward slashes.
+        masks: group f holds the objects of frame f, without crowds and those to ignore.
     """
 
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def where(self, index: int) -> str:
-        """File and image, for messages."""
-        return f"{self.source}: image {self.paths[index]!r}"
-
-
-@dataclass(frozen=True, eq=False)
-class AnnotatedVideos(_Annotated):
-    """Sequences in a few arrays; their frames are numbered through all of them. Attributes as of images, and
-
-    Attributes:
-        paths: F frames.
-        heights: `[S]` int32, in pixels, as are the widths.
-        masks: group f holds the objects of frame f.
-        names: S sequences.
-        starts: `[S + 1]` int64; sequence s has the frames starts[s] .. starts[s + 1] - 1.
-    """
-
+    source: Path
+    folder: Path
     names: TextTable
     starts: np.ndarray
+    heights: np.ndarray
+    widths: np.ndarray
+    paths: TextTable
+    masks: MaskTable
 
     def __len__(self) -> int:
         return len(self.names)
 
-    @property
-    def lengths(self) -> np.ndarray:
-        """The number of frames of each sequence, `[S]` int64."""
-        return np.diff(self.starts)
-
-    def where(self, sequence: int, frame: int) -> str:
-        """File, sequence and frame (numbered through all sequences), for messages."""
+    def where(self, sequence: int, frame: int | None = None) -> str:
+        """File and image; or, of a video, file, sequence and frame (numbered through all sequences), for messages."""
+        if frame is None:
+            return f"{self.source}: image {self.names[sequence]!r}"
         return f"{self.source}: sequence {self.names[sequence]!r}, frame {PurePosixPath(self.paths[frame]).name}"
 
 
-def read_annotated_images(path: Path, folder: Path) -> AnnotatedImages:
-    """Reads a file of training images, which lie in a folder. Images without objects are left out.
+class _Object(NamedTuple):
+    """A mask as a file gives it; `where` names its place."""
+
+    object_id: int
+    text: str
+    where: str
+    area: JsonValue | None
+    box: JsonValue | None
+
+
+_Frames = Sequence[tuple[JsonValue, list[_Object]]]
+"""Paths of images, with the objects in each."""
+
+
+def read_training_json(path: Path, folder: Path, key: Literal["images", "sequences"]) -> AnnotatedSequences:
+    """Reads a file of training images or of training videos, whose frames lie in a folder.
+
+    Images without objects are left out, and sequences without frames.
 
     Raises:
-        HodorError: the file is missing, is no JSON, has a value that can't be, or no object at all; the message names image
-            and key.
+        HodorError: the file is missing, is no JSON, holds the other kind, has a value that can't be, or nothing to learn from;
+            the message names image or sequence, frame and key.
     """
-    paths, sizes = TextTable(), array("i")
-    masks = MaskTableBuilder("image")
-    for image_path, value in _records(path, "images", "image", "image_path"):
-        inside(folder, image_path, f"{value.where}, key 'image_path'")
-        size = _size(value)
-        if _add_objects(value, size, masks):
-            paths.append(image_path)
+    names, paths, texts = TextTable(), TextTable(), TextTable()
+    sizes, object_ids, areas, boxes = array("i"), array("i"), array("d"), array("f")
+    frame_starts, row_starts = array("i", [0]), array("q", [0])
+    for name, record in _records(path, key):
+        size = read_size(record)
+        frames = _image(record) if key == "images" else _frames(record)
+        for image_path, objects in frames:
+            inside(folder, image_path.text(), image_path.where)
+            paths.append(image_path.text())
+            for each in objects:
+                area, box = _extent(each, size)
+                object_ids.append(each.object_id)
+                texts.append(each.text)
+                areas.append(area)
+                boxes.extend(box)
+            row_starts.append(len(areas))
+        if frames:
+            names.append(name)
             sizes.extend(size)
-    if not len(paths):
-        raise HodorError(f"{path}: no image in it has an object to learn from (key 'images'); convert the data set again")
-    return AnnotatedImages(path, folder, paths, *_sides(sizes), masks.finish())
+            frame_starts.append(len(paths))
+    if not len(names):
+        lacking = "image in it has an object" if key == "images" else "sequence in it has a frame"
+        raise HodorError(f"{path}: no {lacking} to learn from (key {key!r}); convert the data set again")
+    heights, widths = np.array(sizes).reshape(-1, 2).T
+    masks = MaskTable(np.array(row_starts), np.array(object_ids), texts, np.array(areas), np.array(boxes).reshape(-1, 4))
+    names = paths if key == "images" else names
+    return AnnotatedSequences(path, folder, names, np.array(frame_starts), heights, widths, paths, masks)
 
 
-def _add_objects(value: JsonValue, size: tuple[int, int], masks: MaskTableBuilder) -> int:
-    """Adds the objects of an image as a group, unless there is none; returns how many there are."""
-    texts = value.get("segmentations").texts()
-    areas = [None if area is None else area.number() for area in _parallel(value, "areas", len(texts))]
-    boxes = [None if box is None else box.box() for box in _parallel(value, "bboxes", len(texts))]
-    marks = [_parallel(value, key, len(texts), shared=True) for key in ("iscrowd", "ignore")]
-    kept = [not any(mark is not None and mark.content for mark in each) for each in zip(*marks, strict=True)]
-    if not any(kept):
-        return 0
-    for index, text in enumerate(texts):
-        if kept[index]:
-            where = f"{value.where}, key 'segmentations'[{index}]"
-            masks.add(index + 1, text, areas[index], boxes[index], size, where=where)
-    return masks.end_group()
+def read_size(record: JsonValue) -> tuple[int, int]:
+    """(height, width) of a record in pixels.
+
+    Raises:
+        HodorError: they are no size of an image that can be read.
+    """
+    height, width = record.get("height").whole_number(), record.get("width").whole_number()
+    if height * width > MAX_PIXELS:
+        raise HodorError(f"{record.where}, keys 'height' and 'width': no image may have {width}x{height} pixels")
+    return height, width
 
 
-def _parallel(value: JsonValue, key: str, count: int, *, shared: bool = False) -> Sequence[JsonValue | None]:
+def read_tracks(record: JsonValue, lowest_id: int, highest_id: int) -> list[tuple[JsonValue, dict[int, JsonValue]]]:
+    """The image path of each frame of a sequence, and {object id: its mask and what else is said of it} in the file's order.
+
+    Raises:
+        HodorError: an id is out of range, a value is of another kind, or one of the frames has no path or no masks.
+    """
+    paths, tracks = record.get("image_paths").items(), record.get("tracks")
+    frames = [frame.numbered(lowest_id, highest_id, "an object id") for frame in tracks.items()]
+    if len(frames) != len(paths):
+        raise HodorError(f"{tracks.where} has {len(frames)} frames, but 'image_paths' has {len(paths)}")
+    return list(zip(paths, frames, strict=True))
+
+
+def _extent(each: _Object, size: tuple[int, int]) -> tuple[float, Sequence[float]]:
+    """Area and box (x, y, width, height) in pixels, measured where the file doesn't tell them; `size` is (height, width)."""
+    if each.area is not None and each.box is not None:
+        return each.area.number(), each.box.box()
+    mask = run_length.decode_at(each.where, each.text, *size)
+    area = int(np.count_nonzero(mask)) if each.area is None else each.area.number()
+    return area, (bounding_box(mask) or (0, 0, 0, 0)) if each.box is None else each.box.box()
+
+
+def _image(record: JsonValue) -> _Frames:
+    """An image with its objects; nothing where there are none."""
+    segmentations = record.get("segmentations").items()
+    areas, boxes = (_parallel(record, key, len(segmentations)) for key in ("areas", "bboxes"))
+    crowds, ignored = (_parallel(record, key, len(segmentations), shared=True) for key in ("iscrowd", "ignore"))
+    objects = []
+    for index, each in enumerate(segmentations):
+        if not any(mark is not None and mark.content for mark in (crowds[index], ignored[index])):
+            objects.append(_Object(index + 1, each.text(), each.where, areas[index], boxes[index]))
+    return [(record.get("image_path"), objects)] if objects else []
+
+
+def _parallel(record: JsonValue, key: str, count: int, *, shared: bool = False) -> Sequence[JsonValue | None]:
     """The values under a key, one for each object; the file gives a list, nothing, or one value for all where that may be."""
-    given = value.optional(key)
+    given = record.optional(key)
     if given is None or (shared and not isinstance(given.content, list)):
         return [given] * count
     items = given.items()
@@ -142,71 +182,28 @@ def _parallel(value: JsonValue, key: str, count: int, *, shared: bool = False) -
     return items
 
 
-def read_annotated_videos(path: Path, folder: Path) -> AnnotatedVideos:
-    """Reads a file of training videos, whose frames lie in a folder.
-
-    Raises:
-        HodorError: the file is missing, is no JSON, has a value that can't be, or no sequence at all; the message names
-            sequence, frame and key.
-    """
-    names, paths, sizes, starts = TextTable(), TextTable(), array("i"), array("q", [0])
-    masks = MaskTableBuilder("frame")
-    for name, value in _records(path, "sequences", "sequence", "id"):
-        size = _size(value)
-        _add_frames(value, folder, size, paths, masks)
-        names.append(name)
-        sizes.extend(size)
-        starts.append(len(paths))
-    if not len(names):
-        raise HodorError(f"{path}: no sequence in it (key 'sequences'); convert the data set again")
-    return AnnotatedVideos(path, folder, paths, *_sides(sizes), masks.finish(), names, np.array(starts, dtype=np.int64))
+def _frames(record: JsonValue) -> _Frames:
+    """The frames of a sequence with the objects in each, by their ids."""
+    frames = []
+    for image_path, tracks in read_tracks(record, 0, _MAX_OBJECT_ID):
+        objects = []
+        for object_id, track in sorted(tracks.items()):
+            segmentation = track.get("seg")
+            text, where = segmentation.text(), segmentation.where
+            objects.append(_Object(object_id, text, where, track.optional("area"), track.optional("box")))
+        frames.append((image_path, objects))
+    return frames
 
 
-def _add_frames(value: JsonValue, folder: Path, size: tuple[int, int], paths: TextTable, masks: MaskTableBuilder) -> None:
-    """Adds the frames of a sequence, and the objects of each as a group."""
-    image_paths, tracks = value.get("image_paths").texts(), value.get("tracks")
-    for image_path in image_paths:
-        inside(folder, image_path, f"{value.where}, key 'image_paths'")
-        paths.append(image_path)
-    frames = tracks.items()
-    if len(frames) != len(image_paths):
-        raise HodorError(f"{tracks.where} has {len(frames)} frames, but 'image_paths' has {len(image_paths)}")
-    for frame in frames:
-        for object_id, track in sorted(frame.numbered(0, _MAX_OBJECT_ID, "an object id").items()):
-            text, area, box = track.get("seg").text(), track.optional("area"), track.optional("box")
-            pixels, sides = None if area is None else area.number(), None if box is None else box.box()
-            masks.add(object_id, text, pixels, sides, size, where=f"{track.where}, key 'seg'")
-        masks.end_group()
-
-
-def _records(path: Path, key: str, what: str, name_key: str) -> Iterator[tuple[str, JsonValue]]:
-    """Iterates over the list `key` of a file: (name, record); `what` is what messages call a record.
-
-    Raises:
-        HodorError: the file is missing, is no JSON, holds the other kind, or a record has no name.
-    """
+def _records(path: Path, key: str) -> Iterator[tuple[str, JsonValue]]:
+    """Iterates over the list `key` of a file: (name, record)."""
     if not path.exists():
         raise HodorError(f"{path}: no such file; make it with hodor convert --help")
-    for found, index, _, _, content in walk(path):
-        if found not in _REFUSALS:
-            continue
-        if found != key:
-            raise HodorError(f"{path}: {_REFUSALS[found]}")
-        if index is None:
-            JsonValue(content, f"{path}: key {key!r}").items()
-        name = JsonValue(content, f"{path}: {what} number {(index or 0) + 1}").get(name_key).text()
-        yield name, JsonValue(content, f"{path}: {what} {name!r}")
-
-
-def _size(value: JsonValue) -> tuple[int, int]:
-    """(height, width) of a record, as large as images that can be read."""
-    height, width = value.get("height").whole_number(), value.get("width").whole_number()
-    if height * width > MAX_PIXELS:
-        raise HodorError(f"{value.where}, keys 'height' and 'width': no image may have {width}x{height} pixels")
-    return height, width
-
-
-def _sides(sizes: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Heights and widths, `[N]` int32 each, of sizes one after the other."""
-    sides = np.array(sizes, dtype=np.int32).reshape(-1, 2)
-    return sides[:, 0], sides[:, 1]
+    what, name_key = ("image", "image_path") if key == "images" else ("sequence", "id")
+    for entry in walk(path):
+        if entry.key in _REFUSALS and entry.key != key:
+            raise HodorError(f"{path}: {_REFUSALS[entry.key]}")
+        if entry.key == key:
+            if entry.position is None:
+                JsonValue(entry.value, f"{path}: key {key!r}").items()  # which complains: it is no list
+            yield JsonValue.record(entry.value, path, what, entry.position or 0, name_key)

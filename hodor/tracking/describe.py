@@ -11,7 +11,7 @@ from hodor.errors import HodorError
 from hodor.formats.drawn_masks import ColourIds, read_drawn_mask
 from hodor.formats.label_maps import present_ids
 from hodor.formats.object_files import SUFFIX, check_object_name, read_object, write_object
-from hodor.formats.prompts import Prompt, parse_box, parse_click
+from hodor.formats.prompts import Prompt, parse_prompt
 from hodor.inference.options import add_computing_options
 from hodor.media.cutting import mask_of_box, mask_of_click
 from hodor.media.images import IMAGE_SUFFIXES, read_upright
@@ -114,9 +114,9 @@ def _frame(text: str, options: argparse.Namespace) -> SourceFrame:
 
 def _cut(options: argparse.Namespace, frame: SourceFrame) -> np.ndarray:
     if options.box is not None:
-        left, top, right, bottom = _numbers(parse_box(options.box), f"--box {options.box}")
+        left, top, right, bottom = _numbers(parse_prompt("box", options.box), f"--box {options.box}")
         return mask_of_box(frame.image, (left, top, right, bottom))
-    points = [_numbers(parse_click(text), f"--click {text}") for text in options.click]
+    points = [_numbers(parse_prompt("click", text), f"--click {text}") for text in options.click]
     return mask_of_click(frame.image, [(x, y) for x, y in points])
 
 

@@ -13,7 +13,7 @@ from hodor.errors import HodorError
 from hodor.formats.drawn_masks import ColourIds, read_drawn_mask
 from hodor.formats.label_maps import present_ids, write_label_map
 from hodor.formats.object_files import DescribedObject, read_object
-from hodor.formats.prompts import Prompt, parse_box, parse_click
+from hodor.formats.prompts import Prompt, parse_prompt
 from hodor.media.cutting import mask_of_box, mask_of_click
 from hodor.media.drawing import object_palette
 from hodor.media.sources import FrameSource, SourceFrame
@@ -111,10 +111,10 @@ def _by_frame(options: Namespace, source: FrameSource) -> dict[int, Given]:
 
     for index, path in _masks(options.masks, source):
         at(index, str(path)).masks.append(path)
-    for kind, texts, parse in (("--box", options.box, parse_box), ("--click", options.click, parse_click)):
-        for text in texts:
-            prompt = parse(text)
-            at(source.selection.start if prompt.frame is None else prompt.frame, f"{kind} {text}").prompts.append(prompt)
+    prompts = [(f"--box {text}", parse_prompt("box", text)) for text in options.box]
+    prompts += [(f"--click {text}", parse_prompt("click", text)) for text in options.click]
+    for what, prompt in prompts:
+        at(source.selection.start if prompt.frame is None else prompt.frame, what).prompts.append(prompt)
     return frames
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from hodor.config import Config
 from hodor.errors import HodorError
-from hodor.evaluation.masks import folder_sequences
-from hodor.evaluation.protocols import SequencePair, davis
+from hodor.evaluation.masks import read_sequences
+from hodor.evaluation.pairs import SequencePair
+from hodor.evaluation.protocols import davis
 from hodor.evaluation.summary import summarise
 from hodor.formats.inference_json import read_inference_json
 from hodor.inference.results import ResultsFolder
@@ -29,7 +30,7 @@ def build_validation(config: Config, workspace: Workspace) -> Callable[[HODOR], 
         return None
     dataset = inference_dataset(validation.dataset)
     sequences = read_inference_json(workspace.annotations(dataset))
-    truth = folder_sequences(workspace.root / validation.ground_truth)
+    truth = read_sequences(workspace.root / validation.ground_truth)
     missing = [sequence.id for sequence in sequences if sequence.id not in truth]
     if missing:
         raise HodorError(f"TRAINING.VALIDATION.GROUND_TRUTH: {workspace.root / validation.ground_truth} lacks {missing[0]!r}")
@@ -45,9 +46,9 @@ def build_validation(config: Config, workspace: Workspace) -> Callable[[HODOR], 
             for sequence in sequences:
                 with results.writing(sequence, {}) as writer:
                     segment_sequence(segmenter, sequence, workspace.images(dataset), writer, lambda: None)
-            found = folder_sequences(results.masks)
+            found = read_sequences(results.masks)
             objects = [
-                scores for sequence in sequences for scores in davis(SequencePair.of(found[sequence.id], truth[sequence.id]))
+                scores for sequence in sequences for scores in davis(SequencePair(found[sequence.id], truth[sequence.id]))
             ]
         return summarise(objects).score.overall
 

@@ -6,7 +6,7 @@ from hodor.config import InputConfig, TrainingConfig
 from hodor.config.schema import AugmentationConfig
 from hodor.data.samples import SampleRequest
 from hodor.data.static_samples import StaticImageSamples
-from hodor.formats.training_json import read_annotated_images, read_annotated_videos
+from hodor.formats.training_json import read_training_json
 
 AS_IT_IS = {"flip_share": 0.0, "hue": 0, "saturation": 0, "contrast": 0.0, "brightness": 0.0}
 
@@ -36,7 +36,7 @@ def training_section(
 
 
 def static_samples(root, name="coco_2017_train", area=4096, **changes):
-    images = read_annotated_images(root / "dataset_json_annotations" / f"{name}.json", root / "dataset_images" / name)
+    images = read_training_json(root / "dataset_json_annotations" / f"{name}.json", root / "dataset_images" / name, "images")
     return StaticImageSamples(images, training_section(**changes), area)
 
 
@@ -46,7 +46,7 @@ def settings(max_delta=6, **changes):
 
 
 def videos_in(root, name="set"):
-    return read_annotated_videos(root / "dataset_json_annotations" / f"{name}.json", root / "dataset_images" / name)
+    return read_training_json(root / "dataset_json_annotations" / f"{name}.json", root / "dataset_images" / name, "sequences")
 
 
 def assert_sound(sample, num_objects, others=2):

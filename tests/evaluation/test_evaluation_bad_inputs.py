@@ -85,7 +85,7 @@ def test_usage_errors(data: Path) -> None:
     assert re.fullmatch(r"error: .*--ground_truth.*\n", done.stderr)
     done = run_program(data / "results", "--ground_truth", data / "truth", workers=0)
     assert done.returncode == 2
-    assert re.fullmatch(r"error: .*--num_workers: '0' is not a whole number above 0.*\n", done.stderr)
+    assert re.fullmatch(r"error: .*--num_workers: must be a whole number, at least 1, not '0'.*\n", done.stderr)
 
 
 def broken_json(change: Callable[[dict], object]) -> Callable[[dict], object]:
@@ -97,21 +97,21 @@ def broken_json(change: Callable[[dict], object]) -> Callable[[dict], object]:
     [
         (lambda content: content.pop("sequences"), "truth.json: key 'sequences' is missing"),
         (broken_json(lambda two: two.pop("tracks")), "sequence 'two': key 'tracks' is missing"),
-        (broken_json(lambda two: two.update(height="100")), "sequence 'two': key 'height': expected a whole number, found str"),
-        (broken_json(lambda two: two.update(width=0)), "sequence 'two': key 'height' or 'width'"),
-        (broken_json(lambda two: two.update(width=10**9)), "sequence 'two': key 'height' or 'width'"),
-        (broken_json(lambda two: two["tracks"][1].update({"9" * 5000: {}})), "'999999999' is no object id"),
-        (broken_json(lambda two: two["tracks"].pop()), "sequence 'two': key 'tracks' has 5 frames, but 'image_paths' has 6"),
+        (broken_json(lambda two: two.update(height="100")), "sequence 'two', key 'height': expected a number, found str"),
+        (broken_json(lambda two: two.update(width=0)), "sequence 'two', key 'width': expected a whole number"),
+        (broken_json(lambda two: two.update(width=10**9)), "sequence 'two', key 'width': expected a whole number"),
+        (broken_json(lambda two: two["tracks"][1].update({"9" * 5000: {}})), "'999999999' is not an object id (1..254)"),
+        (broken_json(lambda two: two["tracks"].pop()), "sequence 'two', key 'tracks' has 5 frames, but 'image_paths' has 6"),
         (
             broken_json(lambda two: two["tracks"][1]["2"].pop("seg")),
-            "sequence 'two': key 'tracks', frame 00001, object '2': key 'seg'",
+            "sequence 'two', key 'tracks'[1]['2']: key 'seg' is missing",
         ),
         (
             broken_json(lambda two: two["tracks"][1].update(x={})),
-            "sequence 'two': key 'tracks', frame 00001: 'x' is no object id",
+            "sequence 'two', key 'tracks'[1]: 'x' is not an object id",
         ),
         (broken_json(lambda two: two.update(height=90)), "sequence 'two', frame 00000, object 1, key 'seg': the runs cover"),
-        (broken_json(lambda two: two.update(image_paths=["a.jpg"] * 6)), "sequence 'two': key 'image_paths': two frames"),
+        (broken_json(lambda two: two.update(image_paths=["a.jpg"] * 6)), "sequence 'two', key 'image_paths': two frames"),
         (broken_json(lambda two: two.update(id="../two")), "sequence '../two', key 'id'"),
         (broken_json(lambda two: two.update(id="a\ud800")), "sequence 'a\\ud800', key 'id'"),
         (broken_json(lambda two: two.update(id="bear")), "sequence 'bear' stands in it twice"),
@@ -137,7 +137,7 @@ def test_file_that_is_no_json(data: Path) -> None:
     [
         ({"bear": {"1": "bear"}}, "key 'videos': key 'two' is missing"),
         ({"bear": {"1": "bear"}, "two": {"1": "person"}}, "sequence 'two': object 2 has no category"),
-        ({"bear": {"x": "bear"}, "two": {}}, "sequence 'bear': 'x' is no object id"),
+        ({"bear": {"x": "bear"}, "two": {}}, "key 'bear', key 'objects': 'x' is not an object id"),
     ],
 )
 def test_missing_categories(data: Path, categories: dict[str, dict[str, str]], message: str) -> None:

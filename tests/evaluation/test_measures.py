@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from hodor.evaluation.measures import (
+    Score,
     Statistics,
     boundary_map,
     boundary_tolerance,
     contour_accuracy,
     label_map_scores,
-    mean_statistics,
+    mean_score,
     region_similarity,
     statistics,
 )
@@ -189,6 +190,6 @@ def test_no_scores_give_nan_without_a_warning() -> None:
         warnings.simplefilter("error")
         nothing = statistics([])
         assert all(math.isnan(value) for value in (nothing.mean, nothing.recall, nothing.decay))
-        assert mean_statistics([nothing, Statistics(0.5, 1.0, 0.25)]) == Statistics(0.5, 1.0, 0.25)
-        assert math.isnan(mean_statistics([]).mean)
-        assert statistics([math.nan, 1.0, 1.0, 1.0]) == Statistics(1.0, 0.75, 0.0)
+        something = Score(Statistics(0.5, 1.0, 0.25), Statistics(0.25, 0.0, 0.5))
+        assert mean_score([Score(nothing, nothing), something]) == something
+        assert math.isnan(mean_score([]).region.mean)

@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from hodor.errors import HodorError
-from hodor.evaluation.masks import folder_sequence, folder_sequences, read_run_length_file
-from hodor.evaluation.protocols import ObjectScores, SequencePair, davis, youtube_vos
+from hodor.evaluation.masks import read_sequences
+from hodor.evaluation.pairs import SequencePair
+from hodor.evaluation.protocols import ObjectScores, davis, youtube_vos
 from hodor.formats import run_length
 from hodor.formats.label_maps import davis_palette, write_label_map, youtube_vos_palette
 
@@ -46,10 +47,8 @@ def evaluate(tmp_path: Path):
     def run(truth, prediction, protocol=davis, truth_mode="P", prediction_mode="P", **options) -> list[ObjectScores]:
         write_sequence(tmp_path / "truth" / "clip", truth, truth_mode)
         write_sequence(tmp_path / "results" / "clip", prediction, prediction_mode)
-        true = folder_sequences(tmp_path / "truth")["clip"]
-        predicted = folder_sequence(tmp_path / "results", "clip")
-        assert predicted is not None
-        return protocol(SequencePair.of(predicted, true), **options)
+        true, predicted = (read_sequences(tmp_path / name)["clip"] for name in ("truth", "results"))
+        return protocol(SequencePair(predicted, true), **options)
 
     return run
 
@@ -58,8 +57,8 @@ def test_davis_drops_the_first_and_the_last_frame(evaluate) -> None:
     truth = [labels(o1=(0, 10))] * 4
     scores = evaluate(truth, [None, truth[1], labels(o1=(0, 5)), None])
     assert [each.object_id for each in scores] == [1]
-    assert scores[0].frames == ("00001", "00002")
-    assert scores[0].region.tolist() == [1, 0.5]
+    assert scores[0].frames == ["00001", "00002"]
+    assert scores[0].region == [1, 0.5]
     assert scores[0].contour[0] == 1
     assert scores[0].contour[1] < 1
 
@@ -69,14 +68,14 @@ def test_davis_counts_objects_up_to_the_highest_id_of_the_first_annotation(evalu
     later = labels(o1=(0, 10), o3=(20, 30), o7=(32, 38))  # 7 is new, hence no object
     scores = evaluate([first, later, later], [first, labels(o1=(0, 10)), first])
     assert [each.object_id for each in scores] == [1, 2, 3]
-    assert [each.region.tolist() for each in scores] == [[1], [1], [0]]  # 2 is nowhere; 3 is missed
-    assert [each.contour.tolist() for each in scores] == [[1], [1], [0]]
+    assert [each.region for each in scores] == [[1], [1], [0]]  # 2 is nowhere; 3 is missed
+    assert [each.contour for each in scores] == [[1], [1], [0]]
 
 
 def test_davis_void_is_background_in_the_truth(evaluate) -> None:
     truth = labels(o1=(0, 10), o255=(10, 20))
     (scores,) = evaluate([truth] * 3, [labels(o1=(0, 20))] * 3)
-    assert scores.region.tolist() == [0.5]
+    assert scores.region == [0.5]
 
 
 @pytest.mark.parametrize("surplus", [2, 255])
@@ -92,7 +91,7 @@ def test_davis_object_too_many(evaluate, surplus: int) -> None:
 def test_davis_too_many_objects_in_uncounted_frames_are_no_error(evaluate) -> None:
     truth = [labels(o1=(0, 10))] * 3
     (scores,) = evaluate(truth, [labels(o9=(0, 1)), truth[1], labels(o9=(0, 1))])
-    assert scores.region.tolist() == [1]
+    assert scores.region == [1]
 
 
 def test_davis_missing_frame(evaluate) -> None:
@@ -124,7 +123,7 @@ def test_davis_2016_is_white_on_black(tmp_path: Path, evaluate, truth_mode: str,
     mode = "P" if prediction_mode == "ids" else prediction_mode
     (scores,) = evaluate(truth, prediction, truth_mode=truth_mode, prediction_mode=mode)
     assert scores.object_id == 1
-    assert scores.region.tolist() == [1, 0.5]
+    assert scores.region == [1, 0.5]
 
 
 def test_davis_2016_prediction_with_two_objects(evaluate) -> None:
@@ -136,13 +135,13 @@ def test_davis_2016_prediction_with_two_objects(evaluate) -> None:
 def test_colour_masks_of_several_objects(evaluate) -> None:
     frames = [labels(o1=(0, 10), o2=(20, 30))] * 3
     scores = evaluate(frames, frames, truth_mode="RGB", prediction_mode="RGB")
-    assert [each.region.tolist() for each in scores] == [[1], [1]]
+    assert [each.region for each in scores] == [[1], [1]]
 
 
 def test_frames_are_in_natural_order(tmp_path: Path) -> None:
     for name in ("10", "9", "1"):
         write_label_map(tmp_path / "clip" / f"{name}.png", labels(o1=(0, 10)), davis_palette())
-    assert folder_sequences(tmp_path)["clip"].frames == ("1", "9", "10")
+    assert read_sequences(tmp_path)["clip"].frames == ("1", "9", "10")
 
 
 def test_youtube_vos_counts_from_the_frame_after_the_first_appearance(evaluate) -> None:
@@ -150,29 +149,29 @@ def test_youtube_vos_counts_from_the_frame_after_the_first_appearance(evaluate) 
     truth = [labels(), one, both, one, both]
     prediction = [None, None, labels(o1=(0, 10), o4=(0, 2)), both, labels(o1=(0, 10), o4=(20, 25))]
     first, second = evaluate(truth, prediction, youtube_vos)
-    assert (first.object_id, first.frames) == (1, ("00002", "00003", "00004"))
-    assert first.region.tolist() == [0.8, 1, 1]
-    assert (second.object_id, second.frames) == (4, ("00003", "00004"))
-    assert second.region.tolist() == [0, 0.5]
+    assert (first.object_id, first.frames) == (1, ["00002", "00003", "00004"])
+    assert first.region == [0.8, 1, 1]
+    assert (second.object_id, second.frames) == (4, ["00003", "00004"])
+    assert second.region == [0, 0.5]
 
 
 def test_youtube_vos_with_the_prompt_frame(evaluate) -> None:
     one, both = labels(o1=(0, 10)), labels(o1=(0, 10), o4=(20, 30))
     first, second = evaluate([one, both], [one, one], youtube_vos, include_prompt_frame=True)
-    assert (first.frames, first.region.tolist()) == (("00000", "00001"), [1, 1])
-    assert (second.frames, second.region.tolist()) == (("00001",), [0])
+    assert (first.frames, first.region) == (["00000", "00001"], [1, 1])
+    assert (second.frames, second.region) == (["00001"], [0])
 
 
 def test_youtube_vos_object_in_the_last_frame_only_has_no_score(evaluate) -> None:
     one, both = labels(o1=(0, 10)), labels(o1=(0, 10), o2=(20, 30))
     first, second = evaluate([one, both], [one, one], youtube_vos)
-    assert (first.frames, second.frames, len(second.region)) == (("00001",), (), 0)
+    assert (first.frames, second.frames, second.region) == (["00001"], [], [])
 
 
 def test_youtube_vos_object_too_many_or_too_early(evaluate) -> None:
     one, both = labels(o1=(0, 10)), labels(o1=(0, 10), o2=(20, 30))
     first, _ = evaluate([one, one, both], [one, both, both], youtube_vos)  # object 2 is predicted before it appears
-    assert first.region.tolist() == [1, 1]
+    assert first.region == [1, 1]
     with pytest.raises(
         HodorError, match=r"00001.png: the prediction has an object 5 too many: sequence 'clip' has the objects 1, 2"
     ):
@@ -205,14 +204,12 @@ def test_run_length_json_equals_the_files(tmp_path: Path, evaluate) -> None:
         ],
     }
     (tmp_path / "truth.json").write_text(json.dumps(content))
-    (truth,) = read_run_length_file(tmp_path / "truth.json").values()
+    (truth,) = read_sequences(tmp_path / "truth.json").values()
     assert truth.categories == {1: "person", 2: "dog"}
     expected = evaluate(frames, shifted)
-    prediction = folder_sequence(tmp_path / "results", "clip")
-    assert prediction is not None
-    found = davis(SequencePair.of(prediction, truth))
+    found = davis(SequencePair(read_sequences(tmp_path / "results")["clip"], truth))
     assert 0 < expected[0].region[0] < 1
     for one, other in zip(expected, found, strict=True):
         assert one.frames == other.frames
-        assert one.region.tolist() == other.region.tolist()
-        assert one.contour.tolist() == other.contour.tolist()
+        assert one.region == other.region
+        assert one.contour == other.contour

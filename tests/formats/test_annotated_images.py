@@ -7,13 +7,13 @@ from support.small_training_sets import box_masks, image_record, write_json
 
 from hodor.errors import HodorError
 from hodor.formats import run_length
-from hodor.formats.training_json import read_annotated_images
+from hodor.formats.training_json import read_training_json
 
 MASKS = box_masks(20, 30, (0, 0, 5, 4), (10, 3, 7, 9), (2, 2, 20, 10))
 
 
 def read(tmp_path, *records, **further):
-    return read_annotated_images(write_json(tmp_path, "set", {"images": list(records), **further}), tmp_path)
+    return read_training_json(write_json(tmp_path, "set", {"images": list(records), **further}), tmp_path, "images")
 
 
 def complaint(tmp_path, *records):
@@ -105,10 +105,10 @@ def test_other_files(tmp_path):
     ]:
         path = write_json(tmp_path, "set", content)
         with pytest.raises(HodorError) as caught:
-            read_annotated_images(path, tmp_path)
+            read_training_json(path, tmp_path, "images")
         assert str(caught.value).startswith(str(path)) and expected in str(caught.value)
     with pytest.raises(HodorError, match=r"no.json: no such file; make it with hodor convert"):
-        read_annotated_images(tmp_path / "no.json", tmp_path)
+        read_training_json(tmp_path / "no.json", tmp_path, "images")
 
 
 def test_a_broken_string_that_is_only_read_later(tmp_path):

@@ -8,7 +8,7 @@ from test_annotated_images import reachable_objects
 
 from hodor.errors import HodorError
 from hodor.formats import run_length
-from hodor.formats.training_json import read_annotated_videos
+from hodor.formats.training_json import read_training_json
 
 A, B = (run_length.encode(mask) for mask in box_masks(10, 12, (0, 0, 5, 4), (3, 3, 4, 5)))
 SEQUENCE = {
@@ -22,13 +22,13 @@ SEQUENCE = {
 
 
 def read(tmp_path, *sequences):
-    return read_annotated_videos(write_json(tmp_path, "set", {"sequences": list(sequences)}), tmp_path)
+    return read_training_json(write_json(tmp_path, "set", {"sequences": list(sequences)}), tmp_path, "sequences")
 
 
 def test_sequences_frames_and_masks(tmp_path):
     videos = read(tmp_path, SEQUENCE, {**SEQUENCE, "id": "cow", "image_paths": ["cow/0.jpg"], "tracks": [{"1": {"seg": A}}]})
     assert len(videos) == 2 and [videos.names[i] for i in range(2)] == ["bear", "cow"]
-    assert videos.lengths.tolist() == [3, 1] and videos.starts.tolist() == [0, 3, 4]
+    assert videos.starts.tolist() == [0, 3, 4]
     assert [videos.paths[i] for i in range(4)] == ["bear/0.jpg", "bear/1.jpg", "bear/2.jpg", "cow/0.jpg"]
     masks = videos.masks
     assert [masks.rows(frame).tolist() for frame in range(4)] == [[0, 1], [], [2], [3]]
@@ -43,12 +43,12 @@ BROKEN = [
     (lambda s: s.pop("tracks"), "sequence 'bear': key 'tracks' is missing"),
     (lambda s: s.update(height=None), "key 'height': expected a number, found NoneType"),
     (lambda s: s["tracks"].pop(), "key 'tracks' has 2 frames, but 'image_paths' has 3"),
-    (lambda s: s["image_paths"].append("/etc/passwd"), "key 'image_paths': '/etc/passwd' must be a path inside"),
+    (lambda s: s["image_paths"].__setitem__(2, "/etc/passwd"), "key 'image_paths'[2]: '/etc/passwd' must be a path inside"),
     (lambda s: s["tracks"][2].update({"x": {}}), "key 'tracks'[2]: 'x' is not an object id"),
     (lambda s: s["tracks"][2]["7"].pop("seg"), "key 'tracks'[2]['7'], key 'seg' is missing"),
     (lambda s: s["tracks"][0]["2"].update(box=[1]), "['2'], key 'box': expected [x, y, width, height], found 1 numbers"),
     (lambda s: s["tracks"][0]["2"].update(area="5"), "['2'], key 'area': expected a number, found str"),
-    (lambda s: s.update(width=13), "key 'tracks'[0]['1'], key 'seg': the mask doesn't fit the frame"),
+    (lambda s: s.update(width=13), "key 'tracks'[0]['1'], key 'seg': the mask doesn't fit the image"),
 ]
 
 
@@ -71,10 +71,10 @@ def test_other_files(tmp_path):
     ]:
         path = write_json(tmp_path, "set", content)
         with pytest.raises(HodorError) as caught:
-            read_annotated_videos(path, tmp_path)
+            read_training_json(path, tmp_path, "sequences")
         assert str(caught.value).startswith(str(path)) and expected in str(caught.value)
     with pytest.raises(HodorError, match=r"no.json: no such file; make it with hodor convert"):
-        read_annotated_videos(tmp_path / "no.json", tmp_path)
+        read_training_json(tmp_path / "no.json", tmp_path, "sequences")
 
 
 def test_memory_doesnt_hold_an_object_for_each_mask(tmp_path):

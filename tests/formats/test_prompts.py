@@ -3,7 +3,7 @@
 import pytest
 
 from hodor.errors import HodorError
-from hodor.formats.prompts import Prompt, parse_box, parse_click
+from hodor.formats.prompts import Prompt, parse_prompt
 
 
 @pytest.mark.parametrize(
@@ -15,7 +15,7 @@ from hodor.formats.prompts import Prompt, parse_box, parse_click
     ],
 )
 def test_boxes(text: str, prompt: Prompt) -> None:
-    assert parse_box(text) == prompt
+    assert parse_prompt("box", text) == prompt
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ def test_boxes(text: str, prompt: Prompt) -> None:
     [("320,200@12", Prompt("click", None, (320, 200), 12)), ("254=0,0", Prompt("click", 254, (0, 0), None))],
 )
 def test_clicks(text: str, prompt: Prompt) -> None:
-    assert parse_click(text) == prompt
+    assert parse_prompt("click", text) == prompt
 
 
 @pytest.mark.parametrize(
@@ -45,11 +45,11 @@ def test_clicks(text: str, prompt: Prompt) -> None:
 )
 def test_what_is_no_box(text: str, reason: str) -> None:
     with pytest.raises(HodorError) as error:
-        parse_box(text)
+        parse_prompt("box", text)
     assert str(error.value).startswith(f"--box {text}: ") and reason in str(error.value) and "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("text", ["1", "1,2,3,4", "1,2@x", "300=1,2"])
 def test_what_is_no_click(text: str) -> None:
     with pytest.raises(HodorError, match=f"--click {text}: "):
-        parse_click(text)
+        parse_prompt("click", text)

@@ -8,10 +8,10 @@ import pytest
 from pycocotools import mask as coco
 
 from hodor.errors import HodorError
-from hodor.evaluation.masks import read_run_length_file
+from hodor.evaluation.masks import read_sequences
 from hodor.formats import run_length
 from hodor.formats.inference_json import InferenceSequence
-from hodor.formats.training_json import read_annotated_images, read_annotated_videos
+from hodor.formats.training_json import read_training_json
 
 
 def masks() -> list[np.ndarray]:
@@ -179,10 +179,10 @@ def test_no_reader_of_masks_decodes_hostile_strings(tmp_path: Path, kind: str) -
     for image in ({"segmentations": [text]}, {"segmentations": [text], "areas": [9], "bboxes": [[0, 0, 3, 3]]}):
         path.write_text(json.dumps({"images": [{"image_path": "a.png", "height": 64, "width": 64, **image}]}))
         with pytest.raises(HodorError, match="the mask doesn't fit"):
-            read_annotated_images(path, tmp_path).masks.decode(0, 64, 64, "here")
+            read_training_json(path, tmp_path, "images").masks.decode(0, 64, 64, "here")
     video = {"id": "a", "height": 64, "width": 64, "image_paths": ["a/0.png"], "tracks": [{"1": {"seg": text}}]}
     path.write_text(json.dumps({"sequences": [video]}))
     with pytest.raises(HodorError, match="the mask doesn't fit"):
-        read_annotated_videos(path, tmp_path)
+        read_training_json(path, tmp_path, "sequences")
     with pytest.raises(HodorError, match="object 1, key 'seg'"):
-        read_run_length_file(path)["a"].read("0")
+        read_sequences(path)["a"].read("0")
