@@ -12,9 +12,9 @@ from torch import nn
 from hodor.config import TrainingConfig
 from hodor.config.schema import LossWeights
 from hodor.data.loader import TrainingBatch
-from hodor.training.criterion import criterion
+from hodor.training.criterion import criterion, supervise
 from hodor.training.cycles import parse_cycle, plan_cycles
-from hodor.training.unroll import keep_objects, learnable_part, prepared_images, unroll_clips
+from hodor.training.unroll import learnable_part, unroll
 
 CYCLES = (["[0]->0", "[0]->1; [0,1]->2 | [2]->1; [1,2]->0"], ["[0]->2 | [2]->0"])
 PLANS = [plan_cycles([parse_cycle(text, 3) for text in texts]) for texts in CYCLES]
@@ -50,7 +50,8 @@ def learn(model, batch, turn=0, **keys):
     """Loss and supervised predictions of a micro-batch, with these keys of TRAINING."""
     training = dataclasses.replace(TrainingConfig(), **keys)
     clips = learnable_part(batch)
-    return criterion(unroll_clips(model, clips, PLANS[turn], training), clips.labels, training)
+    supervised = supervise(unroll(model, clips, PLANS[turn], training), clips.labels, training)
+    return criterion(supervised, training), supervised
 
 
 def gradients(model, batch, **keys):
@@ -140,7 +141,7 @@ def test_objects_that_vanish_in_one_sample_are_background_in_all(model, batch):
     labels[1, 0][labels[1, 0] == 1] = 0
     labels[1, 0, 0, 0] = 1  # a pixel that stride 8 can't see
     poorer = batch._replace(labels=labels)
-    without = batch._replace(labels=keep_objects(labels, torch.tensor([False, True])), presence=batch.presence[:, :, 1:])
+    without = batch._replace(labels=(labels == 2).byte(), presence=batch.presence[:, :, 1:])
     torch.manual_seed(0)
     first, supervised = learn(model, poorer)
     torch.manual_seed(0)
@@ -151,10 +152,14 @@ def test_objects_that_vanish_in_one_sample_are_background_in_all(model, batch):
     assert learnable_part(poorer) is None
 
 
-def test_what_is_not_of_the_image_is_zero_after_normalisation(model, batch):
+def test_what_is_not_of_the_image_is_zero_after_normalisation(model, batch, monkeypatch):
+    seen = []
+    extract = type(model).extract_features
+    monkeypatch.setattr(type(model), "extract_features", lambda model, images: seen.append(images) or extract(model, images))
     valid = batch.valid.clone()
     valid[:, :, 40:] = False
-    clips = prepared_images(model, batch._replace(valid=valid))
+    learn(model, batch._replace(valid=valid))
+    clips = seen[0].unflatten(0, (2, 3))
     assert not clips[..., 40:, :].any() and clips[..., :40, :].all(dim=2).float().mean() > 0.9
     assert torch.equal(clips[1, 2, :, :40], model.prepare(batch.images[1, 2:])[0, :, :40])
 
