@@ -32,19 +32,17 @@ class Recorder(contextlib.AbstractContextManager["Recorder"]):
     """Keeps and shows the records of a training; all processes must call its methods, of which the first one writes."""
 
     def __init__(self, folder: Path, session: Session, last: int, options: argparse.Namespace, *, group: Group) -> None:
-        """
-        Args:
-            folder: for TensorBoard. A run that goes on goes on with the curves; what was written of later iterations goes.
-            session: what is trained.
-            last: number of iterations in the end.
-            options: its `display_interval` and `summary_interval`, in iterations; pictures are 50 times rarer.
-            group: the processes that train together.
+        """Curves go to a folder: a run that goes on goes on with them, but what was written of later iterations goes.
+
+        `last` is the number of iterations in the end; `display_interval` and `summary_interval` of the options are in
+        iterations, and pictures are 50 times rarer than points of curves.
         """
         self._progress, self._last, self._device = session.progress, last, session.model.device
         self._display_interval, self._summary_interval = options.display_interval, options.summary_interval
         self._meters = self._display, self._summary = Meter(group, self._device), Meter(group, self._device)
-        begun = self._progress.iteration
-        self._writer = SummaryWriter(str(folder), purge_step=begun + 1, write_to_disk=group.is_first)
+        self._latest: tuple[TrainingBatch, Sequence[SupervisedPrediction]] | None = None
+        purge_step = self._progress.iteration + 1
+        self._writer = SummaryWriter(str(folder), purge_step=purge_step, write_to_disk=group.is_first)
 
     def __exit__(self, *_: object) -> None:
         self._writer.close()
@@ -57,18 +55,14 @@ class Recorder(contextlib.AbstractContextManager["Recorder"]):
         for meter in self._meters:
             meter.waited += time.perf_counter() - begun
 
-    def add(self, loss: Loss) -> None:
-        """Counts the loss of a micro-batch, without waiting for the device."""
+    def add(self, loss: Loss, clips: TrainingBatch, predictions: Sequence[SupervisedPrediction]) -> None:
+        """Counts the loss of a micro-batch and its predictions, without waiting for the device."""
         for meter in self._meters:
             meter.add(loss)
+        self._latest = clips, predictions
 
-    def end_iteration(self, rate: float, shown: tuple[TrainingBatch, Sequence[SupervisedPrediction]] | None) -> None:
-        """Shows what is due.
-
-        Args:
-            rate: the learning rate.
-            shown: a micro-batch and its predictions, for the picture; None where no object was to be learned.
-        """
+    def end_iteration(self, rate: float) -> None:
+        """Shows what is due of an iteration with this learning rate; the picture is of its last micro-batch."""
         iteration = self._progress.iteration
         for meter in self._meters:
             meter.iterations += 1
@@ -76,8 +70,9 @@ class Recorder(contextlib.AbstractContextManager["Recorder"]):
             self._log(self._display.read(), rate)
         if is_due(self._summary_interval, iteration, self._last):
             self._add_points(self._summary.read() | {"learning_rate": rate})
-        if shown is not None and is_due(_POINTS_PER_PICTURE * self._summary_interval, iteration, self._last):
-            self._writer.add_image("clip/truth_and_prediction", contact_sheet(*shown), iteration, dataformats="HWC")
+        if self._latest is not None and is_due(_POINTS_PER_PICTURE * self._summary_interval, iteration, self._last):
+            self._writer.add_image("clip/truth_and_prediction", contact_sheet(*self._latest), iteration, dataformats="HWC")
+        self._latest = None
 
     def add_score(self, score: float) -> None:
         """Shows the J&F of a validation."""
@@ -103,19 +98,15 @@ class Recorder(contextlib.AbstractContextManager["Recorder"]):
 
 
 class Meter:
-    """Sums up losses, overlaps and times; `read` gives the means and starts anew.
-
-    Attributes:
-        iterations: since the last reading.
-        waited: for data, in seconds.
-    """
+    """Sums up losses and overlaps, iterations, and seconds of waiting for data; `read` gives the means and starts anew."""
 
     def __init__(self, group: Group, device: torch.device) -> None:
-        self._group, self._device = group, device
+        self._group = group
+        self._sums = torch.zeros(6, dtype=torch.float64, device=device)
         self._start_anew()
 
     def _start_anew(self) -> None:
-        self._sums = torch.zeros(6, dtype=torch.float64, device=self._device)
+        self._sums.zero_()
         self.iterations, self.waited, self._begun = 0, 0.0, time.perf_counter()
 
     def add(self, loss: Loss) -> None:

@@ -8,23 +8,25 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+_BURST = 2.0  # seconds
+
 
 @contextmanager
-def stop_requests(burst: float) -> Iterator[Callable[[], bool]]:
+def stop_requests(*, several: bool) -> Iterator[Callable[[], bool]]:
     """Gives a function that tells whether SIGINT or SIGTERM came since; the trainer asks it between iterations.
 
-    Signals that come within `burst` seconds after the first count as the same, for a cluster signals a process both itself and
-    through `torchrun`; a later one ends the process at once. Afterwards signals mean again what they meant before.
+    A second one ends the process at once; but where several processes work together, not so soon after the first that it may
+    be the same, for a cluster signals them itself and through `torchrun`. Afterwards signals mean what they meant before.
     """
     asked: list[float] = []
 
     def receive(number: int, _: FrameType | None) -> None:
         if not asked:
+            asked.append(time.monotonic())
             name = signal.Signals(number).name
             line = f"warning: {name}: finishing this iteration, then saving; once more to stop at once\n"
             os.write(2, line.encode())  # the log may be in the middle of a line and can't be entered twice
-            asked.append(time.monotonic())
-        elif time.monotonic() >= asked[0] + burst:
+        elif time.monotonic() >= asked[0] + (_BURST if several else 0):
             for worker in multiprocessing.active_children():  # or they would complain that this process is gone
                 worker.kill()
             os._exit(128 + number)

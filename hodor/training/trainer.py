@@ -24,7 +24,6 @@ from hodor.training.stopping import stop_requests
 from hodor.training.unroll import learnable_part, unroll
 
 _LOGGER = logging.getLogger(__name__)
-_SIGNAL_BURST = 2.0  # seconds; processes that torchrun started may get a signal from it and from elsewhere
 
 
 def train(
@@ -50,13 +49,10 @@ def train(
     last, micro_batches = training.total_iterations, training.batch_size // (group.count * progress.samples_per_batch)
     names: list[str] = []  # of the samples of an iteration
     recorder = Recorder(folder / "logs", session, last, options, group=group)
-    burst = _SIGNAL_BURST if group.count > 1 else 0
-    model.train()
-    with recorder, stop_requests(burst) as stop_wanted, _memory_explained(progress, names):
+    with recorder, stop_requests(several=group.count > 1) as stop_wanted, _memory_explained(progress, names):
         while progress.iteration < last:
-            rate = session.set_rate(scheduled_rate(config, progress.iteration))
-            session.optimizer.zero_grad(set_to_none=True)
-            losses, shown = list[torch.Tensor](), None
+            rate = scheduled_rate(config, progress.iteration)
+            losses: list[torch.Tensor] = []
             for position in range(micro_batches):
                 with recorder.waiting_for_data():
                     batch = next(batches)
@@ -72,24 +68,23 @@ def train(
                     supervised = supervise(predictions, clips.labels, training)
                     loss = criterion(supervised, training)
                 (loss.total / (micro_batches * group.count)).backward()
-                recorder.add(loss)
+                recorder.add(loss, clips, supervised)
                 losses.append(loss.total.detach())
-                shown = clips, supervised
             if group.any(bool(losses)):
-                group.sum_gradients(session.parameters)
+                group.sum_gradients(model.parameters())
                 _require_finite(session, losses, names, group)
-                session.step()
+                session.step(rate)
             names.clear()
             progress.iteration += 1
-            recorder.end_iteration(rate, shown)
+            recorder.end_iteration(rate)
             if group.any(stop_wanted()):
                 path = _save(session, folder, group)
                 _LOGGER.info("stopped after iteration %d; --restore_session %s goes on", progress.iteration, path)
                 break
             if validate is not None and is_due(training.validation.interval, progress.iteration, last):
                 _validate(validate, session, recorder, folder, group=group)
-            is_late = progress.iteration >= options.save_ckpts_after and is_due(options.save_interval, progress.iteration, last)
-            if is_late or progress.iteration == last:
+            due = progress.iteration >= options.save_ckpts_after and is_due(options.save_interval, progress.iteration, last)
+            if due or progress.iteration == last:
                 _save(session, folder, group)
 
 
@@ -101,7 +96,7 @@ def _seed_dropout(seed: int, iteration: int, number: int) -> None:
 
 def _require_finite(session: Session, losses: Sequence[torch.Tensor], names: Sequence[str], group: Group) -> None:
     """Stops all processes where a loss of one of them or the summed gradient is not finite."""
-    norms = [parameter.grad.norm() for parameter in session.parameters if parameter.grad is not None]
+    norms = [parameter.grad.norm() for parameter in session.model.parameters() if parameter.grad is not None]
     finite = torch.stack([*losses, torch.stack(norms).norm()]).isfinite().all()
     if group.any(not finite.item()):
         values = ", ".join(f"{value.item():.4g}" for value in losses)
