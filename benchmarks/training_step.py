@@ -24,7 +24,7 @@ from hodor.data.loader import TrainingBatch
 from hodor.devices import Precision, keep_freed_memory, precision_context
 from hodor.modelling.build import build_model
 from hodor.program import ArgumentParser, run
-from hodor.training.criterion import criterion, supervise
+from hodor.training.criterion import criterion
 from hodor.training.cycles import PlannedStep
 from hodor.training.recipe import build_plans
 from hodor.training.unroll import unroll
@@ -100,7 +100,7 @@ def measure(way: str, path: Path, precision: Precision, size: tuple[int, int]) -
                 predictions = unroll(model, batch, alone if is_plain else plan, config.training)
             if is_plain and alone is not plan:
                 del predictions[3]  # of the shared step that was made twice, one doesn't count in the loss
-            found = criterion(supervise(predictions, batch.labels, config.training), config.training)
+            found = criterion(predictions, config.training)
             found.total.backward()
             optimizer.step()
             seconds, loss = time.perf_counter() - started, loss or found.total.item()

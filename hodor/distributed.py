@@ -41,22 +41,15 @@ def share(lengths: Sequence[int], count: int) -> list[list[int]]:
 class Group:
     """The processes that work together; one alone needs no set-up.
 
-    Whatever exchanges something must be called by all processes, in the same order, and raises `HodorError` when another
-    process ended.
-
-    Attributes:
-        rank: number of this process.
-        count: how many there are.
-        count_here: how many of them run on this machine.
-        is_first: whether this one has rank 0.
+    `rank` is the number of this process, 0 for the one that `is_first`; `count` says how many there are, and `count_here` how
+    many of them run on this machine. Whatever exchanges something must be called by all processes, in the same order, and
+    raises `HodorError` when another process ended.
     """
 
     def __init__(self, device: "torch.device | None" = None, timeout: datetime.timedelta = _TIMEOUT) -> None:
-        """Joins the others if `torchrun` started this process.
+        """Joins the others if `torchrun` started this process, which may keep it waiting as long as `timeout`.
 
-        Args:
-            device: where tensors to exchange lie; None = the CPU. GPUs talk to each other by NCCL, everything else by gloo.
-            timeout: how long one may wait for the others.
+        Tensors to exchange lie on `device`, None = the CPU. GPUs talk to each other by NCCL, everything else by gloo.
 
         Raises:
             HodorError: the others can't be reached.
@@ -161,5 +154,6 @@ class Group:
         try:
             getattr(self._torch.distributed, operation)(*arguments, **options)
         except RuntimeError as error:
-            said = f"another process ended or can't be reached; what it said tells why ({str(error)[:200]})"
-            raise HodorError(said) from None
+            raise HodorError(
+                f"another process ended or can't be reached; what it said tells why ({str(error)[:200]})"
+            ) from None

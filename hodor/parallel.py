@@ -50,8 +50,9 @@ def ordered_map(
                     future.result()  # or whatever it raised, before its turn
             yield waiting.popleft().result()
     except BrokenProcessPool:
-        advice = "perhaps for lack of memory; try again with a smaller --num_workers"
-        raise HodorError(f"a worker process has died, {advice}") from None
+        raise HodorError(
+            "a worker process has died, perhaps for lack of memory; try again with a smaller --num_workers"
+        ) from None
     except BaseException:
         for process in set(multiprocessing.active_children()) - others:
             process.terminate()

@@ -8,65 +8,22 @@ from torch.nn import functional as F
 
 from hodor.config import TrainingConfig
 from hodor.modelling.soft_masks import resize
-from hodor.training.cycles import REFERENCE
 from hodor.training.unroll import Prediction, object_masks
 
 _EPSILON = 1e-6
 
 
-class SupervisedPrediction(NamedTuple):
-    """A prediction that counts in the loss, and what it should be.
-
-    Attributes:
-        target: the frame.
-        logits: [B, 1 + I, h, w], background first, of any size.
-        labels: [B, H, W] int64 in 0..I.
-    """
-
-    target: int
-    logits: torch.Tensor
-    labels: torch.Tensor
-
-
 class Loss(NamedTuple):
-    """A loss and what it is made of; all are scalars.
+    """A loss and what it is made of; all are scalars."""
 
-    Attributes:
-        total: the weighted sum, with gradient.
-        dice: in 0..1.
-        cross_entropy: at least 0.
-        intersection: pixels that show the right object, over objects, predictions and batch.
-        union: pixels that show or should show an object, likewise.
-    """
-
-    total: torch.Tensor
-    dice: torch.Tensor
-    cross_entropy: torch.Tensor
-    intersection: torch.Tensor
-    union: torch.Tensor
+    total: torch.Tensor  # the weighted sum, with gradient
+    dice: torch.Tensor  # in 0..1
+    cross_entropy: torch.Tensor  # at least 0
+    intersection: torch.Tensor  # pixels that show the right object, over objects, predictions and batch
+    union: torch.Tensor  # pixels that show or should show an object, likewise
 
 
-def supervise(predictions: Sequence[Prediction], labels: torch.Tensor, training: TrainingConfig) -> list[SupervisedPrediction]:
-    """The predictions that count, with the truth from labels [B, F, H, W] in 0..I; the background is its largest channel.
-
-    Objects that a prediction could not know of are background in its truth. Without `APPLY_LOSS_ON_INTERMEDIATE_FRAMES` only
-    predictions for the reference count, whose truth stays as it is.
-    """
-    supervised = []
-    for target, logits, trackable in predictions:
-        truth = labels[:, target].long()
-        if training.apply_loss_on_intermediate_frames:
-            known = torch.cat([torch.ones_like(trackable[:, :1]), trackable], dim=1)
-            truth = truth * known.gather(1, truth.flatten(1)).view_as(truth)
-        elif target != REFERENCE:
-            continue
-        background, objects = logits.tensor_split([logits.shape[1] - trackable.shape[1]], dim=1)
-        merged = torch.cat([background.amax(dim=1, keepdim=True), objects], dim=1)
-        supervised.append(SupervisedPrediction(target, merged, truth))
-    return supervised
-
-
-def criterion(predictions: Sequence[SupervisedPrediction], training: TrainingConfig) -> Loss:
+def criterion(predictions: Sequence[Prediction], training: TrainingConfig) -> Loss:
     """Compares at least one prediction, resized to its truth, with that, as `TRAINING.LOSS_WEIGHTS` and `DICE` say.
 
     A "pooled" Dice is one per sample over all objects, predictions and pixels, and 0 where nothing at all overlaps, as the

@@ -34,18 +34,13 @@ class Step(NamedTuple):
 class PlannedStep(NamedTuple):
     """One step as carried out. Descriptors have numbers: 0 those of the reference's true masks, k those of the k-th step made.
 
-    Attributes:
-        sources: numbers of the descriptors to decode with.
-        target: frame to segment.
-        descriptors: number of the descriptors to make of the prediction; None where nobody needs them.
-        source_frames: the frames used by this and all earlier steps of the cycle, one tuple per step; an object that is absent
-            from all frames of one of them can't be followed here.
+    An object that is absent from all of the source frames of this or an earlier step of the cycle can't be followed here.
     """
 
-    sources: tuple[int, ...]
-    target: int
-    descriptors: int | None
-    source_frames: tuple[tuple[int, ...], ...]
+    sources: tuple[int, ...]  # numbers of the descriptors to decode with
+    target: int  # frame to segment
+    descriptors: int | None  # number of the descriptors to make of the prediction; None where nobody needs them
+    source_frames: tuple[tuple[int, ...], ...]  # those of this and all earlier steps of the cycle, one tuple per step
 
 
 def parse_cycle(text: str, num_frames: int) -> tuple[Step, ...]:

@@ -40,7 +40,6 @@ def scheduled_rate(config: Config, iteration: int) -> float:
     """The learning rate of the optimizer step number `iteration`, from 0.
 
     It is initial + k / warmup * (base - initial) for k <= warmup, then base, times the decay rates of all steps k has reached.
-    A function of the iteration has nothing to save that could disagree with the configuration.
     """
     training, rate = config.training, config.training.base_lr
     if training.lr_scheduler == "none":

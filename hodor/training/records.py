@@ -16,8 +16,9 @@ from hodor.data.loader import TrainingBatch
 from hodor.distributed import Group
 from hodor.media.drawing import draw
 from hodor.modelling.soft_masks import resize
-from hodor.training.criterion import Loss, SupervisedPrediction
+from hodor.training.criterion import Loss
 from hodor.training.session import Session
+from hodor.training.unroll import Prediction
 
 _LOGGER = logging.getLogger(__name__)
 _POINTS_PER_PICTURE = 50
@@ -40,7 +41,7 @@ class Recorder(contextlib.AbstractContextManager["Recorder"]):
         self._progress, self._last, self._device = session.progress, last, session.model.device
         self._display_interval, self._summary_interval = options.display_interval, options.summary_interval
         self._meters = self._display, self._summary = Meter(group, self._device), Meter(group, self._device)
-        self._latest: tuple[TrainingBatch, Sequence[SupervisedPrediction]] | None = None
+        self._latest: tuple[TrainingBatch, Sequence[Prediction]] | None = None
         purge_step = self._progress.iteration + 1
         self._writer = SummaryWriter(str(folder), purge_step=purge_step, write_to_disk=group.is_first)
 
@@ -55,7 +56,7 @@ class Recorder(contextlib.AbstractContextManager["Recorder"]):
         for meter in self._meters:
             meter.waited += time.perf_counter() - begun
 
-    def add(self, loss: Loss, clips: TrainingBatch, predictions: Sequence[SupervisedPrediction]) -> None:
+    def add(self, loss: Loss, clips: TrainingBatch, predictions: Sequence[Prediction]) -> None:
         """Counts the loss of a micro-batch and its predictions, without waiting for the device."""
         for meter in self._meters:
             meter.add(loss)
@@ -134,7 +135,7 @@ class Meter:
         return means
 
 
-def contact_sheet(clips: TrainingBatch, predictions: Sequence[SupervisedPrediction]) -> np.ndarray:
+def contact_sheet(clips: TrainingBatch, predictions: Sequence[Prediction]) -> np.ndarray:
     """The first clip of a micro-batch as a picture [2 H, N W, 3] uint8: the truth of the N predictions, and below it these."""
     columns = []
     for target, logits, truth in predictions:

@@ -18,19 +18,12 @@ _CONFIGURED = ("lr", "weight_decay", "rate_factor")
 
 @dataclass
 class Progress:
-    """Where a training stands, apart from weights and optimizer.
+    """Where a training stands, apart from weights and optimizer."""
 
-    Attributes:
-        iteration: optimizer steps made.
-        samples_per_batch: of a micro-batch; the order of samples depends on it.
-        skipped: micro-batches without an object to learn from, so far.
-        best_score: the best J&F of the validations so far, below 0 before the first.
-    """
-
-    iteration: int = 0
-    samples_per_batch: int = 1
-    skipped: int = 0
-    best_score: float = -1.0
+    iteration: int = 0  # so many are done
+    samples_per_batch: int = 1  # of a micro-batch; the order of samples depends on it
+    skipped: int = 0  # micro-batches without an object to learn from, so far
+    best_score: float = -1.0  # the best J&F of the validations so far, below 0 before the first
 
 
 class Session:

@@ -15,7 +15,7 @@ from hodor.devices import is_out_of_memory, precision_context
 from hodor.distributed import Group
 from hodor.errors import HodorError
 from hodor.modelling.model import HODOR
-from hodor.training.criterion import criterion, supervise
+from hodor.training.criterion import criterion
 from hodor.training.cycles import PlannedStep
 from hodor.training.recipe import scheduled_rate
 from hodor.training.records import Recorder, is_due
@@ -65,10 +65,9 @@ def train(
                 turn = progress.iteration + (position if training.cycles_alternate_within_batches else 0)
                 with precision_context(model.device, options.precision):
                     predictions = unroll(model, clips, plans[turn % len(plans)], training)
-                    supervised = supervise(predictions, clips.labels, training)
-                    loss = criterion(supervised, training)
+                    loss = criterion(predictions, training)
                 (loss.total / (micro_batches * group.count)).backward()
-                recorder.add(loss, clips, supervised)
+                recorder.add(loss, clips, predictions)
                 losses.append(loss.total.detach())
             if group.any(bool(losses)):
                 group.sum_gradients(model.parameters())

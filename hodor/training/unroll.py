@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm as BatchNorm
 from torch.utils.checkpoint import checkpoint
 
@@ -20,17 +21,11 @@ from hodor.training.cycles import REFERENCE, PlannedStep
 
 
 class Prediction(NamedTuple):
-    """What a step found.
+    """What a step found, and what it should have found."""
 
-    Attributes:
-        target: the frame.
-        logits: [B, K + I, H/4, W/4].
-        trackable: [B, I] bool; objects that the step could know of.
-    """
-
-    target: int
-    logits: torch.Tensor
-    trackable: torch.Tensor
+    target: int  # the frame
+    logits: torch.Tensor  # [B, 1 + I, H/4, W/4], background first
+    labels: torch.Tensor  # [B, H, W] int64 in 0..I
 
 
 def object_masks(labels: torch.Tensor, num_objects: int) -> torch.Tensor:
@@ -53,10 +48,10 @@ def learnable_part(batch: TrainingBatch) -> TrainingBatch | None:
 
 
 def unroll(model: HODOR, clips: TrainingBatch, steps: Sequence[PlannedStep], training: TrainingConfig) -> list[Prediction]:
-    """Segments frames of clips from each other by the steps of `plan_cycles`: one prediction per step, in order.
+    """Segments frames of clips from each other by the steps of `plan_cycles`: the predictions that count in the loss, in order.
 
-    The configuration says whether gradients flow through predicted masks that are described again, and whether activations are
-    kept for the backward pass or computed again (less memory, more time).
+    The configuration says which these are, whether gradients flow through predicted masks that are described again, and whether
+    activations are kept for the backward pass or computed again (less memory, more time).
     """
     call = _recomputed(model) if training.activation_checkpointing else lambda function, *arguments: function(*arguments)
     images = model.prepare(clips.images.flatten(0, 1)) * clips.valid.flatten(0, 1)[:, None]
@@ -64,7 +59,7 @@ def unroll(model: HODOR, clips: TrainingBatch, steps: Sequence[PlannedStep], tra
     frames = [Features(fine[:, frame], coarse[:, frame]) for frame in range(clips.images.shape[1])]
     reference_masks = object_masks(clips.labels[:, REFERENCE], clips.presence.shape[2])
     descriptors: dict[int, Descriptors] = {0: model.describe_given(frames[REFERENCE], reference_masks)}
-    predictions = []
+    found = []
     for step in steps:
         memory = DescribedFrames.of([descriptors[number] for number in step.sources])
         features = frames[step.target]
@@ -72,8 +67,23 @@ def unroll(model: HODOR, clips: TrainingBatch, steps: Sequence[PlannedStep], tra
         if step.descriptors is not None:
             detach = training.detach_intermediate_masks
             descriptors[step.descriptors] = model.describe_predicted(features, logits, detach=detach)
-        predictions.append(Prediction(step.target, logits, trackable(clips.presence, step.source_frames)))
-    return predictions
+        if step.target == REFERENCE or training.apply_loss_on_intermediate_frames:
+            found.append((step, logits))
+    return [with_truth(step, logits, clips, training) for step, logits in found]
+
+
+def with_truth(step: PlannedStep, logits: torch.Tensor, clips: TrainingBatch, training: TrainingConfig) -> Prediction:
+    """A prediction from logits [B, K + I, H/4, W/4]: the background is the largest of its K channels.
+
+    Objects that the step could not know of are background in its truth, unless only the reference counts, where none is missing.
+    """
+    background, objects = logits.tensor_split([logits.shape[1] - clips.presence.shape[2]], dim=1)
+    merged = torch.cat([background.amax(dim=1, keepdim=True), objects], dim=1)
+    truth = clips.labels[:, step.target].long()
+    if training.apply_loss_on_intermediate_frames:
+        known = F.pad(trackable(clips.presence, step.source_frames), (1, 0), value=True)
+        truth = truth * known.gather(1, truth.flatten(1)).view_as(truth)
+    return Prediction(step.target, merged, truth)
 
 
 def _recomputed(model: nn.Module) -> Callable[..., Any]:

@@ -12,7 +12,7 @@ from torch import nn
 from hodor.config import TrainingConfig
 from hodor.config.schema import LossWeights
 from hodor.data.loader import TrainingBatch
-from hodor.training.criterion import criterion, supervise
+from hodor.training.criterion import criterion
 from hodor.training.cycles import parse_cycle, plan_cycles
 from hodor.training.unroll import learnable_part, unroll
 
@@ -47,11 +47,11 @@ def batch():
 
 
 def learn(model, batch, turn=0, **keys):
-    """Loss and supervised predictions of a micro-batch, with these keys of TRAINING."""
+    """Loss of a micro-batch and the predictions that it is of, with these keys of TRAINING."""
     training = dataclasses.replace(TrainingConfig(), **keys)
     clips = learnable_part(batch)
-    supervised = supervise(unroll(model, clips, PLANS[turn], training), clips.labels, training)
-    return criterion(supervised, training), supervised
+    predictions = unroll(model, clips, PLANS[turn], training)
+    return criterion(predictions, training), predictions
 
 
 def gradients(model, batch, **keys):
@@ -62,8 +62,8 @@ def gradients(model, batch, **keys):
     return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}, loss
 
 
-def truth_of(supervised):
-    return [prediction.labels for prediction in supervised]
+def truth_of(predictions):
+    return [prediction.labels for prediction in predictions]
 
 
 def test_activation_checkpointing_changes_nothing_even_with_dropout(model, batch):
@@ -127,9 +127,9 @@ def test_weights_and_kind_of_dice_act(model, batch):
 def test_only_the_reference_has_a_loss_and_everything_is_present(model, batch):
     absent = batch._replace(presence=batch.presence.clone())
     absent.presence[:, 1] = False
-    _, supervised = learn(model, absent, apply_loss_on_intermediate_frames=False)
-    assert [prediction.target for prediction in supervised] == [0, 0]
-    assert all(torch.equal(truth, batch.labels[:, 0].long()) for truth in truth_of(supervised))
+    _, predictions = learn(model, absent, apply_loss_on_intermediate_frames=False)
+    assert [prediction.target for prediction in predictions] == [0, 0]
+    assert all(torch.equal(truth, batch.labels[:, 0].long()) for truth in truth_of(predictions))
     empty = [not truth.any() for truth in truth_of(learn(model, absent)[1])]
     assert empty == [False, False, False, False, False]
     absent.presence[:, 2] = False
@@ -143,11 +143,11 @@ def test_objects_that_vanish_in_one_sample_are_background_in_all(model, batch):
     poorer = batch._replace(labels=labels)
     without = batch._replace(labels=(labels == 2).byte(), presence=batch.presence[:, :, 1:])
     torch.manual_seed(0)
-    first, supervised = learn(model, poorer)
+    first, predictions = learn(model, poorer)
     torch.manual_seed(0)
     second, _ = learn(model, without)
     assert torch.equal(first.total, second.total)
-    assert supervised[0].logits.shape[1] == 2 and all(truth.max() == 1 for truth in truth_of(supervised))
+    assert predictions[0].logits.shape[1] == 2 and all(truth.max() == 1 for truth in truth_of(predictions))
     labels[0, 0][labels[0, 0] == 2] = 0
     assert learnable_part(poorer) is None
 

@@ -6,8 +6,10 @@ import torch
 
 from hodor.config import TrainingConfig
 from hodor.config.schema import LossWeights
-from hodor.training.criterion import SupervisedPrediction, criterion, supervise
-from hodor.training.unroll import Prediction
+from hodor.data.loader import TrainingBatch
+from hodor.training.criterion import criterion
+from hodor.training.cycles import PlannedStep
+from hodor.training.unroll import Prediction, with_truth
 
 EPSILON = 1e-6
 
@@ -26,8 +28,8 @@ def compute(logits, labels, **options):
 
 
 def segmentation_loss(predictions, truth, **options):
-    supervised = [SupervisedPrediction(0, logits, labels) for logits, labels in zip(predictions, truth, strict=True)]
-    return criterion(supervised, TrainingConfig(**options))
+    judged = [Prediction(0, logits, labels) for logits, labels in zip(predictions, truth, strict=True)]
+    return criterion(judged, TrainingConfig(**options))
 
 
 def softmax(logits):
@@ -127,8 +129,9 @@ def test_bfloat16_is_judged_in_float32():
 
 def test_the_background_is_the_largest_of_its_channels():
     logits = torch.arange(2 * 5 * 3 * 4).reshape(2, 5, 3, 4).sin()
-    prediction = Prediction(0, logits, torch.ones(2, 2, dtype=torch.bool))
-    ((_, merged, _),) = supervise([prediction], torch.zeros(2, 1, 3, 4, dtype=torch.uint8), TrainingConfig())
+    labels, presence = torch.zeros(2, 1, 3, 4, dtype=torch.uint8), torch.ones(2, 1, 2, dtype=torch.bool)
+    clips = TrainingBatch(torch.zeros(2, 1, 3, 3, 4), labels.bool(), labels, presence, ("a", "b"))
+    merged = with_truth(PlannedStep((0,), 0, None, ((0,),)), logits, clips, TrainingConfig()).logits
     assert merged.shape == (2, 3, 3, 4)
     assert torch.equal(merged[:, 0], torch.maximum(torch.maximum(logits[:, 0], logits[:, 1]), logits[:, 2]))
     assert torch.equal(merged[:, 1:], logits[:, 3:])

@@ -5,8 +5,15 @@ import torch
 
 from hodor.config import TrainingConfig
 from hodor.data.loader import TrainingBatch
-from hodor.training.criterion import supervise
-from hodor.training.unroll import Prediction, learnable_part, object_masks
+from hodor.training.cycles import PlannedStep
+from hodor.training.unroll import learnable_part, object_masks, with_truth
+
+
+def clips_of(labels, num_objects):
+    """Clips of one frame, the reference, with labels [B, H, W]."""
+    images, valid = torch.zeros(len(labels), 1, 3, *labels.shape[1:]), torch.ones_like(labels, dtype=torch.bool)
+    presence = torch.ones(len(labels), 1, num_objects, dtype=torch.bool)
+    return TrainingBatch(images, valid[:, None], labels[:, None], presence, ())
 
 
 def test_masks_of_labels():
@@ -19,7 +26,8 @@ def test_masks_of_labels():
 def test_what_could_not_be_known_becomes_background_per_sample():
     labels = torch.tensor([[[0, 1, 2, 3]], [[3, 2, 1, 0]]], dtype=torch.uint8)
     known = torch.tensor([[True, False, True], [False, True, True]])
-    ((_, _, truth),) = supervise([Prediction(0, torch.zeros(2, 4, 1, 4), known)], labels[:, None], TrainingConfig())
+    clips = clips_of(labels, 3)._replace(presence=known[:, None])
+    truth = with_truth(PlannedStep((0,), 0, None, ((0,),)), torch.zeros(2, 4, 1, 4), clips, TrainingConfig()).labels
     assert truth.tolist() == [[[0, 1, 0, 3]], [[3, 2, 0, 0]]]
     assert truth.dtype == torch.int64
 
@@ -29,13 +37,6 @@ def bilinear_at_stride_8(mask):
     return np.array(
         [[mask[y + 3 : y + 5, x + 3 : x + 5].mean() for x in range(0, mask.shape[1], 8)] for y in range(0, mask.shape[0], 8)]
     )
-
-
-def learnable(labels, num_objects):
-    """Labels [B, H, W] of the reference -> what is kept of a clip of that frame; None where nothing is."""
-    images, valid = torch.zeros(len(labels), 1, 3, *labels.shape[1:]), torch.ones_like(labels, dtype=torch.bool)
-    presence = torch.ones(len(labels), 1, num_objects, dtype=torch.bool)
-    return learnable_part(TrainingBatch(images, valid[:, None], labels[:, None], presence, ()))
 
 
 def test_objects_are_learnable_where_they_are_seen_at_stride_8_in_every_sample():
@@ -48,7 +49,7 @@ def test_objects_are_learnable_where_they_are_seen_at_stride_8_in_every_sample()
                 (y, x), side = rng.integers(0, 24, 2), rng.integers(2, 9)
                 labels[sample, y : y + side, x : x + side] = number
         seen = [all((bilinear_at_stride_8(each == i) > 0.5).any() for each in labels) for i in (1, 2, 3)]
-        clips = learnable(torch.from_numpy(labels), 3)
+        clips = learnable_part(clips_of(torch.from_numpy(labels), 3))
         if clips is None:
             assert not any(seen)
         else:
@@ -62,6 +63,6 @@ def test_objects_are_learnable_where_they_are_seen_at_stride_8_in_every_sample()
 def test_half_a_pixel_is_not_more_than_half():
     labels = torch.zeros(1, 8, 8, dtype=torch.uint8)
     labels[0, 3, 3:5] = 1  # two of the four central pixels
-    assert learnable(labels, 1) is None
+    assert learnable_part(clips_of(labels, 1)) is None
     labels[0, 4, 3] = 1
-    assert torch.equal(learnable(labels, 1).labels[:, 0], labels)
+    assert torch.equal(learnable_part(clips_of(labels, 1)).labels[:, 0], labels)
