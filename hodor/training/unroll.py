@@ -75,7 +75,7 @@ def unroll(model: HODOR, clips: TrainingBatch, steps: Sequence[PlannedStep], tra
 def with_truth(step: PlannedStep, logits: torch.Tensor, clips: TrainingBatch, training: TrainingConfig) -> Prediction:
     """A prediction from logits [B, K + I, H/4, W/4]: the background is the largest of its K channels.
 
-    Objects that the step could not know of are background in its truth, unless only the reference counts, where none is missing.
+    Objects that the step could not know of are background in its truth, but for the reference where only that one counts.
     """
     background, objects = logits.tensor_split([logits.shape[1] - clips.presence.shape[2]], dim=1)
     merged = torch.cat([background.amax(dim=1, keepdim=True), objects], dim=1)
