@@ -27,7 +27,7 @@ from hodor.program import ArgumentParser, run
 from hodor.training.criterion import criterion
 from hodor.training.cycles import PlannedStep
 from hodor.training.recipe import build_plans
-from hodor.training.unroll import unroll_clips
+from hodor.training.unroll import unroll
 
 ROOT = Path(__file__).parent.parent
 WAYS = ("ours", "plain")
@@ -97,10 +97,10 @@ def measure(way: str, path: Path, precision: Precision, size: tuple[int, int]) -
             torch.manual_seed(1)
             optimizer.zero_grad()
             with precision_context(torch.device("cpu"), precision):
-                predictions = unroll_clips(model, batch, alone if is_plain else plan, config.training)
+                predictions = unroll(model, batch, alone if is_plain else plan, config.training)
             if is_plain and alone is not plan:
                 del predictions[3]  # of the shared step that was made twice, one doesn't count in the loss
-            found, _ = criterion(predictions, batch.labels, config.training)
+            found = criterion(predictions, config.training)
             found.total.backward()
             optimizer.step()
             seconds, loss = time.perf_counter() - started, loss or found.total.item()

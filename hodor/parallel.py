@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from itertools import islice
 from typing import TypeVar
 
 import cv2
@@ -17,7 +18,6 @@ from hodor.errors import HodorError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-_AHEAD = 4  # items under way for each process
 
 
 def ordered_map(
@@ -25,11 +25,8 @@ def ordered_map(
 ) -> Generator[Result, None, None]:
     """Yields `function(item)` for all items in their order; in this process if one worker is enough.
 
-    Args:
-        function: a function of a module, so that a fresh process can import it.
-        items: its arguments; they and the results must be picklable. They start in the given order.
-        num_workers: number of processes at most.
-        ahead: how many items may be under way, or their results wait for their turn; None = four for each process.
+    Processes import the function's module, and items and results are pickled. At most `ahead` items are under way, or their
+    results wait for their turn; None = four for each process.
 
     Raises:
         HodorError: a process died; whatever `function` raises comes through, at once.
@@ -41,32 +38,27 @@ def ordered_map(
     others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(num_workers, multiprocessing.get_context("spawn"), initializer=_begin)
     waiting: deque[Future[Result]] = deque()
+    rest = iter(items)
     try:
-        for item in items:
-            with _interrupts_held_back():
-                waiting.append(pool.submit(function, item))
-            if len(waiting) >= (ahead or _AHEAD * num_workers):
-                yield _first_result(waiting)
-        while waiting:
-            yield _first_result(waiting)
+        for _ in items:
+            for item in islice(rest, (ahead or 4 * num_workers) - len(waiting)):
+                with _interrupts_held_back():
+                    waiting.append(pool.submit(function, item))
+            while not waiting[0].done():
+                done, _ = wait([future for future in waiting if not future.done()], return_when=FIRST_COMPLETED)
+                for future in done:
+                    future.result()  # or whatever it raised, before its turn
+            yield waiting.popleft().result()
     except BrokenProcessPool:
-        advice = "perhaps for lack of memory; try again with a smaller --num_workers"
-        raise HodorError(f"a worker process has died, {advice}") from None
+        raise HodorError(
+            "a worker process has died, perhaps for lack of memory; try again with a smaller --num_workers"
+        ) from None
     except BaseException:
         for process in set(multiprocessing.active_children()) - others:
             process.terminate()
         raise
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _first_result(waiting: deque[Future[Result]]) -> Result:
-    """Takes the first one's result as soon as it is there, or raises what any of them raised meanwhile."""
-    while not waiting[0].done():
-        done, _ = wait([future for future in waiting if not future.done()], return_when=FIRST_COMPLETED)
-        for failed in (future for future in done if future.exception() is not None):
-            failed.result()
-    return waiting.popleft().result()
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from hodor.distributed import Group
 from hodor.files import folder_lock, written_aside
 from hodor.modelling.build import build_model
 from hodor.training.recipe import build_plans, micro_batches
-from hodor.training.session import Progress, Session, restore_weights
+from hodor.training.session import Session, restore_weights
 from hodor.training.trainer import train
 from hodor.training.validation import build_validation
 from hodor.workspace import Workspace
@@ -28,13 +28,7 @@ _LOGGER = logging.getLogger(__name__)
 
 
 def train_by(options: argparse.Namespace, config: Config, workspace: Workspace, folder: Path) -> None:
-    """Trains.
-
-    Args:
-        options: of the command line, see `options.py`.
-        config: the recipe.
-        workspace: has the data.
-        folder: where checkpoints go.
+    """Trains by a recipe as the command line's options say, on data of a workspace; checkpoints go to a folder.
 
     Raises:
         HodorError: something that the recipe needs is missing or broken, or the training can't go on.
@@ -42,15 +36,13 @@ def train_by(options: argparse.Namespace, config: Config, workspace: Workspace, 
     keep_freed_memory()
     device = own_device(options.device)
     group = Group(device, _TIMEOUT)
-    try:
-        with contextlib.ExitStack() as held:
-            with group.agreed():
-                if group.is_first:
-                    held.enter_context(folder_lock(folder))
-            held.enter_context(_logged(folder, options.log_level, group))
-            _train(config, options, workspace, folder, group=group, device=device)
-    finally:
-        group.leave()
+    with contextlib.ExitStack() as held:
+        held.callback(group.leave)
+        with group.agreed():
+            if group.is_first:
+                held.enter_context(folder_lock(folder))
+        held.enter_context(_logged(folder, options.log_level, group))
+        _train(config, options, workspace, folder, group=group, device=device)
 
 
 @contextlib.contextmanager
@@ -58,14 +50,13 @@ def _logged(folder: Path, level: str, group: Group) -> Iterator[None]:
     """Sends the first process's log lines, and why it ended, also to logs/out.log, after what earlier runs wrote there."""
     root = logging.getLogger()
     before = root.level
-    root.setLevel(level.upper() if group.is_first else logging.WARNING)
-    if not group.is_first:
-        yield
-        return
-    (folder / "logs").mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(folder / "logs" / "out.log", encoding="utf-8")
+    handler: logging.Handler = logging.NullHandler()
+    if group.is_first:
+        (folder / "logs").mkdir(parents=True, exist_ok=True)
+        handler = logging.FileHandler(folder / "logs" / "out.log", encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     root.addHandler(handler)
+    root.setLevel(level.upper() if group.is_first else logging.WARNING)
     try:
         yield
     except BaseException as error:
@@ -86,14 +77,22 @@ def _train(
     samples, count = micro_batches(config, group.count, options.max_samples_per_gpu)
     data = build_training_data(config, workspace, samples_per_batch=samples, seed=training.seed)
     validate = build_validation(config, workspace)
-    session = _begin(config, options, workspace, device, samples)
+    torch.manual_seed(training.seed)
+    model = build_model(config)
+    if options.restore_path is not None:
+        restore_weights(options.restore_path, model)
+    elif options.restore_session is None:
+        load_pretrained(model, config.model.pretrained_backbone, config.model.backbone, workspace)
+    session = Session(model.to(device).train(), training, samples)
+    if options.restore_session is not None:
+        session.restore(options.restore_session)
     if group.is_first:
         with written_aside(folder / "config.yaml") as aside:
             aside.write_text(to_yaml(config))
     first = session.progress.iteration
     _LOGGER.info(
-        "%d iterations of %d samples (%d processes x %d micro-batches x %d) on %s, from iteration %d; writing to %s",
-        *(training.total_iterations, training.batch_size, group.count, count, samples, device, first, folder),
+        f"{training.total_iterations} iterations of {training.batch_size} samples ({group.count} processes x {count} "
+        f"micro-batches x {samples}) on {device}, from iteration {first}; writing to {folder}"
     )
     workers = options.num_cpu_workers
     batches = training_loader(
@@ -103,19 +102,5 @@ def _train(
         num_workers=workers if workers >= 0 else min(8, usable_cores() // group.count_here),
         pin_memory=options.pin_memory,
     )
-    with torch.autograd.set_detect_anomaly(True) if options.detect_anomaly else contextlib.nullcontext():
+    with torch.autograd.set_detect_anomaly(options.detect_anomaly):
         train(session, config, options, plans=plans, batches=batches, group=group, folder=folder, validate=validate)
-
-
-def _begin(config: Config, options: argparse.Namespace, workspace: Workspace, device: torch.device, samples: int) -> Session:
-    """The session where the training begins or goes on; a micro-batch has `samples`."""
-    torch.manual_seed(config.training.seed)
-    model = build_model(config)
-    if options.restore_path is not None:
-        restore_weights(options.restore_path, model)
-    elif options.restore_session is None:
-        load_pretrained(model, config.model.pretrained_backbone, config.model.backbone, workspace)
-    session = Session(model.to(device), config.training, Progress(samples_per_batch=samples))
-    if options.restore_session is not None:
-        session.restore(options.restore_session)
-    return session

@@ -40,7 +40,6 @@ def scheduled_rate(config: Config, iteration: int) -> float:
     """The learning rate of the optimizer step number `iteration`, from 0.
 
     It is initial + k / warmup * (base - initial) for k <= warmup, then base, times the decay rates of all steps k has reached.
-    A function of the iteration has nothing to save that could disagree with the configuration.
     """
     training, rate = config.training, config.training.base_lr
     if training.lr_scheduler == "none":
@@ -56,22 +55,14 @@ def scheduled_rate(config: Config, iteration: int) -> float:
 
 
 def micro_batches(config: Config, num_processes: int, max_samples: int) -> tuple[int, int]:
-    """How the samples of an iteration are shared out.
-
-    Args:
-        config: its `TRAINING.BATCH_SIZE` and `TRAINING.ACCUMULATE_GRADIENTS`.
-        num_processes: P.
-        max_samples: the most samples that a process takes at once.
-
-    Returns:
-        Samples per micro-batch, and micro-batches per process and iteration.
+    """Samples per micro-batch, at most `max_samples`, and micro-batches per process and iteration.
 
     Raises:
         HodorError: the batch can't be shared out equally, or would need accumulation that is switched off.
     """
     batch = config.training.batch_size
-    if batch < 1 or max_samples < 1:
-        raise HodorError(f"TRAINING.BATCH_SIZE and --max_samples_per_gpu must be at least 1, not {batch} and {max_samples}")
+    if max_samples < 1:
+        raise HodorError(f"--max_samples_per_gpu must be at least 1, not {max_samples}")
     if batch % num_processes:
         raise HodorError(f"TRAINING.BATCH_SIZE = {batch} can't be shared equally by {num_processes} processes")
     share = batch // num_processes

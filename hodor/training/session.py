@@ -18,19 +18,12 @@ _CONFIGURED = ("lr", "weight_decay", "rate_factor")
 
 @dataclass
 class Progress:
-    """Where a training stands, apart from weights and optimizer.
+    """Where a training stands, apart from weights and optimizer."""
 
-    Attributes:
-        iteration: optimizer steps made.
-        samples_per_batch: of a micro-batch; the order of samples depends on it.
-        skipped: micro-batches without an object to learn from, so far.
-        best_score: the best J&F of the validations so far, below 0 before the first.
-    """
-
-    iteration: int = 0
-    samples_per_batch: int = 1
-    skipped: int = 0
-    best_score: float = -1.0
+    iteration: int = 0  # so many are done
+    samples_per_batch: int = 1  # of a micro-batch; the order of samples depends on it
+    skipped: int = 0  # micro-batches without an object to learn from, so far
+    best_score: float = -1.0  # the best J&F of the validations so far, below 0 before the first
 
 
 class Session:
@@ -45,9 +38,9 @@ class Session:
         progress: where the training stands.
     """
 
-    def __init__(self, model: HODOR, training: TrainingConfig, progress: Progress) -> None:
+    def __init__(self, model: HODOR, training: TrainingConfig, samples_per_batch: int) -> None:
         """Begins a training of a network that lies on its device."""
-        self.model, self.progress = model, progress
+        self.model, self.progress = model, Progress(samples_per_batch=samples_per_batch)
         groups = _parameter_groups(model, training.backbone_lr_factor)
         self.optimizer = torch.optim.AdamW(groups, lr=training.base_lr, weight_decay=training.weight_decay, fused=True)
         decay = training.weight_average
@@ -58,20 +51,12 @@ class Session:
         """The network to use: with averaged weights where there are such."""
         return self.model if self.average is None else cast(HODOR, self.average.module)
 
-    @property
-    def parameters(self) -> list[torch.nn.Parameter]:
-        """What is learned."""
-        return [parameter for parameter in self.model.parameters() if parameter.requires_grad]
-
-    def set_rate(self, rate: float) -> float:
-        """Sets the learning rate of the next step, and gives it."""
+    def step(self, rate: float) -> None:
+        """Makes an optimizer step with a learning rate, and forgets the gradients."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["rate_factor"]
-        return rate
-
-    def step(self) -> None:
-        """Makes an optimizer step."""
         self.optimizer.step()
+        self.optimizer.zero_grad()
         if self.average is not None:
             self.average.update_parameters(self.model)
 
@@ -107,37 +92,32 @@ class Session:
             self.average.n_averaged.fill_(int(content.get("averaged", 0)))
         if "trained" in content:
             load_strictly(self.model, state_dict_in(content, path, "trained"), str(path))
-        samples = self.progress.samples_per_batch
+        configured = [{key: group[key] for key in _CONFIGURED} for group in self.optimizer.param_groups]
         try:
-            configured = [{key: group[key] for key in _CONFIGURED} for group in self.optimizer.param_groups]
             self.optimizer.load_state_dict(content["optimizer"])
-            for group, settings in zip(self.optimizer.param_groups, configured, strict=True):
-                group.update(settings)
-            self.progress = Progress(**content["progress"])
+            progress = Progress(**content["progress"])
         except (ValueError, KeyError, TypeError) as error:
             raise HodorError(f"{path}: the optimizer's state doesn't fit the model ({error})") from None
-        if self.progress.samples_per_batch != samples:
+        for group, settings in zip(self.optimizer.param_groups, configured, strict=True):
+            group.update(settings)
+        then, now = progress.samples_per_batch, self.progress.samples_per_batch
+        if then != now:
             raise HodorError(
-                f"{path}: was trained with {self.progress.samples_per_batch} samples at once, not {samples}; "
-                f"go on with --max_samples_per_gpu {self.progress.samples_per_batch}"
+                f"{path}: was trained with {then} samples at once, not {now}; go on with --max_samples_per_gpu {then}"
             )
+        self.progress = progress
 
 
 def _parameter_groups(model: HODOR, backbone_factor: float) -> list[dict[str, Any]]:
     """What the optimizer learns, by what the learning rate is multiplied by (`rate_factor`)."""
     if backbone_factor == 1:
         return [{"params": list(model.parameters()), "rate_factor": 1.0}]
-    backbone = list(model.feature_extractor.backbone.parameters())
-    own = {id(parameter) for parameter in backbone}
-    others = [parameter for parameter in model.parameters() if id(parameter) not in own]
-    return [{"params": others, "rate_factor": 1.0}, {"params": backbone, "rate_factor": backbone_factor}]
+    backbone = dict.fromkeys(model.feature_extractor.backbone.parameters())
+    others = [parameter for parameter in model.parameters() if parameter not in backbone]
+    return [{"params": others, "rate_factor": 1.0}, {"params": list(backbone), "rate_factor": backbone_factor}]
 
 
 def restore_weights(path: Path, model: HODOR) -> None:
-    """Takes over the weights of a checkpoint, of this project or of the original.
-
-    Raises:
-        HodorError: the file is broken or of another model.
-    """
+    """Takes over the weights of a checkpoint, of this project or of the original. Raises `HodorError` where they don't fit."""
     weights = read_weights(path)
     load_strictly(model, weights.state, str(path), weights.name_in_file)

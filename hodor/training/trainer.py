@@ -4,13 +4,8 @@ import argparse
 import contextlib
 import hashlib
 import logging
-import multiprocessing
-import os
-import signal
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import FrameType
 
 import torch
 
@@ -25,10 +20,10 @@ from hodor.training.cycles import PlannedStep
 from hodor.training.recipe import scheduled_rate
 from hodor.training.records import Recorder, is_due
 from hodor.training.session import Progress, Session
-from hodor.training.unroll import learnable_part, unroll_clips
+from hodor.training.stopping import stop_requests
+from hodor.training.unroll import learnable_part, unroll
 
 _LOGGER = logging.getLogger(__name__)
-_SIGNAL_BURST = 2.0  # seconds; processes that torchrun started may get a signal from it and from elsewhere
 
 
 def train(
@@ -54,12 +49,10 @@ def train(
     last, micro_batches = training.total_iterations, training.batch_size // (group.count * progress.samples_per_batch)
     names: list[str] = []  # of the samples of an iteration
     recorder = Recorder(folder / "logs", session, last, options, group=group)
-    model.train()
-    with recorder, StopRequest(_SIGNAL_BURST if group.count > 1 else 0) as stop, _memory_explained(progress, names):
+    with recorder, stop_requests(several=group.count > 1) as stop_wanted, _memory_explained(progress, names):
         while progress.iteration < last:
-            rate = session.set_rate(scheduled_rate(config, progress.iteration))
-            session.optimizer.zero_grad(set_to_none=True)
-            losses, shown = list[torch.Tensor](), None
+            rate = scheduled_rate(config, progress.iteration)
+            losses: list[torch.Tensor] = []
             for position in range(micro_batches):
                 with recorder.waiting_for_data():
                     batch = next(batches)
@@ -71,25 +64,26 @@ def train(
                 names += clips.names
                 turn = progress.iteration + (position if training.cycles_alternate_within_batches else 0)
                 with precision_context(model.device, options.precision):
-                    predictions = unroll_clips(model, clips, plans[turn % len(plans)], training)
-                    loss, supervised = criterion(predictions, clips.labels, training)
+                    predictions = unroll(model, clips, plans[turn % len(plans)], training)
+                    loss = criterion(predictions, training)
                 (loss.total / (micro_batches * group.count)).backward()
-                recorder.add(loss)
+                recorder.add(loss, clips, predictions)
                 losses.append(loss.total.detach())
-                shown = clips, supervised
             if group.any(bool(losses)):
-                group.sum_gradients(session.parameters)
+                group.sum_gradients(model.parameters())
                 _require_finite(session, losses, names, group)
-                session.step()
+                session.step(rate)
             names.clear()
             progress.iteration += 1
-            recorder.end_iteration(rate, shown)
-            if group.any(stop.wanted):
-                _stop(session, folder, group)
+            recorder.end_iteration(rate)
+            if group.any(stop_wanted()):
+                path = _save(session, folder, group)
+                _LOGGER.info("stopped after iteration %d; --restore_session %s goes on", progress.iteration, path)
                 break
             if validate is not None and is_due(training.validation.interval, progress.iteration, last):
                 _validate(validate, session, recorder, folder, group=group)
-            if _should_save(options, progress.iteration, last):
+            due = progress.iteration >= options.save_ckpts_after and is_due(options.save_interval, progress.iteration, last)
+            if due or progress.iteration == last:
                 _save(session, folder, group)
 
 
@@ -101,7 +95,7 @@ def _seed_dropout(seed: int, iteration: int, number: int) -> None:
 
 def _require_finite(session: Session, losses: Sequence[torch.Tensor], names: Sequence[str], group: Group) -> None:
     """Stops all processes where a loss of one of them or the summed gradient is not finite."""
-    norms = [parameter.grad.norm() for parameter in session.parameters if parameter.grad is not None]
+    norms = [parameter.grad.norm() for parameter in session.model.parameters() if parameter.grad is not None]
     finite = torch.stack([*losses, torch.stack(norms).norm()]).isfinite().all()
     if group.any(not finite.item()):
         values = ", ".join(f"{value.item():.4g}" for value in losses)
@@ -127,10 +121,6 @@ def _memory_explained(progress: Progress, names: Sequence[str]) -> Iterator[None
         ) from error
 
 
-def _should_save(options: argparse.Namespace, iteration: int, last: int) -> bool:
-    return iteration == last or (iteration >= options.save_ckpts_after and is_due(options.save_interval, iteration, last))
-
-
 def _save(session: Session, folder: Path, group: Group) -> Path:
     path = folder / f"{session.progress.iteration:06d}.pth"
     if group.is_first:
@@ -138,11 +128,6 @@ def _save(session: Session, folder: Path, group: Group) -> Path:
         _LOGGER.info("saved %s", path)
     group.wait()
     return path
-
-
-def _stop(session: Session, folder: Path, group: Group) -> None:
-    path = _save(session, folder, group)
-    _LOGGER.info("stopped after iteration %d; --restore_session %s goes on", session.progress.iteration, path)
 
 
 def _validate(validate: Callable[[HODOR], float], session: Session, recorder: Recorder, folder: Path, *, group: Group) -> None:
@@ -155,43 +140,3 @@ def _validate(validate: Callable[[HODOR], float], session: Session, recorder: Re
             session.progress.best_score = score
             session.save(folder / "best.pth")
     group.wait()
-
-
-class StopRequest:
-    """Turns the first SIGINT or SIGTERM into a wish that the trainer looks at between iterations; a second one ends at once.
-
-    Used as a context manager; afterwards signals mean again what they meant before.
-
-    Attributes:
-        wanted: whether somebody asked to stop.
-    """
-
-    def __init__(self, burst: float = 0.0) -> None:
-        """
-        Args:
-            burst: seconds in which signals after the first one count as the same: a cluster signals a process both itself and
-                through `torchrun`.
-        """
-        self.wanted = False
-        self._burst = burst
-        self._asked = 0.0
-
-    def __enter__(self) -> "StopRequest":
-        self._before = {number: signal.signal(number, self._receive) for number in (signal.SIGINT, signal.SIGTERM)}
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _receive(self, number: int, frame: FrameType | None) -> None:
-        if self.wanted:
-            if time.monotonic() >= self._asked + self._burst:
-                for worker in multiprocessing.active_children():  # or they would complain that this process is gone
-                    worker.kill()
-                os._exit(128 + number)
-            return
-        self.wanted, self._asked = True, time.monotonic()
-        name = signal.Signals(number).name
-        line = f"warning: {name}: finishing this iteration, then saving; once more to stop at once\n"
-        os.write(2, line.encode())  # the log may be in the middle of a line and can't be entered twice

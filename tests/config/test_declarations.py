@@ -17,7 +17,6 @@ from hodor.config.layering import from_yaml
 from hodor.errors import HodorError
 from hodor.modelling.soft_masked_attention import Masking
 from hodor.modelling.soft_masks import BACKGROUND_GRIDS
-from hodor.training.criterion import DiceKind
 
 DEFAULT = Path(__file__).parents[2] / "configs" / "default.yaml"
 
@@ -53,7 +52,6 @@ def test_every_key_has_a_place_and_a_default_within_its_range():
 def test_choices_are_those_of_the_network():
     hints = get_type_hints(ModelConfig)
     assert get_args(hints["attention_masking"]) == get_args(Masking)
-    assert get_args(get_type_hints(type(Config().training))["dice"]) == get_args(DiceKind)
     for count in range(20):
         if count in BACKGROUND_GRIDS:
             assert ModelConfig(num_bg_descriptors=count).num_bg_descriptors == count

@@ -15,7 +15,8 @@ from reader import PAGES, ROOT, SHELL, blocks, command_lines, make_small_files, 
 
 import hodor.cli
 import hodor.data.show
-import hodor.training.options
+import hodor.program
+import hodor.training.main
 from hodor.config import load_config
 from hodor.program import ArgumentParser, parse_with_overrides
 
@@ -56,7 +57,7 @@ def reading(monkeypatch, tmp_path):
 
     monkeypatch.setattr(ArgumentParser, "parse_known_args", parse_known_args)
     monkeypatch.setattr(ArgumentParser, "parse_args", parse_args)
-    for module in (hodor.training.options, hodor.data.show):
+    for module in (hodor.program, hodor.training.main, hodor.data.show):
         monkeypatch.setattr(
             module, "parse_with_overrides", lambda parser, given: parse(parser, parse_with_overrides, parser, given)
         )

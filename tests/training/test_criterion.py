@@ -14,7 +14,7 @@ from hodor.config.schema import LossWeights
 from hodor.data.loader import TrainingBatch
 from hodor.training.criterion import criterion
 from hodor.training.cycles import parse_cycle, plan_cycles
-from hodor.training.unroll import keep_objects, learnable_part, prepared_images, unroll_clips
+from hodor.training.unroll import learnable_part, unroll
 
 CYCLES = (["[0]->0", "[0]->1; [0,1]->2 | [2]->1; [1,2]->0"], ["[0]->2 | [2]->0"])
 PLANS = [plan_cycles([parse_cycle(text, 3) for text in texts]) for texts in CYCLES]
@@ -47,10 +47,11 @@ def batch():
 
 
 def learn(model, batch, turn=0, **keys):
-    """Loss and supervised predictions of a micro-batch, with these keys of TRAINING."""
+    """Loss of a micro-batch and the predictions that it is of, with these keys of TRAINING."""
     training = dataclasses.replace(TrainingConfig(), **keys)
     clips = learnable_part(batch)
-    return criterion(unroll_clips(model, clips, PLANS[turn], training), clips.labels, training)
+    predictions = unroll(model, clips, PLANS[turn], training)
+    return criterion(predictions, training), predictions
 
 
 def gradients(model, batch, **keys):
@@ -61,8 +62,8 @@ def gradients(model, batch, **keys):
     return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}, loss
 
 
-def truth_of(supervised):
-    return [prediction.labels for prediction in supervised]
+def truth_of(predictions):
+    return [prediction.labels for prediction in predictions]
 
 
 def test_activation_checkpointing_changes_nothing_even_with_dropout(model, batch):
@@ -126,9 +127,9 @@ def test_weights_and_kind_of_dice_act(model, batch):
 def test_only_the_reference_has_a_loss_and_everything_is_present(model, batch):
     absent = batch._replace(presence=batch.presence.clone())
     absent.presence[:, 1] = False
-    _, supervised = learn(model, absent, apply_loss_on_intermediate_frames=False)
-    assert [prediction.target for prediction in supervised] == [0, 0]
-    assert all(torch.equal(truth, batch.labels[:, 0].long()) for truth in truth_of(supervised))
+    _, predictions = learn(model, absent, apply_loss_on_intermediate_frames=False)
+    assert [prediction.target for prediction in predictions] == [0, 0]
+    assert all(torch.equal(truth, batch.labels[:, 0].long()) for truth in truth_of(predictions))
     empty = [not truth.any() for truth in truth_of(learn(model, absent)[1])]
     assert empty == [False, False, False, False, False]
     absent.presence[:, 2] = False
@@ -140,21 +141,25 @@ def test_objects_that_vanish_in_one_sample_are_background_in_all(model, batch):
     labels[1, 0][labels[1, 0] == 1] = 0
     labels[1, 0, 0, 0] = 1  # a pixel that stride 8 can't see
     poorer = batch._replace(labels=labels)
-    without = batch._replace(labels=keep_objects(labels, torch.tensor([False, True])), presence=batch.presence[:, :, 1:])
+    without = batch._replace(labels=(labels == 2).byte(), presence=batch.presence[:, :, 1:])
     torch.manual_seed(0)
-    first, supervised = learn(model, poorer)
+    first, predictions = learn(model, poorer)
     torch.manual_seed(0)
     second, _ = learn(model, without)
     assert torch.equal(first.total, second.total)
-    assert supervised[0].logits.shape[1] == 2 and all(truth.max() == 1 for truth in truth_of(supervised))
+    assert predictions[0].logits.shape[1] == 2 and all(truth.max() == 1 for truth in truth_of(predictions))
     labels[0, 0][labels[0, 0] == 2] = 0
     assert learnable_part(poorer) is None
 
 
-def test_what_is_not_of_the_image_is_zero_after_normalisation(model, batch):
+def test_what_is_not_of_the_image_is_zero_after_normalisation(model, batch, monkeypatch):
+    seen = []
+    extract = type(model).extract_features
+    monkeypatch.setattr(type(model), "extract_features", lambda model, images: seen.append(images) or extract(model, images))
     valid = batch.valid.clone()
     valid[:, :, 40:] = False
-    clips = prepared_images(model, batch._replace(valid=valid))
+    learn(model, batch._replace(valid=valid))
+    clips = seen[0].unflatten(0, (2, 3))
     assert not clips[..., 40:, :].any() and clips[..., :40, :].all(dim=2).float().mean() > 0.9
     assert torch.equal(clips[1, 2, :, :40], model.prepare(batch.images[1, 2:])[0, :, :40])
 

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from hodor.training.criterion import merge_background, segmentation_loss
+from hodor.config import TrainingConfig
+from hodor.config.schema import LossWeights
+from hodor.data.loader import TrainingBatch
+from hodor.training.criterion import criterion
+from hodor.training.cycles import PlannedStep
+from hodor.training.unroll import Prediction, with_truth
 
 EPSILON = 1e-6
 
@@ -20,6 +25,11 @@ def compute(logits, labels, **options):
     predictions = [torch.from_numpy(logits[:, :, n]).requires_grad_() for n in range(logits.shape[2])]
     truth = [torch.from_numpy(labels[:, n]) for n in range(labels.shape[1])]
     return segmentation_loss(predictions, truth, **options), predictions
+
+
+def segmentation_loss(predictions, truth, **options):
+    judged = [Prediction(0, logits, labels) for logits, labels in zip(predictions, truth, strict=True)]
+    return criterion(judged, TrainingConfig(**options))
 
 
 def softmax(logits):
@@ -53,7 +63,7 @@ def test_dice_and_cross_entropy(seed, per_object):
     logits, labels = case(seed, batch=1 + seed, objects=1 + seed, count=1 + 2 * (seed % 2))
     if seed == 2:
         labels[labels == 2] = 0  # an object that is not there
-    loss, predictions = compute(logits, labels, dice_kind="per_object" if per_object else "pooled")
+    loss, predictions = compute(logits, labels, dice="per_object" if per_object else "pooled")
     assert loss.dice.item() == pytest.approx(literal_dice(logits, labels, per_object), rel=1e-9)
     assert loss.cross_entropy.item() == pytest.approx(literal_cross_entropy(logits, labels), rel=1e-9)
     assert loss.total.item() == pytest.approx(loss.dice.item() + loss.cross_entropy.item(), rel=1e-9)
@@ -68,7 +78,7 @@ def test_a_complete_miss_gives_a_dice_of_zero_without_gradient_unless_asked_per_
     assert loss.dice.item() == pytest.approx(literal_dice(logits[1:], labels[1:]) / 2, rel=1e-9)
     loss.dice.backward()
     assert all(not prediction.grad[0].any() and prediction.grad[1].any() for prediction in predictions)
-    assert compute(logits, labels, dice_kind="per_object")[0].dice.item() == pytest.approx(
+    assert compute(logits, labels, dice="per_object")[0].dice.item() == pytest.approx(
         literal_dice(logits, labels, per_object=True), rel=1e-9
     )
 
@@ -87,7 +97,7 @@ def test_the_zero_rule_begins_at_1e_6(factor, zero):
 
 def test_weights():
     logits, labels = case()
-    loss = compute(logits, labels, dice_weight=0.25, cross_entropy_weight=3)[0]
+    loss = compute(logits, labels, loss_weights=LossWeights(0.25, 3))[0]
     assert loss.total.item() == pytest.approx(0.25 * loss.dice.item() + 3 * loss.cross_entropy.item(), rel=1e-9)
 
 
@@ -119,15 +129,9 @@ def test_bfloat16_is_judged_in_float32():
 
 def test_the_background_is_the_largest_of_its_channels():
     logits = torch.arange(2 * 5 * 3 * 4).reshape(2, 5, 3, 4).sin()
-    merged = merge_background(logits, 3)
+    labels, presence = torch.zeros(2, 1, 3, 4, dtype=torch.uint8), torch.ones(2, 1, 2, dtype=torch.bool)
+    clips = TrainingBatch(torch.zeros(2, 1, 3, 3, 4), labels.bool(), labels, presence, ("a", "b"))
+    merged = with_truth(PlannedStep((0,), 0, None, ((0,),)), logits, clips, TrainingConfig()).logits
     assert merged.shape == (2, 3, 3, 4)
     assert torch.equal(merged[:, 0], torch.maximum(torch.maximum(logits[:, 0], logits[:, 1]), logits[:, 2]))
     assert torch.equal(merged[:, 1:], logits[:, 3:])
-
-
-def test_nothing_to_judge_and_unknown_kinds():
-    with pytest.raises(ValueError, match="at least one prediction"):
-        segmentation_loss([], [])
-    logits, labels = case()
-    with pytest.raises(ValueError, match="not 'mean'"):
-        compute(logits, labels, dice_kind="mean")

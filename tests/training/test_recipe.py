@@ -115,7 +115,7 @@ def test_samples_are_shared_out_exactly(batch, processes, most, expected):
         ({}, 3, 2, "TRAINING.BATCH_SIZE = 8 can't be shared equally by 3 processes"),
         ({"BATCH_SIZE": 2}, 4, 2, "TRAINING.BATCH_SIZE = 2 can't be shared equally by 4 processes"),
         ({"BATCH_SIZE": 0}, 1, 2, "TRAINING.BATCH_SIZE must be at least 1, not 0"),
-        ({}, 1, 0, "must be at least 1, not 8 and 0"),
+        ({}, 1, 0, "--max_samples_per_gpu must be at least 1, not 0"),
         ({"ACCUMULATE_GRADIENTS": "false"}, 2, 2, "8 is more than 2 processes x --max_samples_per_gpu 2"),
     ],
 )

@@ -1,4 +1,5 @@
 import copy
+import dataclasses
 
 import pytest
 import torch
@@ -6,11 +7,13 @@ import torchvision
 from support.goldens import DEVICES, golden, relative_difference, training_case
 
 from hodor.checkpoints.original_names import to_original_name
+from hodor.config import TrainingConfig
+from hodor.data.loader import TrainingBatch
 from hodor.modelling.kernels import deformable_convolution
 from hodor.modelling.soft_masks import resize
-from hodor.training.criterion import merge_background, segmentation_loss, true_labels
+from hodor.training.criterion import criterion
 from hodor.training.cycles import DEFAULT_CYCLES, parse_cycle, plan_cycles
-from hodor.training.unroll import object_masks, unroll
+from hodor.training.unroll import unroll
 
 CASES = [
     "train_dense_it0",
@@ -44,21 +47,23 @@ def without_dropout(model):
 
 
 def run_case(model, name):
-    """Loss, predictions, and the merged logits and truth of those with a loss."""
+    """Loss, the steps that were carried out, and the predictions with a loss."""
     spec, _ = golden(name)
-    device, dtype = model.device, model.encoder.object_embedding.dtype
-    images, labels, presence = (tensor.to(device) for tensor in training_case(spec))
+    images, labels, presence = (tensor.to(model.device) for tensor in training_case(spec))
+    clips = TrainingBatch(images, torch.ones_like(labels, dtype=torch.bool), labels, presence, ())
+    model.mean.zero_()  # the images of goldens are normalised already
+    model.std.fill_(1)
     others = spec.get("others", 2)
     cycles = DEFAULT_CYCLES[others]
     steps = plan_cycles([parse_cycle(text, 1 + others) for text in cycles[spec["iter_num"] % len(cycles)]])
     sparse = spec["mode"].startswith("sparse")
-    detach = spec.get("detach", not name.endswith("attached"))
-    masks = object_masks(labels[:, 0], spec["objects"])
-    predictions = unroll(model, images.to(dtype), masks, presence, steps, detach_masks=detach)
-    judged = [prediction for prediction in predictions if prediction.target == 0 or not sparse]
-    merged = [merge_background(prediction.logits, model.num_background_channels) for prediction in judged]
-    truth = [true_labels(labels[:, prediction.target], prediction.trackable) for prediction in judged]
-    return segmentation_loss(merged, truth), predictions, merged, truth
+    training = dataclasses.replace(
+        TrainingConfig(),
+        detach_intermediate_masks=spec.get("detach", not name.endswith("attached")),
+        apply_loss_on_intermediate_frames=not sparse,
+    )
+    judged = unroll(model, clips, steps, training)
+    return criterion(judged, training), steps, judged
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -66,14 +71,14 @@ def run_case(model, name):
 def test_losses_labels_and_gradients_equal_the_original(original_model, name, dtype, device):
     spec, expected = golden(name)
     model = without_dropout(original_model).to(device, dtype)
-    loss, predictions, merged, truth = run_case(model, name)
+    loss, steps, judged = run_case(model, name)
     labels = training_case(spec)[1]
     objects = spec["objects"]
-    assert [prediction.target for prediction in predictions] == expected["frame_ids"].tolist()
-    assert (torch.stack(truth, dim=1).cpu().numpy() == expected["gt"]).all()
+    assert [step.target for step in steps] == expected["frame_ids"].tolist()
+    assert (torch.stack([each.labels for each in judged], dim=1).cpu().numpy() == expected["gt"]).all()
     size = tuple(labels.shape[2:])
-    assert [labels.shape[0], 1 + objects, len(merged), *size] == expected["pred_shape"].tolist()
-    means = torch.stack([resize(logits, size).mean(dim=(0, 2, 3)) for logits in merged], dim=1)
+    assert [labels.shape[0], 1 + objects, len(judged), *size] == expected["pred_shape"].tolist()
+    means = torch.stack([resize(each.logits, size).mean(dim=(0, 2, 3)) for each in judged], dim=1)
     assert relative_difference(means, expected["pred_mean"]) < LOSS_TOLERANCE
     for actual, key in ((loss.dice, "dice"), (loss.cross_entropy, "ce"), (loss.total, "loss")):
         assert actual.item() == pytest.approx(float(expected[key]), rel=LOSS_TOLERANCE)

@@ -3,8 +3,17 @@
 import numpy as np
 import torch
 
-from hodor.training.criterion import true_labels
-from hodor.training.unroll import keep_objects, learnable_objects, object_masks
+from hodor.config import TrainingConfig
+from hodor.data.loader import TrainingBatch
+from hodor.training.cycles import PlannedStep
+from hodor.training.unroll import learnable_part, object_masks, with_truth
+
+
+def clips_of(labels, num_objects):
+    """Clips of one frame, the reference, with labels [B, H, W]."""
+    images, valid = torch.zeros(len(labels), 1, 3, *labels.shape[1:]), torch.ones_like(labels, dtype=torch.bool)
+    presence = torch.ones(len(labels), 1, num_objects, dtype=torch.bool)
+    return TrainingBatch(images, valid[:, None], labels[:, None], presence, ())
 
 
 def test_masks_of_labels():
@@ -17,8 +26,10 @@ def test_masks_of_labels():
 def test_what_could_not_be_known_becomes_background_per_sample():
     labels = torch.tensor([[[0, 1, 2, 3]], [[3, 2, 1, 0]]], dtype=torch.uint8)
     known = torch.tensor([[True, False, True], [False, True, True]])
-    assert true_labels(labels, known).tolist() == [[[0, 1, 0, 3]], [[3, 2, 0, 0]]]
-    assert true_labels(labels, known).dtype == torch.int64
+    clips = clips_of(labels, 3)._replace(presence=known[:, None])
+    truth = with_truth(PlannedStep((0,), 0, None, ((0,),)), torch.zeros(2, 4, 1, 4), clips, TrainingConfig()).labels
+    assert truth.tolist() == [[[0, 1, 0, 3]], [[3, 2, 0, 0]]]
+    assert truth.dtype == torch.int64
 
 
 def bilinear_at_stride_8(mask):
@@ -32,26 +43,26 @@ def test_objects_are_learnable_where_they_are_seen_at_stride_8_in_every_sample()
     rng = np.random.default_rng(0)
     both = set()
     for _ in range(40):
-        masks = np.zeros((2, 3, 32, 48), dtype=bool)
+        labels = np.zeros((2, 32, 48), dtype=np.uint8)
         for sample in range(2):
-            for number in range(3):
+            for number in range(1, 4):
                 (y, x), side = rng.integers(0, 24, 2), rng.integers(2, 9)
-                masks[sample, number, y : y + side, x : x + side] = True
-        expected = [all((bilinear_at_stride_8(masks[s, i]) > 0.5).any() for s in range(2)) for i in range(3)]
-        assert learnable_objects(torch.from_numpy(masks)).tolist() == expected
-        both |= set(expected)
+                labels[sample, y : y + side, x : x + side] = number
+        seen = [all((bilinear_at_stride_8(each == i) > 0.5).any() for each in labels) for i in (1, 2, 3)]
+        clips = learnable_part(clips_of(torch.from_numpy(labels), 3))
+        if clips is None:
+            assert not any(seen)
+        else:
+            new_ids = np.array([0, *(np.cumsum(seen) * seen)])
+            assert np.array_equal(clips.labels[:, 0].numpy(), new_ids[labels]) and clips.labels.dtype == torch.uint8
+            assert clips.presence.shape[2] == sum(seen)
+        both |= set(seen)
     assert both == {True, False}
 
 
 def test_half_a_pixel_is_not_more_than_half():
-    masks = torch.zeros(1, 1, 8, 8)
-    masks[0, 0, 3, 3:5] = 1  # two of the four central pixels
-    assert learnable_objects(masks).tolist() == [False]
-    masks[0, 0, 4, 3] = 1
-    assert learnable_objects(masks).tolist() == [True]
-
-
-def test_kept_objects_are_renumbered_and_the_others_are_background():
-    labels = torch.tensor([[[[0, 1, 2, 3, 4]]]], dtype=torch.uint8)
-    kept = keep_objects(labels, torch.tensor([False, True, False, True]))
-    assert kept.tolist() == [[[[0, 0, 1, 0, 2]]]] and kept.dtype == torch.uint8
+    labels = torch.zeros(1, 8, 8, dtype=torch.uint8)
+    labels[0, 3, 3:5] = 1  # two of the four central pixels
+    assert learnable_part(clips_of(labels, 1)) is None
+    labels[0, 4, 3] = 1
+    assert torch.equal(learnable_part(clips_of(labels, 1)).labels[:, 0], labels)
