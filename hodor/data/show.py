@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     numbers = range(options.first, options.first + options.samples)
     for start in numbers[::_ROWS]:
         shown = [number for number in range(start, start + _ROWS) if number in numbers]
-        sheet = contact_sheet([data.dataset[data.stream[number][0]] for number in shown])
+        sheet = contact_sheet([data[data.stream[number][0]] for number in shown])
         path = options.output / f"samples_{start:06d}.png"
         write_image(path, sheet)
         print(f"wrote {path}")
@@ -71,7 +71,7 @@ def _row(sample: "TrainingSample") -> np.ndarray:
     picture = np.concatenate(frames, axis=1)
     caption = Image.new("RGB", (picture.shape[1], _CAPTION), "white")
     present = ["".join(str(index + 1) if there else "-" for index, there in enumerate(row)) for row in sample.presence.tolist()]
-    ImageDraw.Draw(caption).text((2, 2), f"{sample.name}   objects present: {' | '.join(present)}", fill="black")
+    ImageDraw.Draw(caption).text((2, 2), f"{sample.names[0]}   objects present: {' | '.join(present)}", fill="black")
     return np.concatenate([np.asarray(caption), picture])
 
 
