@@ -33,10 +33,9 @@ class BadValueError(HodorError):
 
 
 def key(default: Any, meaning: str = "", *, new: bool = False, **bounds: Any) -> Any:
-    """A key of a section; in YAML it is the attribute's name in upper case.
+    """A key of a section. Its meaning leaves out what type and bounds (`ge`, `le` and `lt` of pydantic) say.
 
-    Its meaning leaves out what type and bounds (`ge`, `le` and `lt` of pydantic) say. The original doesn't know keys that are
-    `new`, and refuses files that have them.
+    The original doesn't know keys that are `new`, and refuses files that have them.
     """
     strict = False if isinstance(default, tuple) else None  # lists of YAML become tuples
     return Field(default, description=meaning, json_schema_extra={"new": new}, strict=strict, **bounds)
@@ -95,7 +94,7 @@ class Section:
 
     @classmethod
     def dotted(cls, name: str) -> str:
-        """The name of an attribute in YAML."""
+        """The name of an attribute in YAML, where keys are in upper case."""
         return f"{cls.place}.{name.upper()}".strip(".")
 
     @classmethod
@@ -105,9 +104,8 @@ class Section:
         dotted = cls.dotted(str(name))
         cause = str(error.get("ctx", {}).get("error", f"{dotted}: {error['msg']}"))
         if name in cls.fields:
-            what = ".".join([dotted, *(cut(part) for part in inner if isinstance(part, str))])
-            if inner[1:] == ["[key]"]:
-                what = f"a name in {dotted}"
+            inside = [cut(part) for part in inner if isinstance(part, str)]
+            what = f"a name in {dotted}" if inner[1:] == ["[key]"] else ".".join([dotted, *inside])
             wanted = _KINDS.get(error["type"]) or allowed(cls.fields[name]) or cause
             cause = f"{what} must be {wanted}, not {shown(error['input'])}"
         refusal = BadValueError(cause)

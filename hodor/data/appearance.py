@@ -19,7 +19,6 @@ LIGHT_CHANNELS = (
 )
 """Colour spaces with a channel of light: conversion from RGB, back to it, and the channel."""
 HUES = 180  # of OpenCV's 8-bit HSV
-_MIDDLE = 127
 _VALUES = np.arange(256)
 
 
@@ -41,7 +40,6 @@ def change_colours(
     """Changes hue, saturation, contrast and brightness of an image `[H, W, 3]` (uint8, R, G, B), in this order.
 
     Args:
-        image: is not changed.
         hue: added to OpenCV's 0..180 scale, around the circle.
         saturation: added to S, which stays in 0..255.
         contrast: the factor of the distance from 127.
@@ -50,7 +48,7 @@ def change_colours(
     """
     hue_saturation = [(_VALUES + hue) % HUES, _rounded(_VALUES + saturation), _VALUES]
     image = _through(image, cv2.COLOR_RGB2HSV, cv2.COLOR_HSV2RGB, hue_saturation)
-    image = cv2.LUT(image, _rounded(_MIDDLE + contrast * (_VALUES - _MIDDLE)))
+    image = cv2.LUT(image, _rounded(127 + contrast * (_VALUES - 127)))
     there, back, channel = LIGHT_CHANNELS[space]
     tables = [_VALUES, _VALUES, _VALUES]
     tables[channel] = _rounded(_VALUES + brightness)
@@ -74,10 +72,8 @@ def degrade(frame: Frame, strengths: StaticStrengths, random: np.random.Generato
 
 
 def exposed(image: np.ndarray, gains: np.ndarray, bend: float) -> np.ndarray:
-    """An image `[H, W, 3]` (uint8) under other light.
-
-    `gains` `[3]` are factors of R, G and B; `bend` in -1..1 says how far the middle of the curve is lifted, 1 = by a gamma of
-    1 / (1 + the gains' largest change).
+    """An image `[H, W, 3]` (uint8) under other light: `gains` `[3]` are factors of R, G and B; `bend` in -1..1 says how far the
+    middle of the curve is lifted, 1 = by a gamma of 1 / (1 + the gains' largest change).
     """
     gamma = 1 + bend * float(np.abs(gains - 1).max())
     curve = 255 * (_VALUES / 255) ** (1 / max(gamma, 0.1))

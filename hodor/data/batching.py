@@ -66,7 +66,7 @@ class BatchStream:
         self._groups = list(groups)
         self._samples_per_batch = samples_per_batch
         self._seed = seed
-        self._buckets = [_alike(group, samples_per_batch) for group in groups]
+        self._buckets = [_buckets(group, samples_per_batch) for group in groups]
         total = sum(group.share for group in groups)
         self._batches_per_cycle = [max(round(_CYCLE * group.share / total), 1) for group in groups]
         self._cycle = lru_cache(maxsize=1)(self._make_cycle)
@@ -100,7 +100,7 @@ class BatchStream:
         return np.concatenate(batches).astype(np.int32)[order]
 
 
-def _alike(group: ItemGroup, samples_per_batch: int) -> list[np.ndarray]:
+def _buckets(group: ItemGroup, samples_per_batch: int) -> list[np.ndarray]:
     """The rows of a group, in buckets of equal numbers of objects and aspect ratios within 0.1."""
     buckets = []
     for number in np.unique(group.num_objects):
@@ -110,11 +110,7 @@ def _alike(group: ItemGroup, samples_per_batch: int) -> list[np.ndarray]:
 
 
 def aspect_buckets(aspect_ratios: np.ndarray, samples_per_batch: int) -> list[np.ndarray]:
-    """Parts items (N at least 1) into buckets of aspect ratios within 0.1, so that few have fewer items than a batch.
-
-    Returns:
-        Indices of the items of each bucket; every item is in one.
-    """
+    """Parts items (N at least 1) into buckets of aspect ratios within 0.1, so that few have fewer items than a batch."""
     order = np.argsort(aspect_ratios, kind="stable")
     ratios = aspect_ratios[order]
     first = np.searchsorted(ratios, ratios - ASPECT_TOLERANCE - _SLACK)  # the first item that can share a bucket with each
@@ -137,11 +133,9 @@ def aspect_buckets(aspect_ratios: np.ndarray, samples_per_batch: int) -> list[np
 
 
 def shuffled_passes(size: int, samples_per_batch: int, random: np.random.Generator) -> np.ndarray:
-    """Passes over `size` items in random orders, one after the other, cut into batches.
+    """Passes over `size` items in random orders, one after the other, cut into batches, `[size, samples_per_batch]` indices.
 
-    Returns:
-        `[size, samples_per_batch]` indices; each item is in it `samples_per_batch` times. Where size >= samples_per_batch no
-        row has an index twice.
+    Each item is in it `samples_per_batch` times; where there are as many items as samples, no row has one twice.
     """
     passes: list[np.ndarray] = []
     for number in range(samples_per_batch):
@@ -160,8 +154,7 @@ def shuffled_passes(size: int, samples_per_batch: int, random: np.random.Generat
 def interleave(counts: Sequence[int], random: np.random.Generator) -> np.ndarray:
     """Mixes sequences of some lengths so that each is spread evenly, with some chance, and keeps its order.
 
-    Returns:
-        `[sum of counts]`, indices into the sequences set one after the other.
+    Gives `[sum of counts]` indices into the sequences set one after the other.
     """
     positions = [(np.arange(length) + random.random(length)) / length for length in counts]
     return np.argsort(np.concatenate(positions), kind="stable")

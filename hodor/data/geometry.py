@@ -116,9 +116,8 @@ def flip(frame: Frame) -> Frame:
 def finish(frame: Frame, shape: Shape) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Brings a frame to a shape, bilinearly without antialiasing.
 
-    Returns:
-        The image, `[3, H, W]` float32, 0..255; whether each pixel is valid, `[H, W]` bool, False where the part of it that
-        comes from outside the image is above one half; labels `[H, W]` uint8. Image and labels are 0 where it is not valid.
+    Gives the image, `[3, H, W]` float32, 0..255; whether each pixel is valid, `[H, W]` bool, False where more than half of it
+    comes from outside the image; labels `[H, W]` uint8. Image and labels are 0 where it is not valid.
     """
     size = shape[::-1]
     image = cv2.resize(frame.image.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)

@@ -91,34 +91,25 @@ class Scene:
         self._mask = cache(lambda object_id: masks.decode(int(rows[self._ids.index(object_id)]), *shape, where))
 
     def image(self) -> np.ndarray:
-        """The image, `[H, W, 3]` uint8, R, G, B.
-
-        Raises:
-            HodorError: the file is missing, broken, or has another size.
-        """
+        """The image, `[H, W, 3]` uint8, R, G, B."""
         try:
             image = read_image(self._path)
         except HodorError as error:
             raise HodorError(f"{error} ({self._where} needs it)") from None
         if image.shape[:2] != self._shape:
-            (height, width), (said_height, said_width) = image.shape[:2], self._shape
-            said = f"{self._where} says {said_width}x{said_height}; convert the data set again"
-            raise HodorError(f"{self._path}: has {width}x{height} pixels, but {said}")
+            sizes = "{1}x{0} pixels, but {where} says {3}x{2}".format(*image.shape[:2], *self._shape, where=self._where)
+            raise HodorError(f"{self._path}: has {sizes}; convert the data set again")
         return image
 
     def choose(self, count: int, random: np.random.Generator) -> tuple[dict[int, int], np.ndarray]:
-        """Draws `count` objects that can all be seen; where masks overlap the later one is on top.
+        """Draws `count` objects that can all be seen: {object: id}, ascending, the ids from 1 on; and labels `[H, W]` uint8.
 
-        Where a few draws don't give such objects, smaller ones lie on top, and those still covered are left out.
-
-        Returns:
-            {object: id}, ascending, the ids from 1 on, at least one; labels `[H, W]` uint8.
-
-        Raises:
-            HodorError: a mask is broken, or all are empty.
+        Where masks overlap the later one is on top. Where a few draws don't give such objects, smaller ones lie on top, and
+        those still covered are left out; at least one is there.
         """
         for _ in range(_CHOICES if count < len(self._ids) else 1):
-            chosen = _numbered(sorted(random.choice(self._ids, count, replace=False).tolist()))
+            drawn = sorted(random.choice(self._ids, count, replace=False).tolist())
+            chosen = {each: new_id for new_id, each in enumerate(drawn, start=1)}
             labels = self.paint(chosen)
             if len(present_ids(labels)) == count:
                 return chosen, labels
@@ -126,7 +117,7 @@ class Scene:
         present = present_ids(self.paint({each: chosen[each] for each in by_area}))
         if not present:
             raise HodorError(f"{self._where}: its masks are empty; convert the data set again")
-        seen = _numbered([each for each in chosen if chosen[each] in present])
+        seen = {drawn[new_id - 1]: index for index, new_id in enumerate(present, start=1)}
         return seen, self.paint({each: seen[each] for each in by_area if each in seen})
 
     def paint(self, new_ids: Mapping[int, int]) -> np.ndarray:
@@ -136,10 +127,6 @@ class Scene:
             if object_id in self._ids:
                 labels[self._mask(object_id)] = new_id
         return labels
-
-
-def _numbered(objects: Sequence[int]) -> dict[int, int]:
-    return {object_id: index + 1 for index, object_id in enumerate(objects)}
 
 
 def finish_sample(frames: Sequence[Frame], shape: Shape, name: str, *, only_reference: bool) -> TrainingSample:

@@ -19,11 +19,7 @@ class StaticImageSamples:
     """
 
     def __init__(self, images: AnnotatedImages, training: TrainingConfig, area: int) -> None:
-        """Clips of these images, brought to `area` pixels.
-
-        Raises:
-            HodorError: no object is large enough.
-        """
+        """Clips of these images, brought to `area` pixels. Raises HodorError where no object is large enough."""
         self._images = images
         self._training = training
         self._area = area

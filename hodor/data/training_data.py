@@ -13,14 +13,12 @@ from hodor.files import inside
 from hodor.formats.training_json import read_annotated_images, read_annotated_videos
 from hodor.workspace import Workspace, training_dataset
 
-CLIP_DELTA_FACTORS = {"davis_train": 2.0}
-"""What TRAINING.MAX_CLIP_DELTA is multiplied by: DAVIS has 24 frames per second, YouTube-VOS 6 annotated ones."""
-_COMMANDS = {
+_CLIP_DELTA_FACTORS = {"davis_train": 2.0}  # of 24 frames per second; YouTube-VOS has 6 annotated ones
+_COMMANDS = {  # make the data sets of the paper known
     "coco_2017_train": "hodor convert coco train2017 annotations/instances_train2017.json",
     "davis_train": "hodor convert davis_training DAVIS",
     "youtube_vos_2019_train": "hodor convert youtube_vos_training train",
 }
-"""What makes the data sets of the paper known."""
 
 
 @dataclass(frozen=True)
@@ -42,14 +40,14 @@ def build_training_data(config: Config, workspace: Workspace, *, samples_per_bat
         HodorError: a value can't be, the shares don't sum to 1, or a data set is missing, broken or has nothing to learn from.
     """
     config.check_training()
+    most, by_count = config.training.num_instances, config.training.mode != "sparse_video"
     parts: list[TrainingSamples] = []
     groups: list[ItemGroup] = []
     for name, share in _shares(config).items():
         if share:
             part = _samples(config, workspace, name)
-            by_count = config.training.mode != "sparse_video"
             arrays = part.num_objects, part.aspect_ratios
-            groups += item_groups(*arrays, config.training.num_instances, share=share, part=len(parts), by_count=by_count)
+            groups += item_groups(*arrays, most, share=share, part=len(parts), by_count=by_count)
             parts.append(part)
     return TrainingData(parts, BatchStream(groups, samples_per_batch, seed))
 
@@ -90,13 +88,9 @@ def _samples(config: Config, workspace: Workspace, name: str) -> TrainingSamples
 
 
 def _max_clip_delta(config: Config, name: str) -> int:
-    """How far the other frames of a clip are from its reference, in frames of a data set.
-
-    Raises:
-        HodorError: so few are too few to choose from.
-    """
+    """How far the other frames of a clip are from its reference, in frames of a data set."""
     training = config.training
-    factor = {**CLIP_DELTA_FACTORS, **dict(config.data.clip_delta_factors)}.get(name, 1.0)
+    factor = {**_CLIP_DELTA_FACTORS, **dict(config.data.clip_delta_factors)}.get(name, 1.0)
     max_delta = round(factor * training.max_clip_delta)
     choice = max_delta if training.mode == "sparse_video" else max_delta - training.min_clip_delta
     if choice < training.num_other_frames:

@@ -63,17 +63,17 @@ class VideoSamples:
             elif len(annotated):
                 annotated = annotated[[np.abs(annotated - (end - start) / 2).argmin()]]
             references += [frame for frame in (start + annotated).tolist() if self._sides(sequence, frame)]
-        if not references and self._dense:
+        if references:
+            return references
+        if self._dense:
             raise HodorError(
                 f"{videos.source}: no frame with a large enough object is followed by the {needed} frames that a clip needs; "
                 "lower TRAINING.NUM_OTHER_FRAMES, TRAINING.MIN_CLIP_DELTA or TRAINING.MIN_REF_MASK_AREA"
             )
-        if not references:
-            raise HodorError(
-                f"{videos.source}: no sequence has {training.num_other_frames} frames before or behind its annotated "
-                f"frame, at most {self._max_delta} away; lower TRAINING.NUM_OTHER_FRAMES or raise TRAINING.MAX_CLIP_DELTA"
-            )
-        return references
+        raise HodorError(
+            f"{videos.source}: no sequence has {training.num_other_frames} frames before or behind its annotated "
+            f"frame, at most {self._max_delta} away; lower TRAINING.NUM_OTHER_FRAMES or raise TRAINING.MAX_CLIP_DELTA"
+        )
 
     def _sides(self, sequence: int, reference: int) -> list[np.ndarray]:
         """The frames that the others of a clip are drawn from: before or behind the reference, where they suffice."""
