@@ -136,7 +136,7 @@ def example(height: int, width: int, frames: int) -> TrainingBatch:
     labels[..., height // 2 : height * 7 // 8, width // 2 : width * 7 // 8] = 2
     images = torch.rand(1, frames, 3, height, width, generator=torch.Generator().manual_seed(0)) * 255
     presence = torch.ones(1, frames, 2, dtype=torch.bool)
-    return TrainingBatch(images, torch.ones_like(labels, dtype=torch.bool), labels, presence, ("example",))
+    return TrainingBatch(images, torch.ones_like(labels, dtype=torch.bool), labels, presence, ["example"])
 
 
 if __name__ == "__main__":

@@ -33,10 +33,9 @@ class BadValueError(HodorError):
 
 
 def key(default: Any, meaning: str = "", *, new: bool = False, **bounds: Any) -> Any:
-    """A key of a section; in YAML it is the attribute's name in upper case.
+    """A key of a section. Its meaning leaves out what type and bounds (`ge`, `le` and `lt` of pydantic) say.
 
-    Its meaning leaves out what type and bounds (`ge`, `le` and `lt` of pydantic) say. The original doesn't know keys that are
-    `new`, and refuses files that have them.
+    The original doesn't know keys that are `new`, and refuses files that have them.
     """
     strict = False if isinstance(default, tuple) else None  # lists of YAML become tuples
     return Field(default, description=meaning, json_schema_extra={"new": new}, strict=strict, **bounds)
@@ -64,21 +63,18 @@ NamedNumbers: TypeAlias = Annotated[NAMED_NUMBERS, PlainValidator(_pairs)]
 
 @dataclass_transform(frozen_default=True)
 class Section:
-    """A frozen dataclass of keys and sections. Wherever it is made, it checks its values and raises BadValueError.
-
-    A `__post_init__` may raise ValueError where values don't fit together, with a text that names their keys.
+    """A frozen dataclass of keys and sections, declared with its dotted name. Wherever it is made, it checks its values and
+    raises BadValueError. A `__post_init__` may raise ValueError where values don't fit together, with a text that names them.
     """
 
-    _place: ClassVar[tuple[type["Section"] | None, str]] = (None, "")
+    place: ClassVar[str]
     fields: ClassVar[dict[str, FieldInfo]]
     """Its keys and sections by attribute, in order."""
 
-    def __init_subclass__(cls) -> None:
+    def __init_subclass__(cls, place: str = "") -> None:
+        cls.place = place
         cls.fields = dataclass(cls, frozen=True, config=_STRICT).__pydantic_fields__
         unguarded = cls.__init__
-        for name, field in cls.fields.items():
-            if isinstance(field.default, Section):
-                type(field.default)._place = (cls, name.upper())
 
         def guarded(self: Any, *values: Any, **named: Any) -> None:
             try:
@@ -97,24 +93,23 @@ class Section:
                 yield from type(field.default).walk()
 
     @classmethod
-    def dotted(cls, name: str = "") -> str:
-        """The section's name in YAML, or that of one of its attributes."""
-        above, own = cls._place
-        return ".".join(filter(None, (above.dotted() if above else "", own, name.upper())))
+    def dotted(cls, name: str) -> str:
+        """The name of an attribute in YAML, where keys are in upper case."""
+        return f"{cls.place}.{name.upper()}".strip(".")
 
     @classmethod
     def _refusal(cls, error: Any) -> BadValueError:
         """The first error that pydantic found, in our words."""
         name, *inner = error["loc"] or ("",)
-        cause = str(error.get("ctx", {}).get("error", f"{cls.dotted(str(name))}: {error['msg']}"))
+        dotted = cls.dotted(str(name))
+        cause = str(error.get("ctx", {}).get("error", f"{dotted}: {error['msg']}"))
         if name in cls.fields:
-            what = ".".join([cls.dotted(name), *(cut(part) for part in inner if isinstance(part, str))])
-            if inner[1:] == ["[key]"]:
-                what = f"a name in {cls.dotted(name)}"
+            inside = [cut(part) for part in inner if isinstance(part, str)]
+            what = f"a name in {dotted}" if inner[1:] == ["[key]"] else ".".join([dotted, *inside])
             wanted = _KINDS.get(error["type"]) or allowed(cls.fields[name]) or cause
             cause = f"{what} must be {wanted}, not {shown(error['input'])}"
         refusal = BadValueError(cause)
-        refusal.key = cls.dotted(str(name))
+        refusal.key = dotted
         return refusal
 
 

@@ -3,7 +3,7 @@
 import difflib
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,45 +37,39 @@ def load_config(path: Path, overrides: Sequence[tuple[str, str]] = (), *, warn_a
         HodorError: the file is missing or broken, a key is unknown, or a value has the wrong type or is out of range.
     """
     given: dict[str, _Given] = {}
-    _add_file(given, path, warn_about_unknown, ())
+    for file, content in _files(path):
+        _add(given, content, str(file), warn_about_unknown)
     for key, text in overrides:
         _add(given, {key: _parse(text, f"--cfg.{key}")}, f"--cfg.{key}", False)
     return _checked(given)
 
 
 def from_yaml(text: str, source: str) -> Config:
-    """Reads a configuration from text that others may have made; `source` names its origin in messages.
-
-    Raises:
-        HodorError: the text is broken, or a value has the wrong type or is out of range.
-    """
+    """Likewise from a text that others may have made; `source` names its origin in messages."""
     given: dict[str, _Given] = {}
     _add(given, _parse(text, source), source, True)
     return _checked(given)
 
 
-def _add_file(given: dict[str, _Given], path: Path, by_others: bool, above: tuple[Path, ...]) -> None:
-    """Adds a file on top of its base, and that on top of its own."""
+def _files(path: Path, above: tuple[Path, ...] = ()) -> Iterator[tuple[Path, Any]]:
+    """A file and its content, and before them those that it is on top of."""
     if path in above:
         raise HodorError(f"{above[0]}: BASE leads back to {path}")
     try:
         if path.exists() and not path.is_file():
             raise HodorError(f"{path}: not a regular file")
         with path.open("rb") as file:
-            text = file.read(_MOST_BYTES + 1).decode()
+            content = _parse(file.read(_MOST_BYTES + 1).decode(errors="surrogateescape"), str(path))
     except FileNotFoundError:
         raise HodorError(f"{path}: no such file" + (f", which {above[-1]} names as its BASE" if above else "")) from None
-    except UnicodeDecodeError as error:
-        raise HodorError(f"{path}: not a text file in UTF-8 ({error})") from None
     except OSError as error:
         raise HodorError(f"{cut(str(path))}: {error.strerror}") from None
-    content = _parse(text, str(path))
     if isinstance(content, dict) and "BASE" in content:
         base = content.pop("BASE")
         if not isinstance(base, str) or not base.isprintable():
             raise HodorError(f"{path}: BASE must be the name of a file, not {shown(base)}")
-        _add_file(given, path.parent / base, by_others, (*above, path))
-    _add(given, content, str(path), by_others)
+        yield from _files(path.parent / base, (*above, path))
+    yield path, content
 
 
 def _add(given: dict[str, _Given], content: Any, source: str, by_others: bool, place: str = "") -> None:
@@ -176,7 +170,7 @@ def _as_mapping(section: Section, for_original: bool) -> dict[str, Any]:
             continue
         if isinstance(value, Section):
             value = _as_mapping(value, for_original)
-        elif field.annotation == NAMED_NUMBERS:
-            value = dict(value)
-        result[name.upper()] = list(value) if isinstance(value, tuple) else value
+        elif isinstance(value, tuple):
+            value = dict(value) if field.annotation == NAMED_NUMBERS else list(value)
+        result[name.upper()] = value
     return result

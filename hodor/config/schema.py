@@ -21,6 +21,9 @@ def _pair(low: float, high: float) -> AfterValidator:
 Layers: TypeAlias = Annotated[int, must("at least 1, at most 64", lambda count: 1 <= count <= 64)]
 Rates: TypeAlias = Annotated[tuple[float, ...], must("at least 0", lambda rates: min(rates, default=0) >= 0)]
 Channels: TypeAlias = Annotated[tuple[float, ...], must("three numbers (B, G, R)", lambda values: len(values) == 3)]
+Deviations: TypeAlias = Annotated[Channels, must("three numbers above 0 (B, G, R)", lambda values: min(values) > 0)]
+Cells: TypeAlias = Annotated[int, must("one of 1, 2, 4, 9, 12, 16", {1, 2, 4, 9, 12, 16}.__contains__)]
+Width: TypeAlias = Annotated[int, must("a multiple of 32 up to 4096", lambda width: width in range(32, 4097, 32))]
 Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 Strength: TypeAlias = Annotated[float, Field(ge=0, le=255)]
 Number: TypeAlias = Annotated[int, Field(ge=0, le=255)]
@@ -36,13 +39,11 @@ _LARGEST_NETWORK = 64 * 1024**2
 _SMALLEST_FRAME = 32
 
 
-class InputConfig(Section):
+class InputConfig(Section, place="INPUT"):
     """How images reach the network."""
 
     image_mean: Channels = key((0.406, 0.456, 0.485), "B, G, R; in 0..1 with NORMALIZE_TO_UNIT_SCALE, else in 0..255")
-    image_std: Annotated[Channels, must("three numbers above 0 (B, G, R)", lambda values: min(values) > 0)] = key(
-        (0.225, 0.224, 0.229), "likewise"
-    )
+    image_std: Deviations = key((0.225, 0.224, 0.229), "likewise")
     rgb_input: bool = key(True, "the network sees R, G, B (else B, G, R)")
     normalize_to_unit_scale: bool = key(True, "divide pixels by 255 before normalising")
     min_dim: int = key(448, "shorter side in pixels (inference, videos in training)", ge=1, le=8192)
@@ -55,23 +56,19 @@ class InputConfig(Section):
             raise ValueError(f"INPUT.MAX_DIM must be at least INPUT.MIN_DIM = {self.min_dim}, not {self.max_dim}")
 
 
-class ModelConfig(Section):
+class ModelConfig(Section, place="MODEL"):
     """The network. What is not in the files of original checkpoints has the paper's value as default."""
 
     transformer_pre_normalize: bool = key(False, "normalise branches' inputs instead of their sums")
     encoder_layers: Layers = key(5)
     decoder_layers: Layers = key(5)
     num_attn_heads: int = key(8, "attention heads of encoder and decoder, a divisor of WIDTH")
-    num_bg_descriptors: Annotated[int, must("one of 1, 2, 4, 9, 12, 16", {1, 2, 4, 9, 12, 16}.__contains__)] = key(
-        9, "cells of the background grid: 1, 2, 4, 9, 12 or 16"
-    )
+    num_bg_descriptors: Cells = key(9, "cells of the background grid: 1, 2, 4, 9, 12 or 16")
     num_catch_all_queries: Annotated[int, must("0 or 1", {0, 1}.__contains__)] = key(1, '1 = a channel for "no descriptor"')
     pos_encodings_in_fmq: bool = key(True, "the encoder's keys know where their pixel is; false in all recipes")
     pos_encodings_in_fqm: bool = key(True, "the decoder's queries know where their pixel is")
     backbone: str = key("swin_tiny", "swin_compact, swin_tiny, swin_small, swin_base, or a model of timm (resnet10t)", new=True)
-    width: Annotated[int, must("a multiple of 32 up to 4096", lambda width: width in range(32, 4097, 32))] = key(
-        256, "channels of features and descriptors, a multiple of 32", new=True
-    )
+    width: Width = key(256, "channels of features and descriptors, a multiple of 32", new=True)
     attention_masking: Literal["none", "hard", "soft_fixed", "soft_learnable"] = key("soft_learnable", new=True)
     descriptor_interaction: bool = key(True, "descriptors attend to each other", new=True)
     deformable_convolutions: bool = key(True, "the decoder's 3x3 convolutions choose where they look", new=True)
@@ -93,7 +90,7 @@ class ModelConfig(Section):
             raise ValueError(f"MODEL.WIDTH = {self.width} is too much for {layers} layers; lower one of them")
 
 
-class InferenceConfig(Section):
+class InferenceConfig(Section, place="INFERENCE"):
     """Settings that a checkpoint is meant to be used with; command lines override them."""
 
     temporal_window: int = key(7, "how many earlier frames are remembered", new=True, ge=1)
@@ -121,7 +118,7 @@ class CropStrengths(Section):
     kept_area: Share = key(0.5, "the part of its area that every object must keep in the reference")
 
 
-class StaticStrengths(ColourStrengths, CropStrengths):
+class StaticStrengths(ColourStrengths, CropStrengths, place="TRAINING.AUGMENTATIONS.STATIC"):
     """Clips made of one photograph."""
 
     flip_share: Share = key(0.5, "of mirrored clips")
@@ -148,7 +145,7 @@ class StaticStrengths(ColourStrengths, CropStrengths):
     compression_quality: Annotated[tuple[int, ...], _pair(1, 100)] = key((30, 90), "range of its quality")
 
 
-class VideoStrengths(ColourStrengths, CropStrengths):
+class VideoStrengths(ColourStrengths, CropStrengths, place="TRAINING.AUGMENTATIONS.VIDEO"):
     """Clips of videos; the same for all frames."""
 
     brightness: Strength = key(20.0, "largest number that is added to the light channel")
@@ -161,7 +158,7 @@ class VideoStrengths(ColourStrengths, CropStrengths):
     warp_tries: Number = key(3, "draws of a warp before the clip stays as it is")
 
 
-class AugmentationConfig(Section):
+class AugmentationConfig(Section, place="TRAINING.AUGMENTATIONS"):
     """Which augmentations training samples get, and how strong they are."""
 
     color: bool = key(True, "changes of colour")
@@ -171,14 +168,14 @@ class AugmentationConfig(Section):
     video: VideoStrengths = key(VideoStrengths(), new=True)
 
 
-class WarmupConfig(Section):
+class WarmupConfig(Section, place="TRAINING.LR_SCHEDULERS.WARMUP"):
     """Linear warm-up, then constant."""
 
     warmup_iters: int = key(10000, ge=0)
     warmup_lr_init: float = key(1e-7, "the rate at iteration 0", ge=0)
 
 
-class StepConfig(Section):
+class StepConfig(Section, place="TRAINING.LR_SCHEDULERS.STEP"):
     """Linear warm-up, then the rate is multiplied by a decay rate at each of the steps."""
 
     warmup_iters: int = key(10000, ge=0)
@@ -188,14 +185,14 @@ class StepConfig(Section):
     decay_rates: Rates = key((0.1, 0.1), "one for each of the steps")
 
 
-class SchedulersConfig(Section):
+class SchedulersConfig(Section, place="TRAINING.LR_SCHEDULERS"):
     """Settings of the learning rate schedules; LR_SCHEDULER picks one."""
 
     warmup: WarmupConfig = key(WarmupConfig())
     step: StepConfig = key(StepConfig())
 
 
-class LossWeights(Section):
+class LossWeights(Section, place="TRAINING.LOSS_WEIGHTS"):
     """Weights of the parts of the loss."""
 
     dice: float = key(1.0, ge=0)
@@ -206,7 +203,7 @@ class LossWeights(Section):
             raise ValueError("TRAINING.LOSS_WEIGHTS: DICE and CROSS_ENTROPY can't both be 0, there would be nothing to learn")
 
 
-class ValidationConfig(Section):
+class ValidationConfig(Section, place="TRAINING.VALIDATION"):
     """Judging the network on videos while it is trained; the weights with the best J&F are kept as best.pth."""
 
     dataset: str = key("", "name of a data set of videos, converted into the workspace; empty = none")
@@ -215,7 +212,7 @@ class ValidationConfig(Section):
     min_dim: int = key(0, "shorter side of the frames; 0 = INPUT.MIN_DIM; MAX_DIM is scaled likewise", ge=0, le=8192)
 
 
-class TrainingConfig(Section):
+class TrainingConfig(Section, place="TRAINING"):
     """How the network is trained. Numbers of pixels are areas or sides in the original image."""
 
     mode: Literal["", "static_image", "sparse_video", "dense_video"] = key("")
@@ -253,21 +250,21 @@ class TrainingConfig(Section):
     validation: ValidationConfig = key(ValidationConfig(), new=True)
 
 
-class DenseVideoSplit(Section):
+class DenseVideoSplit(Section, place="DATA.DENSE_VIDEO_SPLIT"):
     """Shares of the data sets in dense video training; they sum to 1."""
 
     ytvos: float = key(0.8)
     davis: float = key(0.2)
 
 
-class SparseVideoSplit(Section):
+class SparseVideoSplit(Section, place="DATA.SPARSE_VIDEO_SPLIT"):
     """Shares of the data sets in sparse (cyclic) video training; they sum to 1."""
 
     youtube_vos: float = key(0.8)
     davis: float = key(0.2)
 
 
-class DataConfig(Section):
+class DataConfig(Section, place="DATA"):
     """What the network is trained on."""
 
     dense_video_split: DenseVideoSplit = key(DenseVideoSplit())
@@ -288,11 +285,7 @@ class Config(Section):
     data: DataConfig = key(DataConfig())
 
     def check_training(self) -> None:
-        """Checks what training asks for and inference doesn't.
-
-        Raises:
-            HodorError: a value can't be; the message names its key.
-        """
+        """Raises HodorError, with the name of the key, where a value can't be what inference allows but training doesn't."""
         if not self.training.mode:
             raise HodorError("TRAINING.MODE must be static_image, sparse_video or dense_video, not ''")
         if self.training.mode != "static_image" and self.input.min_dim < _SMALLEST_FRAME:

@@ -1,6 +1,7 @@
 """What changes the look of images and moves no pixel: colours, and what cameras and codecs do to single frames of a video."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import partial
 
 import cv2
 import numpy as np
@@ -18,32 +19,13 @@ LIGHT_CHANNELS = (
 )
 """Colour spaces with a channel of light: conversion from RGB, back to it, and the channel."""
 HUES = 180  # of OpenCV's 8-bit HSV
-_MIDDLE = 127
 _VALUES = np.arange(256)
 
 
-@dataclass(frozen=True)
-class ColourChange:
-    """One draw.
-
-    Attributes:
-        hue: added to OpenCV's 0..180 scale, around the circle.
-        saturation: added to S, which stays in 0..255.
-        contrast: the factor of the distance from 127.
-        brightness: added to the light channel, which stays in 0..255.
-        space: the colour space with the light channel, an index into `LIGHT_CHANNELS`.
-    """
-
-    hue: int
-    saturation: int
-    contrast: float
-    brightness: float
-    space: int
-
-
-def draw_colour_change(strengths: ColourStrengths, random: np.random.Generator) -> ColourChange:
-    """Draws each number uniformly from its range; hue and saturation are whole numbers."""
-    return ColourChange(
+def draw_colour_change(strengths: ColourStrengths, random: np.random.Generator) -> Callable[[np.ndarray], np.ndarray]:
+    """Draws what `change_colours` takes, each uniformly from its range; hue and saturation are whole numbers."""
+    return partial(
+        change_colours,
         hue=int(int(random.integers(-strengths.hue, strengths.hue + 1)) * HUES / 255),  # towards 0
         saturation=int(random.integers(-strengths.saturation, strengths.saturation + 1)),
         contrast=random.uniform(1 - strengths.contrast, 1 + strengths.contrast),
@@ -52,14 +34,24 @@ def draw_colour_change(strengths: ColourStrengths, random: np.random.Generator) 
     )
 
 
-def change_colours(image: np.ndarray, change: ColourChange) -> np.ndarray:
-    """Changes hue, saturation, contrast and brightness of an image `[H, W, 3]` (uint8, R, G, B), in this order."""
-    hue_saturation = [(_VALUES + change.hue) % HUES, _rounded(_VALUES + change.saturation), _VALUES]
+def change_colours(
+    image: np.ndarray, *, hue: int = 0, saturation: int = 0, contrast: float = 1.0, brightness: float = 0.0, space: int = 0
+) -> np.ndarray:
+    """Changes hue, saturation, contrast and brightness of an image `[H, W, 3]` (uint8, R, G, B), in this order.
+
+    Args:
+        hue: added to OpenCV's 0..180 scale, around the circle.
+        saturation: added to S, which stays in 0..255.
+        contrast: the factor of the distance from 127.
+        brightness: added to the light channel, which stays in 0..255.
+        space: the colour space with the light channel, an index into `LIGHT_CHANNELS`.
+    """
+    hue_saturation = [(_VALUES + hue) % HUES, _rounded(_VALUES + saturation), _VALUES]
     image = _through(image, cv2.COLOR_RGB2HSV, cv2.COLOR_HSV2RGB, hue_saturation)
-    image = cv2.LUT(image, _rounded(_MIDDLE + change.contrast * (_VALUES - _MIDDLE)))
-    there, back, channel = LIGHT_CHANNELS[change.space]
+    image = cv2.LUT(image, _rounded(127 + contrast * (_VALUES - 127)))
+    there, back, channel = LIGHT_CHANNELS[space]
     tables = [_VALUES, _VALUES, _VALUES]
-    tables[channel] = _rounded(_VALUES + change.brightness)
+    tables[channel] = _rounded(_VALUES + brightness)
     return _through(image, there, back, tables)
 
 
@@ -80,10 +72,8 @@ def degrade(frame: Frame, strengths: StaticStrengths, random: np.random.Generato
 
 
 def exposed(image: np.ndarray, gains: np.ndarray, bend: float) -> np.ndarray:
-    """An image `[H, W, 3]` (uint8) under other light.
-
-    `gains` `[3]` are factors of R, G and B; `bend` in -1..1 says how far the middle of the curve is lifted, 1 = by a gamma of
-    1 / (1 + the gains' largest change).
+    """An image `[H, W, 3]` (uint8) under other light: `gains` `[3]` are factors of R, G and B; `bend` in -1..1 says how far the
+    middle of the curve is lifted, 1 = by a gamma of 1 / (1 + the gains' largest change).
     """
     gamma = 1 + bend * float(np.abs(gains - 1).max())
     curve = 255 * (_VALUES / 255) ** (1 / max(gamma, 0.1))

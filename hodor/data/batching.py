@@ -4,10 +4,10 @@ The order of a group's items is made in rounds. In a round every item is used on
 samples, so that a bucket of n alike items fills exactly n batches: nothing is dropped, and nothing is filled in.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import count, pairwise
+from itertools import pairwise
 
 import numpy as np
 
@@ -20,127 +20,97 @@ _CYCLE = 10_000  # batches after which every group has had its share
 
 @dataclass(frozen=True, eq=False)
 class ItemGroup:
-    """Items that are used equally often.
+    """Items of a data set that are used equally often.
 
     Attributes:
-        items: `[N]` items of the data set, N at least 1.
+        items: `[N]`, N at least 1.
         num_objects: `[N]`, how many objects samples of each item shall have.
         aspect_ratios: `[N]`, height / width of each item.
-        share: of all batches, positive.
+        share: of all batches, positive; shares need not sum to 1.
+        part: which of the data sets.
     """
 
     items: np.ndarray
     num_objects: np.ndarray
     aspect_ratios: np.ndarray
     share: float
+    part: int = 0
+
+
+def item_groups(
+    num_objects: np.ndarray, aspect_ratios: np.ndarray, max_objects: int, *, share: float, part: int = 0, by_count: bool = True
+) -> list[ItemGroup]:
+    """The groups of a data set of N items, whose numbers of objects and aspect ratios (`[N]`) are given.
+
+    With `by_count` there is a group for each number of objects (at most `max_objects`) that an item reaches, with equal parts
+    of `share`: in it are all items with so many objects or more. Else it is one group of all items, with all their objects.
+    """
+    counts = np.minimum(num_objects, max_objects)
+    if not by_count:
+        return [ItemGroup(np.arange(len(counts)), counts, aspect_ratios, share, part)]
+    groups, most = [], int(counts.max())
+    for number in range(1, most + 1):
+        items = np.flatnonzero(counts >= number)
+        groups.append(ItemGroup(items, np.full(len(items), number), aspect_ratios[items], share / most, part))
+    return groups
 
 
 class BatchStream:
     """Batches numbered from 0 without end, equal for every process that makes it with equal arguments.
 
-    The samples of a batch have the same number of objects and aspect ratios within 0.1. Groups get their shares of batches; in
-    a group every item is used equally often. Process r of P takes the batches r, r + P, r + 2 P, ...
+    The samples of a batch have the same number of objects and aspect ratios within 0.1; no item is in it twice, unless too few
+    are alike. Groups get their shares of batches; in a group every item is used equally often.
     """
 
     def __init__(self, groups: Sequence[ItemGroup], samples_per_batch: int, seed: int = 0) -> None:
-        """Takes at least one group; their shares need not sum to 1."""
         self._groups = list(groups)
+        self._samples_per_batch = samples_per_batch
         self._seed = seed
+        self._buckets = [_buckets(group, samples_per_batch) for group in groups]
         total = sum(group.share for group in groups)
         self._batches_per_cycle = [max(round(_CYCLE * group.share / total), 1) for group in groups]
-        self._orders = [
-            ItemOrder(group.num_objects, group.aspect_ratios, samples_per_batch, (seed, 1, number))
-            for number, group in enumerate(groups)
-        ]
         self._cycle = lru_cache(maxsize=1)(self._make_cycle)
+        self._round = lru_cache(maxsize=2 * len(groups))(self._make_round)
 
     def __getitem__(self, batch: int) -> list[SampleRequest]:
-        """The samples of a batch."""
-        number, batch_of_group = self._place(batch)
-        group = self._groups[number]
-        requests = []
-        for position, row in enumerate(self._orders[number][batch_of_group]):
-            seed = np.random.SeedSequence([self._seed, 2, batch, position]).generate_state(1, np.uint64)
-            requests.append(SampleRequest(int(group.items[row]), int(group.num_objects[row]), int(seed[0])))
-        return requests
-
-    def batches(self, first: int = 0, step: int = 1) -> Iterator[list[SampleRequest]]:
-        """The batches first, first + step, ... without end; starting late costs nothing."""
-        return map(self.__getitem__, count(first, step))
-
-    def _place(self, batch: int) -> tuple[int, int]:
-        """The group that a batch is taken from, and its number within that group."""
+        """The samples of a batch; a late one costs no more than an early one."""
         cycle, position = divmod(batch, sum(self._batches_per_cycle))
         starts = np.cumsum([0, *self._batches_per_cycle])
         index = self._cycle(cycle)[position]
-        group = int(np.searchsorted(starts, index, side="right")) - 1
-        return group, cycle * self._batches_per_cycle[group] + int(index - starts[group])
+        number = int(np.searchsorted(starts, index, side="right")) - 1
+        group = self._groups[number]
+        batch_of_group = cycle * self._batches_per_cycle[number] + int(index - starts[number])
+        round_of_group, position = divmod(batch_of_group, len(group.items))
+        requests = []
+        for place, row in enumerate(self._round(number, round_of_group)[position]):
+            seed = np.random.SeedSequence([self._seed, 2, batch, place]).generate_state(1, np.uint64)
+            requests.append(SampleRequest(int(group.items[row]), int(group.num_objects[row]), int(seed[0]), group.part))
+        return requests
 
     def _make_cycle(self, cycle: int) -> np.ndarray:
+        """Which batch of which group each batch of a cycle is, numbered through the groups one after the other."""
         return interleave(self._batches_per_cycle, np.random.default_rng([self._seed, 0, cycle]))
 
-
-def item_groups(
-    num_objects: np.ndarray,
-    aspect_ratios: np.ndarray,
-    max_objects: int,
-    *,
-    share: float,
-    first_item: int = 0,
-    by_count: bool = True,
-) -> list[ItemGroup]:
-    """The groups of a data set, which share `share`; of N items, whose first has the number `first_item`, in arrays `[N]`.
-
-    With `by_count` there is a group for each number of objects (at most `max_objects`) that an item reaches, with equal shares:
-    in it are all items with so many objects or more. Else it is one group of all items, each with as many objects as it has.
-    """
-    counts = np.minimum(num_objects, max_objects)
-    if not by_count:
-        return [ItemGroup(first_item + np.arange(len(counts)), counts, aspect_ratios, share)]
-    groups, most = [], int(counts.max())
-    for number in range(1, most + 1):
-        rows = np.flatnonzero(counts >= number)
-        groups.append(ItemGroup(first_item + rows, np.full(len(rows), number), aspect_ratios[rows], share / most))
-    return groups
-
-
-class ItemOrder:
-    """The batches of a group of items, numbered from 0 without end; any of them can be asked for.
-
-    All items of a batch have the same number of objects and aspect ratios within 0.1. No batch has an item twice, unless too
-    few items are alike.
-    """
-
-    def __init__(self, num_objects: np.ndarray, aspect_ratios: np.ndarray, samples_per_batch: int, seed: Sequence[int]) -> None:
-        """Takes the items' numbers of objects and their height / width, `[N]` each, N at least 1."""
-        self._samples_per_batch = samples_per_batch
-        self._seed = list(seed)
-        self._buckets = []
-        for number in np.unique(num_objects):
-            alike = np.flatnonzero(num_objects == number)
-            self._buckets += [alike[bucket] for bucket in aspect_buckets(aspect_ratios[alike], samples_per_batch)]
-        self._round = lru_cache(maxsize=1)(self._make_round)
-
-    def __getitem__(self, batch: int) -> np.ndarray:
-        """The items of a batch, `[samples_per_batch]`."""
-        number, position = divmod(batch, sum(map(len, self._buckets)))
-        items: np.ndarray = self._round(number)[position]
-        return items
-
-    def _make_round(self, number: int) -> np.ndarray:
-        """The batches of one round, `[N, samples_per_batch]` int32."""
-        random = np.random.default_rng([*self._seed, number])
-        order = interleave([len(bucket) for bucket in self._buckets], random)
-        batches = [bucket[shuffled_passes(len(bucket), self._samples_per_batch, random)] for bucket in self._buckets]
+    def _make_round(self, group: int, number: int) -> np.ndarray:
+        """The batches of a round of a group, `[N, samples_per_batch]` int32, as rows of the group."""
+        random = np.random.default_rng([self._seed, 1, group, number])
+        buckets = self._buckets[group]
+        order = interleave([len(bucket) for bucket in buckets], random)
+        batches = [bucket[shuffled_passes(len(bucket), self._samples_per_batch, random)] for bucket in buckets]
         return np.concatenate(batches).astype(np.int32)[order]
 
 
-def aspect_buckets(aspect_ratios: np.ndarray, samples_per_batch: int) -> list[np.ndarray]:
-    """Parts items (N at least 1) into buckets of aspect ratios within 0.1, so that few have fewer items than a batch.
+def _buckets(group: ItemGroup, samples_per_batch: int) -> list[np.ndarray]:
+    """The rows of a group, in buckets of equal numbers of objects and aspect ratios within 0.1."""
+    buckets = []
+    for number in np.unique(group.num_objects):
+        alike = np.flatnonzero(group.num_objects == number)
+        buckets += [alike[bucket] for bucket in aspect_buckets(group.aspect_ratios[alike], samples_per_batch)]
+    return buckets
 
-    Returns:
-        Indices of the items of each bucket; every item is in one.
-    """
+
+def aspect_buckets(aspect_ratios: np.ndarray, samples_per_batch: int) -> list[np.ndarray]:
+    """Parts items (N at least 1) into buckets of aspect ratios within 0.1, so that few have fewer items than a batch."""
     order = np.argsort(aspect_ratios, kind="stable")
     ratios = aspect_ratios[order]
     first = np.searchsorted(ratios, ratios - ASPECT_TOLERANCE - _SLACK)  # the first item that can share a bucket with each
@@ -163,11 +133,9 @@ def aspect_buckets(aspect_ratios: np.ndarray, samples_per_batch: int) -> list[np
 
 
 def shuffled_passes(size: int, samples_per_batch: int, random: np.random.Generator) -> np.ndarray:
-    """Passes over `size` items in random orders, one after the other, cut into batches.
+    """Passes over `size` items in random orders, one after the other, cut into batches, `[size, samples_per_batch]` indices.
 
-    Returns:
-        `[size, samples_per_batch]` indices; each item is in it `samples_per_batch` times. Where size >= samples_per_batch no
-        row has an index twice.
+    Each item is in it `samples_per_batch` times; where there are as many items as samples, no row has one twice.
     """
     passes: list[np.ndarray] = []
     for number in range(samples_per_batch):
@@ -186,8 +154,7 @@ def shuffled_passes(size: int, samples_per_batch: int, random: np.random.Generat
 def interleave(counts: Sequence[int], random: np.random.Generator) -> np.ndarray:
     """Mixes sequences of some lengths so that each is spread evenly, with some chance, and keeps its order.
 
-    Returns:
-        `[sum of counts]`, indices into the sequences set one after the other.
+    Gives `[sum of counts]` indices into the sequences set one after the other.
     """
     positions = [(np.arange(length) + random.random(length)) / length for length in counts]
     return np.argsort(np.concatenate(positions), kind="stable")

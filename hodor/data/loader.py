@@ -1,48 +1,25 @@
 """Batches of samples, made ahead of their use by other processes, in an order that doesn't depend on how many there are."""
 
 import gc
-import multiprocessing
 import signal
 import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, NamedTuple
+from itertools import count
+from typing import Any
 
 import cv2
 import torch
 from torch.nn.functional import pad
 from torch.utils.data import DataLoader, Dataset
 
-from hodor.data.samples import SampleRequest, TrainingSample, TrainingSamples
+from hodor.data.samples import SampleRequest, TrainingBatch, TrainingSample
 from hodor.data.training_data import TrainingData
 from hodor.errors import HodorError
 from hodor.program import describe_os_error
 
 STRIDE = 32
 _DEAF_TO = (signal.SIGINT, signal.SIGTERM)
-
-
-class TrainingBatch(NamedTuple):
-    """B clips of F frames with I objects; H and W are multiples of 32.
-
-    Attributes:
-        images: `[B, F, 3, H, W]` float32, R, G, B, 0..255, not normalised.
-        valid: `[B, F, H, W]` bool, False where a pixel is padding or comes from outside the image (the image is 0 there).
-        labels: `[B, F, H, W]` uint8, objects 1..I; 0 for the background, and where a pixel is not valid.
-        presence: `[B, F, I]` bool, which object is to be seen in which frame.
-        names: B names, for messages.
-    """
-
-    images: torch.Tensor
-    valid: torch.Tensor
-    labels: torch.Tensor
-    presence: torch.Tensor
-    names: tuple[str, ...]
-
-    def to(self, device: torch.device) -> "TrainingBatch":
-        """The batch on a device; copies from pinned memory run behind."""
-        images, valid, labels, presence = (part.to(device, non_blocking=True) for part in self[:4])
-        return TrainingBatch(images, valid, labels, presence, self.names)
 
 
 def collate(samples: Sequence[TrainingSample]) -> TrainingBatch:
@@ -58,7 +35,7 @@ def collate(samples: Sequence[TrainingSample]) -> TrainingBatch:
     )
     labels[labels > num_objects] = 0
     presence = torch.stack([sample.presence[:, :num_objects] for sample in samples])
-    return TrainingBatch(images, valid, labels, presence, tuple(sample.name for sample in samples))
+    return TrainingBatch(images, valid, labels, presence, [name for sample in samples for name in sample.names])
 
 
 def training_loader(
@@ -75,24 +52,21 @@ def training_loader(
         HodorError: (while iterating) a file is missing or broken, or a process ended.
     """
     loader = DataLoader(
-        _Batches(data.dataset),
+        _Batches(data),
         batch_size=None,
-        sampler=data.stream.batches(first, step),
+        sampler=map(data.stream.__getitem__, count(first, step)),
         num_workers=num_workers,
-        collate_fn=_as_it_is,
         pin_memory=pin_memory,
         worker_init_fn=_prepare_worker,
     )
     if num_workers:
         cv2.setNumThreads(1)  # a process forked from one with OpenCV's threads waits for them forever
-    others = set(multiprocessing.active_children())
     with _forking():
         iterator: Any = iter(loader)
-    workers = set(multiprocessing.active_children()) - others
     try:
         for batch in iterator:
-            if isinstance(batch, str):
-                raise HodorError(batch)
+            if isinstance(batch, HodorError):
+                raise batch
             yield batch
     except (RuntimeError, EOFError, ConnectionError) as error:
         if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
@@ -102,11 +76,10 @@ def training_loader(
             "use fewer with --num_cpu_workers"
         ) from error
     finally:
-        with suppress(RuntimeError):  # of a process that ended unexpectedly, once more
-            if workers:
+        if num_workers:
+            with suppress(RuntimeError):  # of a process that ended unexpectedly, once more
                 iterator._shutdown_workers()
-        for worker in workers:
-            if worker.is_alive():
+            for worker in iterator._workers:
                 worker.kill()
                 worker.join()
 
@@ -127,23 +100,19 @@ def _forking() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, held_back)
 
 
-class _Batches(Dataset[TrainingBatch | str]):
-    """Batches by their requests, or what is wrong with them: an exception would arrive with its traceback as text."""
+class _Batches(Dataset[TrainingBatch | HodorError]):
+    """Batches by their requests, or what is wrong with them: what is raised would arrive with its traceback as text."""
 
-    def __init__(self, samples: TrainingSamples) -> None:
-        self._samples = samples
+    def __init__(self, data: TrainingData) -> None:
+        self._data = data
 
-    def __getitem__(self, requests: Sequence[SampleRequest]) -> TrainingBatch | str:
+    def __getitem__(self, requests: Sequence[SampleRequest]) -> TrainingBatch | HodorError:
         try:
-            return collate([self._samples[request] for request in requests])
+            return collate([self._data[request] for request in requests])
         except HodorError as error:
-            return str(error)
+            return error
         except OSError as error:
-            return describe_os_error(error)
-
-
-def _as_it_is(batch: Any) -> Any:
-    return batch
+            return HodorError(describe_os_error(error))
 
 
 def _prepare_worker(_: int) -> None:

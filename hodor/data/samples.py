@@ -1,13 +1,14 @@
-"""Training samples, short clips with labels: how they are asked for, how frames are read and finished, data sets joined."""
+"""Training samples, short clips with labels: how they are asked for, how frames and masks are read, how clips are finished."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 import torch
 
-from hodor.data.geometry import Frame, finish
+from hodor.data.geometry import Frame, Shape, finish
 from hodor.errors import HodorError
 from hodor.formats.label_maps import present_ids
 from hodor.formats.mask_table import MaskTable
@@ -23,29 +24,40 @@ class SampleRequest(NamedTuple):
         item: which of the data set's items.
         num_objects: how many of its objects to take, at most as many as it has.
         seed: of every choice in the sample.
+        part: which of the data sets.
     """
 
     item: int
     num_objects: int
     seed: int
+    part: int = 0
 
 
-class TrainingSample(NamedTuple):
-    """A clip; F = 1 + other frames, the reference is frame 0.
+class TrainingBatch(NamedTuple):
+    """B clips of F frames with I objects; H and W are multiples of 32.
 
     Attributes:
-        images: `[F, 3, H, W]` float32, R, G, B, 0..255, not normalised.
-        valid: `[F, H, W]` bool, False where the pixel comes from outside the image (the image is 0 there).
-        labels: `[F, H, W]` uint8, objects 1..I; 0 for the background, and where a pixel is not valid.
-        presence: `[F, I]` bool, which object is to be seen in which frame.
-        name: the image, or sequence and frames, for messages.
+        images: `[B, F, 3, H, W]` float32, R, G, B, 0..255, not normalised.
+        valid: `[B, F, H, W]` bool, False where a pixel is padding or comes from outside the image (the image is 0 there).
+        labels: `[B, F, H, W]` uint8, objects 1..I; 0 for the background, and where a pixel is not valid.
+        presence: `[B, F, I]` bool, which object is to be seen in which frame.
+        names: B names, for messages.
     """
 
     images: torch.Tensor
     valid: torch.Tensor
     labels: torch.Tensor
     presence: torch.Tensor
-    name: str
+    names: list[str]
+
+    def to(self, device: torch.device) -> "TrainingBatch":
+        """The batch on a device; copies from pinned memory run behind."""
+        images, valid, labels, presence = (part.to(device, non_blocking=True) for part in self[:4])
+        return TrainingBatch(images, valid, labels, presence, self.names)
+
+
+TrainingSample: TypeAlias = TrainingBatch
+"""One clip: the dimension B is missing, sides are any, and the one name is that of the image, or of sequence and frames."""
 
 
 class TrainingSamples(Protocol):
@@ -59,121 +71,79 @@ class TrainingSamples(Protocol):
     num_objects: np.ndarray
     aspect_ratios: np.ndarray
 
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, request: SampleRequest) -> TrainingSample: ...
-
-
-class JoinedSamples:
-    """Data sets, at least one, one after the other; attributes as in `TrainingSamples`, and
-
-    Attributes:
-        starts: `[D + 1]` int64; data set d has the items starts[d] .. starts[d + 1] - 1.
-    """
-
-    def __init__(self, parts: Sequence[TrainingSamples]) -> None:
-        self._parts = list(parts)
-        self.starts = np.cumsum([0, *(len(part) for part in parts)])
-        self.num_objects = np.concatenate([part.num_objects for part in parts])
-        self.aspect_ratios = np.concatenate([part.aspect_ratios for part in parts])
-
-    def __len__(self) -> int:
-        return int(self.starts[-1])
-
     def __getitem__(self, request: SampleRequest) -> TrainingSample:
-        """Makes the sample of a request.
+        """Makes the sample of a request; it has fewer objects only where others cover them completely, or leave no place.
 
         Raises:
-            HodorError: its files are missing or broken.
+            HodorError: an image or a mask is missing or broken, or their sizes differ.
         """
-        part = int(np.searchsorted(self.starts, request.item, side="right")) - 1
-        return self._parts[part][request._replace(item=request.item - int(self.starts[part]))]
-
-
-def read_frame(path: Path, height: int, width: int, where: str) -> np.ndarray:
-    """Reads an image as `[height, width, 3]` (uint8, R, G, B), whose size in pixels the JSON knows.
-
-    Raises:
-        HodorError: the file is missing, broken, or has another size; `where` names the place in the JSON.
-    """
-    try:
-        image = read_image(path)
-    except HodorError as error:
-        raise HodorError(f"{error} ({where} needs it)") from None
-    if image.shape[:2] != (height, width):
-        raise HodorError(
-            f"{path}: has {image.shape[1]}x{image.shape[0]} pixels, but {where} says {width}x{height}; "
-            "convert the data set again"
-        )
-    return image
 
 
 class Scene:
-    """The objects of one image or frame, whose masks are decoded when they are needed."""
+    """One image or frame of a data set and the objects in it, whose pixels and masks are read when they are needed."""
 
-    def __init__(self, masks: MaskTable, height: int, width: int, where: str) -> None:
-        self._masks = masks
-        self._size = (height, width)
+    def __init__(self, path: Path, masks: MaskTable, rows: np.ndarray, shape: tuple[int, int], where: str) -> None:
+        """Takes the objects' rows of the table of masks; `where` names the place in the JSON that says the shape."""
+        self._path = path
+        self._shape = shape
         self._where = where
-        self._decoded: dict[int, np.ndarray] = {}
+        self._ids = masks.object_ids[rows].tolist()
+        self._mask = cache(lambda object_id: masks.decode(int(rows[self._ids.index(object_id)]), *shape, where))
 
-    def choose(self, rows: np.ndarray, count: int, random: np.random.Generator) -> tuple[list[int], np.ndarray]:
-        """Draws `count` of some rows of the table whose objects can all be seen; where masks overlap the later one is on top.
+    def image(self) -> np.ndarray:
+        """The image, `[H, W, 3]` uint8, R, G, B."""
+        try:
+            image = read_image(self._path)
+        except HodorError as error:
+            raise HodorError(f"{error} ({self._where} needs it)") from None
+        if image.shape[:2] != self._shape:
+            sizes = "{1}x{0} pixels, but {where} says {3}x{2}".format(*image.shape[:2], *self._shape, where=self._where)
+            raise HodorError(f"{self._path}: has {sizes}; convert the data set again")
+        return image
 
-        Where a few draws don't give such objects, smaller ones lie on top, and those still covered are left out.
+    def choose(self, count: int, random: np.random.Generator) -> tuple[dict[int, int], np.ndarray]:
+        """Draws `count` objects that can all be seen: {object: id}, ascending, the ids from 1 on; and labels `[H, W]` uint8.
 
-        Returns:
-            The chosen rows, ascending, at least one; labels `[H, W]` uint8, where the i-th of them is i + 1.
-
-        Raises:
-            HodorError: a mask is broken, or all are empty.
+        Where masks overlap the later one is on top. Where a few draws don't give such objects, smaller ones lie on top, and
+        those still covered are left out; at least one is there.
         """
-        for _ in range(_CHOICES if count < len(rows) else 1):
-            chosen = sorted(random.choice(rows, count, replace=False).tolist())
-            ids = {row: index + 1 for index, row in enumerate(chosen)}
-            labels = self.paint(ids)
+        for _ in range(_CHOICES if count < len(self._ids) else 1):
+            drawn = sorted(random.choice(self._ids, count, replace=False).tolist())
+            chosen = {each: new_id for new_id, each in enumerate(drawn, start=1)}
+            labels = self.paint(chosen)
             if len(present_ids(labels)) == count:
                 return chosen, labels
-        by_area = sorted(chosen, key=lambda row: -np.count_nonzero(self._mask(row)))
-        labels = self.paint({row: ids[row] for row in by_area})
-        present = present_ids(labels)
+        by_area = sorted(chosen, key=lambda each: -np.count_nonzero(self._mask(each)))
+        present = present_ids(self.paint({each: chosen[each] for each in by_area}))
         if not present:
             raise HodorError(f"{self._where}: its masks are empty; convert the data set again")
-        new_ids = np.zeros(count + 1, dtype=np.uint8)
-        new_ids[present] = range(1, len(present) + 1)
-        return [chosen[object_id - 1] for object_id in present], new_ids[labels]
+        seen = {drawn[new_id - 1]: index for index, new_id in enumerate(present, start=1)}
+        return seen, self.paint({each: seen[each] for each in by_area if each in seen})
 
-    def paint(self, object_ids: dict[int, int]) -> np.ndarray:
-        """Labels `[H, W]` uint8 of some masks, {row of the table: id}; later ones lie on top."""
-        labels = np.zeros(self._size, dtype=np.uint8)
-        for row, object_id in object_ids.items():
-            labels[self._mask(row)] = object_id
+    def paint(self, new_ids: Mapping[int, int]) -> np.ndarray:
+        """Labels `[H, W]` uint8 of those of some objects that are here, {object: id}; later ones lie on top."""
+        labels = np.zeros(self._shape, dtype=np.uint8)
+        for object_id, new_id in new_ids.items():
+            if object_id in self._ids:
+                labels[self._mask(object_id)] = new_id
         return labels
 
-    def _mask(self, row: int) -> np.ndarray:
-        if row not in self._decoded:
-            self._decoded[row] = self._masks.decode(row, *self._size, self._where)
-        return self._decoded[row]
 
-
-def finish_sample(
-    frames: Sequence[Frame], size: tuple[int, int], num_objects: int, name: str, *, only_reference: bool = False
-) -> TrainingSample:
-    """Brings a clip with labels 0..num_objects to its size (height, width) and looks which object is to be seen where.
+def finish_sample(frames: Sequence[Frame], shape: Shape, name: str, *, only_reference: bool) -> TrainingSample:
+    """Brings a clip to its shape (height, width) and looks which object is to be seen where.
 
     An object that has no pixel left in the reference frame leaves the sample, and the ids behind it move up; the first object
     stays in any case, so that there is one. With `only_reference` the other frames' masks are not known: labels are 0 there,
     and every object counts as present everywhere.
     """
-    images, valid, labels = (np.stack(parts) for parts in zip(*(finish(frame, size) for frame in frames), strict=True))
+    images, valid, labels = (np.stack(parts) for parts in zip(*(finish(frame, shape) for frame in frames), strict=True))
     if only_reference:
         labels[1:] = 0
-    counts = [np.bincount(frame.ravel(), minlength=num_objects + 1)[1:] for frame in labels]
+    most = max(int(labels.max()), 1)
+    counts = np.stack([np.bincount(frame.ravel(), minlength=most + 1)[1:] for frame in labels])
     kept = counts[0] > 0
     kept[0] |= not kept.any()
     if not kept.all():
         labels = np.concatenate([[0], np.cumsum(kept) * kept]).astype(np.uint8)[labels]
-    presence = (np.stack(counts)[:, kept] > 0) | only_reference
-    return TrainingSample(
-        torch.from_numpy(images), torch.from_numpy(valid), torch.from_numpy(labels), torch.from_numpy(presence), name
-    )
+    presence = torch.from_numpy((counts[:, kept] > 0) | only_reference)
+    return TrainingSample(torch.from_numpy(images), torch.from_numpy(valid), torch.from_numpy(labels), presence, [name])

@@ -26,11 +26,7 @@ _GAP = 4
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the program; see `--help`.
-
-    Raises:
-        HodorError: the configuration or a data set is missing or broken.
-    """
+    """Runs the program; see `--help`. Raises HodorError where the configuration or a data set is missing or broken."""
     parser = ArgumentParser(prog="python -m hodor.data.show", description="Draws training samples with their masks.")
     add = parser.add_argument
     add("--cfg", type=Path, required=True, metavar="FILE", help="the configuration, such as configs/static.yaml")
@@ -44,12 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from hodor.data.training_data import build_training_data  # noqa: PLC0415 (torch takes seconds to import)
 
     data = build_training_data(config, Workspace.from_environment(), samples_per_batch=1, seed=config.training.seed)
-    numbers = range(options.first, options.first + options.samples)
-    for start in numbers[::_ROWS]:
-        shown = [number for number in range(start, start + _ROWS) if number in numbers]
-        sheet = contact_sheet([data.dataset[data.stream[number][0]] for number in shown])
+    end = options.first + options.samples
+    for start in range(options.first, end, _ROWS):
+        samples = [data[data.stream[number][0]] for number in range(start, min(start + _ROWS, end))]
         path = options.output / f"samples_{start:06d}.png"
-        write_image(path, sheet)
+        write_image(path, contact_sheet(samples))
         print(f"wrote {path}")
     return 0
 
@@ -71,7 +66,7 @@ def _row(sample: "TrainingSample") -> np.ndarray:
     picture = np.concatenate(frames, axis=1)
     caption = Image.new("RGB", (picture.shape[1], _CAPTION), "white")
     present = ["".join(str(index + 1) if there else "-" for index, there in enumerate(row)) for row in sample.presence.tolist()]
-    ImageDraw.Draw(caption).text((2, 2), f"{sample.name}   objects present: {' | '.join(present)}", fill="black")
+    ImageDraw.Draw(caption).text((2, 2), f"{sample.names[0]}   objects present: {' | '.join(present)}", fill="black")
     return np.concatenate([np.asarray(caption), picture])
 
 

@@ -6,13 +6,31 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from hodor.config.schema import CropStrengths, StaticStrengths, VideoStrengths
-from hodor.data import clips as clips_module
-from hodor.data.clips import augment_video_clip, static_clip
+from hodor.config import TrainingConfig
+from hodor.config.schema import AugmentationConfig, CropStrengths, StaticStrengths, VideoStrengths
+from hodor.data import static_samples, video_samples
 from hodor.data.geometry import Frame, draw_reference_window, draw_window, finish, keeps_enough
 
 HEIGHT, WIDTH = 60, 90
 COLOURS = np.array([[20, 20, 20], [230, 20, 20], [20, 230, 20], [20, 20, 230]], dtype=np.uint8)
+
+
+def static_clip(photograph, copies, strengths, min_area, random, *, cropping=True):
+    augmentations = AugmentationConfig(static=strengths, cropping=cropping)
+    training = TrainingConfig(num_other_frames=copies, min_ref_mask_area=min_area, augmentations=augmentations)
+    return static_samples.static_clip(photograph, training, random)
+
+
+def video_clip(frames, strengths, min_area, random, *, cropping=True, geometric=True):
+    augmentations = AugmentationConfig(video=strengths, cropping=cropping, video_geometric=geometric)
+    training = TrainingConfig(min_ref_mask_area=min_area, augmentations=augmentations)
+    return video_samples.video_clip(frames, training, random)
+
+
+def extent(window):
+    """(top, left, height, width) of a window."""
+    rows, columns = window
+    return rows.start, columns.start, rows.stop - rows.start, columns.stop - columns.start
 
 
 def coloured_frame():
@@ -26,12 +44,12 @@ def coloured_frame():
 
 def assert_colours_fit_labels(frame):
     """Nowhere else do the labels fit better."""
-    finished = finish(frame, (75, 112))
-    seen = np.abs(finished.image.transpose(1, 2, 0)[:, :, None] - COLOURS).sum(axis=3).argmin(axis=2)
+    image, valid, labels = finish(frame, (75, 112))
+    seen = np.abs(image.transpose(1, 2, 0)[:, :, None] - COLOURS).sum(axis=3).argmin(axis=2)
     inner = np.s_[2:-2, 2:-2]
 
     def fit(shift):
-        return (seen == np.roll(finished.labels, shift, (0, 1)))[inner][finished.valid[inner]].mean()
+        return (seen == np.roll(labels, shift, (0, 1)))[inner][valid[inner]].mean()
 
     assert fit((0, 0)) > 0.96
     assert fit((0, 0)) >= max(fit(shift) for shift in ((0, 2), (0, -2), (2, 0), (-2, 0)))
@@ -42,7 +60,7 @@ def test_labels_stay_on_their_pixels(seed):
     random = np.random.default_rng(seed)
     for frame in static_clip(coloured_frame(), 3, StaticStrengths(), 10, random):
         assert_colours_fit_labels(frame)
-    for frame in augment_video_clip([coloured_frame()] * 2, VideoStrengths(), 10, random):
+    for frame in video_clip([coloured_frame()] * 2, VideoStrengths(), 10, random):
         assert_colours_fit_labels(frame)
 
 
@@ -66,7 +84,7 @@ def recorded(monkeypatch, module, seeds, make):
 
 def test_how_often_static_clips_are_strong_and_in_which_way(monkeypatch):
     small = Frame(np.zeros((12, 18, 3), np.uint8), np.ones((12, 18), np.uint8))
-    steps = recorded(monkeypatch, clips_module, 4000, lambda random: static_clip(small, 1, StaticStrengths(), 1, random))
+    steps = recorded(monkeypatch, static_samples, 4000, lambda random: static_clip(small, 1, StaticStrengths(), 1, random))
     assert np.mean(["flip" in step for step in steps]) == pytest.approx(0.5, abs=0.03)
     without = [[name for name in step if name != "flip"] for step in steps]
     kinds = {names: sum(tuple(step) == names for step in without) / 4000 for names in {tuple(step) for step in without}}
@@ -82,7 +100,7 @@ def test_how_often_static_clips_are_strong_and_in_which_way(monkeypatch):
 def test_copies_of_strong_clips_draw_their_kinds_for_themselves(monkeypatch):
     strengths = StaticStrengths(flip_share=0.0)
     make = lambda random: static_clip(coloured_frame(), 2, strengths, 1, random, cropping=False)  # noqa: E731
-    steps = recorded(monkeypatch, clips_module, 600, make)
+    steps = recorded(monkeypatch, static_samples, 600, make)
     assert all(len(step) == 2 for step in steps)
     assert np.mean([step[0] == step[1] for step in steps]) == pytest.approx(1 / 3, abs=0.06)
 
@@ -111,26 +129,27 @@ def test_centred_crops_take_the_same_part_off_all_sides():
 
 def test_copies_of_a_cropped_clip_share_one_factor_and_differ_in_place(monkeypatch):
     windows = []
-    original = clips_module.enlarge
-    monkeypatch.setattr(clips_module, "enlarge", lambda frame, window: windows.append(window) or original(frame, window))
+    original = static_samples.enlarge
+    keep = lambda window: windows.append(extent(window))  # noqa: E731
+    monkeypatch.setattr(static_samples, "enlarge", lambda frame, window: keep(window) or original(frame, window))
     factors = []
     for seed in range(300):
         windows.clear()
         static_clip(coloured_frame(), 3, StaticStrengths(strong_share=0.0), 1, np.random.default_rng(seed))
         copies = windows[-3:]
-        assert len({(window.height, window.width) for window in copies}) == 1
-        assert len({(window.top, window.left) for window in copies}) > 1
-        factors.append((copies[0].height, copies[0].width))
+        assert len({window[2:] for window in copies}) == 1
+        assert len({window[:2] for window in copies}) > 1
+        factors.append(copies[0][2:])
     assert set(factors) == {(36, 54), (42, 63), (48, 72)}
     assert min(factors.count(size) for size in set(factors)) > 70
 
 
 def test_windows_lie_anywhere_in_the_frame():
     random = np.random.default_rng(0)
-    windows = np.array([draw_window(40, 60, 0.6, random) for _ in range(3000)])
+    windows = np.array([extent(draw_window((40, 60), 0.6, random)) for _ in range(3000)])
     assert windows.min(axis=0).tolist() == [0, 0, 24, 36] and windows.max(axis=0).tolist() == [16, 24, 24, 36]
     assert np.bincount(windows[:, 0]).min() > 3000 / 17 * 0.7
-    assert draw_window(40, 60, 1.0, random) == (0, 0, 40, 60)
+    assert extent(draw_window((40, 60), 1.0, random)) == (0, 0, 40, 60)
 
 
 def areas(labels):
@@ -144,7 +163,7 @@ def test_every_object_keeps_half_its_area_and_enough_pixels_in_a_reference():
     found = [window for window in windows if window is not None]
     assert len(found) > 100
     for window in found:
-        kept = areas(window.of(labels))
+        kept = areas(labels[window])
         assert (kept >= areas(labels) / 2).all() and (kept >= 300).all()
 
 
@@ -152,15 +171,15 @@ def test_reference_crops_try_the_small_factors_first_then_hold_everything():
     tiny = np.zeros((50, 100), dtype=np.uint8)
     tiny[24:26, 49:51] = 1
     random = np.random.default_rng(0)
-    sizes = [draw_reference_window(tiny, CropStrengths(), 1, random)[2:] for _ in range(300)]
+    sizes = [extent(draw_reference_window(tiny, CropStrengths(), 1, random))[2:] for _ in range(300)]
     assert sizes.count((30, 60)) > 250
     for _ in range(200):  # too few pixels for the rule: a crop that holds the object, the smallest that can
         window = draw_reference_window(tiny, CropStrengths(), 5, random)
-        assert window[2:] == (30, 60) and areas(window.of(tiny))[0] == 4
+        assert extent(window)[2:] == (30, 60) and areas(tiny[window])[0] == 4
     wide = np.zeros((50, 100), dtype=np.uint8)
     wide[20:30, 10:95] = 1
     window = draw_reference_window(wide, CropStrengths(), 10_000, random)
-    assert window[2:] == (45, 90) and areas(window.of(wide))[0] == 850
+    assert extent(window)[2:] == (45, 90) and areas(wide[window])[0] == 850
     assert draw_reference_window(np.ones((50, 100), np.uint8), CropStrengths(), 10_000, random) is None
     assert draw_reference_window(np.zeros((50, 100), np.uint8), SimpleNamespace(crop_factors=()), 0, random) is None
 
@@ -169,7 +188,7 @@ def test_areas_are_counted_before_enlarging():
     labels = np.zeros((100, 100), dtype=np.uint8)
     labels[45:55, 45:55] = 1
     window = draw_reference_window(labels, CropStrengths(whole_crop_factors=(1.0,)), 101, np.random.default_rng(0))
-    assert window == (0, 0, 100, 100)
+    assert extent(window) == (0, 0, 100, 100)
 
 
 @pytest.mark.parametrize(("kept", "expected"), [((50, 60), True), ((49, 60), False), ((50, 39), False), ((100, 40), True)])
@@ -183,7 +202,7 @@ def test_how_often_video_clips_are_cropped_and_warped(monkeypatch):
     small = np.zeros((40, 60), np.uint8)
     small[15:25, 20:40] = 1
     clip = [Frame(np.zeros((40, 60, 3), np.uint8), small)] * 2
-    steps = recorded(monkeypatch, clips_module, 2000, lambda random: augment_video_clip(clip, VideoStrengths(), 1, random))
+    steps = recorded(monkeypatch, video_samples, 2000, lambda random: video_clip(clip, VideoStrengths(), 1, random))
     kinds = [step[-1] if step else "" for step in steps]
     assert kinds.count("enlarge") / 2000 == pytest.approx(0.5, abs=0.04)
     assert kinds.count("warp 2") / 2000 == pytest.approx(0.25, abs=0.04)
@@ -196,10 +215,10 @@ def test_how_often_video_clips_are_cropped_and_warped(monkeypatch):
 @pytest.mark.parametrize(("cropping", "geometric"), [(True, False), (False, True), (False, False)])
 def test_what_is_switched_off_leaves_the_clip_as_it_is(cropping, geometric, monkeypatch):
     strengths = VideoStrengths(flip_share=0.0)
-    make = lambda random: augment_video_clip(  # noqa: E731
+    make = lambda random: video_clip(  # noqa: E731
         [coloured_frame()], strengths, 1, random, cropping=cropping, geometric=geometric
     )
-    steps = recorded(monkeypatch, clips_module, 300, make)
+    steps = recorded(monkeypatch, video_samples, 300, make)
     done = {step[0] if step else "" for step in steps}
     assert ("enlarge" in done) is cropping and ("warp 2" in done) is ("warp 3" in done) is geometric and "" in done
 
@@ -207,7 +226,7 @@ def test_what_is_switched_off_leaves_the_clip_as_it_is(cropping, geometric, monk
 def test_all_frames_of_a_video_clip_move_alike():
     frame = coloured_frame()
     for seed in range(40):
-        clip = augment_video_clip([frame, frame, frame], VideoStrengths(), 1, np.random.default_rng(seed))
+        clip = video_clip([frame, frame, frame], VideoStrengths(), 1, np.random.default_rng(seed))
         for other in clip[1:]:
             np.testing.assert_array_equal(other.image, clip[0].image)
             np.testing.assert_array_equal(other.labels, clip[0].labels)
@@ -218,15 +237,15 @@ def test_warps_that_lose_too_much_are_drawn_again_three_times_then_left():
     labels[0, :] = 1
     clip = [Frame(np.zeros((40, 60, 3), np.uint8), labels)]
     strengths = VideoStrengths(flip_share=0.0, crop_share=0.0)
-    assert augment_video_clip(clip, strengths, 61, np.random.default_rng(0)) == clip
+    assert video_clip(clip, strengths, 61, np.random.default_rng(0)) == clip
     calls = []
     always = dataclasses.replace(strengths, perspective_share=1.0)
-    original = clips_module.draw_perspective
-    clips_module.draw_perspective = lambda *arguments: calls.append(1) or original(*arguments)
+    original = video_samples.draw_perspective
+    video_samples.draw_perspective = lambda *arguments: calls.append(1) or original(*arguments)
     try:
-        augment_video_clip(clip, always, 61, np.random.default_rng(0))
+        video_clip(clip, always, 61, np.random.default_rng(0))
     finally:
-        clips_module.draw_perspective = original
+        video_samples.draw_perspective = original
     assert len(calls) == 3
 
 
@@ -235,7 +254,7 @@ def test_accepted_warps_keep_half_of_every_object():
     strengths = VideoStrengths(crop_share=0.0)
     moved = 0
     for seed in range(200):
-        reference = augment_video_clip([frame], strengths, 300, np.random.default_rng(seed))[0]
+        reference = video_clip([frame], strengths, 300, np.random.default_rng(seed))[0]
         assert (areas(reference.labels) >= areas(frame.labels) / 2).all() and (areas(reference.labels) >= 300).all()
         moved += reference.inside is not None
     assert moved > 50

@@ -10,14 +10,14 @@ from training_sample_checks import (
     assert_equal,
     assert_presence_is_what_is_seen,
     assert_sound,
-    settings,
+    dense_samples,
+    sparse_samples,
     static_samples,
     videos_in,
 )
 
 from hodor.config.schema import StaticStrengths
 from hodor.data.samples import SampleRequest
-from hodor.data.video_samples import DenseVideoSamples, SparseVideoSamples
 from hodor.errors import HodorError
 
 
@@ -41,7 +41,7 @@ def test_static_samples_with_pasted_objects_are_sound(tmp_path):
 def test_static_samples_are_sound(tmp_path):
     write_photographs(tmp_path)
     samples = static_samples(tmp_path)
-    assert len(samples) == 8 and samples.num_objects.max() == 3
+    assert len(samples.num_objects) == 8 and samples.num_objects.max() == 3
     for request in all_requests(samples):
         sample = samples[request]
         assert_sound(sample, request.num_objects)
@@ -50,7 +50,7 @@ def test_static_samples_are_sound(tmp_path):
         height, width = sample.labels.shape[1:]
         assert height / width == pytest.approx(samples.aspect_ratios[request.item], rel=0.04)
         assert 3900 < height * width <= 4096
-        assert sample.name.endswith(f"dataset_images/coco_2017_train/{request.item}.png")
+        assert sample.names[0].endswith(f"dataset_images/coco_2017_train/{request.item}.png")
 
 
 def test_equal_requests_give_equal_samples_and_other_seeds_others(tmp_path):
@@ -58,8 +58,8 @@ def test_equal_requests_give_equal_samples_and_other_seeds_others(tmp_path):
     write_videos(tmp_path, "set", [12, 9])
     sets = [
         static_samples(tmp_path),
-        DenseVideoSamples(videos_in(tmp_path), *settings()),
-        SparseVideoSamples(videos_in(tmp_path), *settings()),
+        dense_samples(videos_in(tmp_path)),
+        sparse_samples(videos_in(tmp_path)),
     ]
     for samples in sets:
         request = SampleRequest(1, 1, 7)
@@ -82,8 +82,8 @@ def test_any_number_of_other_frames(tmp_path, others):
     write_videos(tmp_path, "set", [20])
     sets = [
         static_samples(tmp_path, num_other_frames=others),
-        DenseVideoSamples(videos_in(tmp_path), *settings(num_other_frames=others)),
-        SparseVideoSamples(videos_in(tmp_path), *settings(num_other_frames=others)),
+        dense_samples(videos_in(tmp_path), num_other_frames=others),
+        sparse_samples(videos_in(tmp_path), num_other_frames=others),
     ]
     for samples in sets:
         assert_sound(samples[SampleRequest(0, 1, 0)], 1, others)
@@ -148,11 +148,11 @@ def test_masks_of_other_frames_can_be_withheld(tmp_path):
     write_videos(tmp_path, "set", [12])
     for samples in (
         static_samples(tmp_path, only_reference=True),
-        DenseVideoSamples(videos_in(tmp_path), *settings(only_reference=True)),
+        dense_samples(videos_in(tmp_path), only_reference=True),
     ):
         sample = samples[SampleRequest(0, 1, 0)]
         assert not sample.labels[1:].any() and sample.labels[0].any() and sample.presence.all()
-    sample = DenseVideoSamples(videos_in(tmp_path), *settings(all_present=True))[SampleRequest(0, 1, 0)]
+    sample = dense_samples(videos_in(tmp_path), all_present=True)[SampleRequest(0, 1, 0)]
     assert sample.labels[1:].any() and sample.presence.all()
 
 
@@ -160,7 +160,7 @@ def test_only_large_enough_objects_count(tmp_path):
     masks = box_masks(40, 60, (0, 0, 10, 10), (20, 0, 10, 11), (40, 0, 3, 40))
     write_json(tmp_path, "set", {"images": [image_record("a.png", masks), image_record("b.png", masks[2:])]})
     samples = static_samples(tmp_path, "set", min_area=100, min_side=3)
-    assert len(samples) == 1 and samples.num_objects.tolist() == [1]
+    assert len(samples.num_objects) == 1 and samples.num_objects.tolist() == [1]
     assert static_samples(tmp_path, "set", min_area=99, min_side=2).num_objects.tolist() == [3, 1]
     with pytest.raises(HodorError, match=r"none of its 2 images has an object of more than 5000 pixels .* lower TRAINING"):
         static_samples(tmp_path, "set", min_area=5000)

@@ -13,8 +13,8 @@ from support.small_training_sets import write_photographs
 from test_training_samples import static_samples
 
 from hodor.data.batching import BatchStream, item_groups
-from hodor.data.loader import TrainingBatch, collate, training_loader
-from hodor.data.samples import TrainingSample
+from hodor.data.loader import collate, training_loader
+from hodor.data.samples import TrainingBatch, TrainingSample
 from hodor.data.training_data import TrainingData
 from hodor.errors import HodorError
 
@@ -27,7 +27,7 @@ def sample(height, width, objects, name="x", frames=2):
         torch.from_numpy(random.random((frames, height, width)) < 0.9),
         labels,
         torch.from_numpy(random.random((frames, objects)) < 0.5),
-        name,
+        [name],
     )
 
 
@@ -35,7 +35,7 @@ def test_batches_are_padded_right_and_bottom_to_multiples_of_32():
     samples = [sample(40, 64, 2, "a"), sample(33, 65, 2, "b")]
     batch = collate(samples)
     assert batch.images.shape == (2, 2, 3, 64, 96) and batch.labels.shape == batch.valid.shape == (2, 2, 64, 96)
-    assert batch.names == ("a", "b")
+    assert batch.names == ["a", "b"]
     for index, one in enumerate(samples):
         height, width = one.labels.shape[1:]
         assert torch.equal(batch.images[index, ..., :height, :width], one.images)
@@ -69,14 +69,14 @@ def test_samples_are_not_changed():
 
 def test_batches_move_as_a_whole():
     batch = collate([sample(32, 32, 1)]).to(torch.device("cpu"))
-    assert isinstance(batch, TrainingBatch) and batch.names == ("x",)
+    assert isinstance(batch, TrainingBatch) and batch.names == ["x"]
 
 
 def small_data(tmp_path, count=8):
     write_photographs(tmp_path, count=count)
     samples = static_samples(tmp_path)
     groups = item_groups(samples.num_objects, samples.aspect_ratios, 3, share=1.0)
-    return TrainingData(samples, BatchStream(groups, 2))
+    return TrainingData([samples], BatchStream(groups, 2))
 
 
 def loaded(data, count, **arguments):
@@ -95,7 +95,7 @@ def test_batches_dont_depend_on_the_number_of_processes(tmp_path):
     here, there = (loaded(data, 12, num_workers=workers) for workers in (0, 2))
     assert all(equal(a, b) for a, b in zip(here, there, strict=True))
     for k, batch in enumerate(here):
-        assert equal(batch, collate([data.dataset[request] for request in data.stream[k]]))
+        assert equal(batch, collate([data[request] for request in data.stream[k]]))
 
 
 def test_processes_start_although_opencv_has_threads_here(tmp_path):
@@ -138,7 +138,7 @@ def test_failing_disks_are_complaints_too(tmp_path, monkeypatch):
     def fail(self, request):
         raise OSError(5, "Input/output error", "/data/a.jpg")
 
-    monkeypatch.setattr(type(data.dataset), "__getitem__", fail)
+    monkeypatch.setattr(type(data.parts[0]), "__getitem__", fail)
     with pytest.raises(HodorError, match=r"^/data/a\.jpg: Input/output error$"):
         loaded(data, 1)
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections import Counter
-from itertools import islice
 
 import numpy as np
 import pytest
@@ -62,10 +61,10 @@ def test_places_of_training_sets():
 def test_photographs(tmp_path):
     write_photographs(tmp_path)
     data = build(tmp_path, STATIC)
-    batches = list(islice(data.stream.batches(), 3000))
+    batches = [data.stream[number] for number in range(3000)]
     counts = Counter(batch[0].num_objects for batch in batches)
     assert set(counts) == {1, 2, 3} and max(counts.values()) - min(counts.values()) < 30
-    sample = data.dataset[batches[0][0]]
+    sample = data[batches[0][0]]
     assert sample.images.shape[0] == 3 and 3900 < sample.labels[0].numel() <= 4096
 
 
@@ -73,32 +72,32 @@ def test_photographs(tmp_path):
 def test_videos_are_mixed_by_their_shares_and_davis_reaches_twice_as_far(tmp_path, keys, factor):
     write_both_video_sets(tmp_path)
     data = build(tmp_path, keys)
-    requests = [request for batch in islice(data.stream.batches(), 10_000) for request in batch]
-    from_davis = sum(request.item >= data.dataset.starts[1] for request in requests) / len(requests)
+    requests = [request for number in range(10_000) for request in data.stream[number]]
+    from_davis = sum(request.part == 1 for request in requests) / len(requests)
     assert from_davis == pytest.approx(0.2, abs=0.005)
-    reach = [1 + part._max_delta for part in data.dataset._parts]
+    reach = [1 + part._max_delta for part in data.parts]
     assert reach == [6, 11]
 
 
 def test_clip_delta_factors(tmp_path):
     write_both_video_sets(tmp_path)
     data = build(tmp_path, {**DENSE, "DATA.CLIP_DELTA_FACTORS": "{davis_train: 1, youtube_vos_2019_train: 1.5}"})
-    assert [part._max_delta for part in data.dataset._parts] == [8, 5]
+    assert [part._max_delta for part in data.parts] == [8, 5]
 
 
 def test_shares_of_nothing_are_not_even_read(tmp_path):
     write_videos(tmp_path, "youtube_vos_2019_train", [9])
     data = build(tmp_path, {**DENSE, "DATA.DENSE_VIDEO_SPLIT": "{YTVOS: 1, DAVIS: 0}"})
-    assert data.dataset.starts.tolist()[0] == 0 and len(data.dataset.starts) == 2
+    assert len(data.parts) == 1
 
 
 def test_any_data_sets_by_name(tmp_path):
     write_photographs(tmp_path, "mine")
     write_photographs(tmp_path, "yours", count=4)
     data = build(tmp_path, {**STATIC, "DATA.DATASETS": "{mine: 0.25, yours: 0.75}"})
-    requests = [batch[0] for batch in islice(data.stream.batches(), 10_000)]
-    assert sum(request.item < 8 for request in requests) == pytest.approx(2500, abs=5)
-    assert "dataset_images/yours" in data.dataset[SampleRequest(8, 1, 0)].name
+    requests = [data.stream[number][0] for number in range(10_000)]
+    assert sum(request.part == 0 for request in requests) == pytest.approx(2500, abs=5)
+    assert "dataset_images/yours" in data[SampleRequest(0, 1, 0, part=1)].names[0]
 
 
 def test_the_mapping_of_data_sets_survives_a_round_trip():
@@ -195,23 +194,23 @@ def test_switches_act(tmp_path, keys):
     write_both_video_sets(tmp_path)
     off = {f"TRAINING.AUGMENTATIONS.{name}": "false" for name in ("COLOR", "CROPPING", "VIDEO_GEOMETRIC")}
     section = "STATIC" if keys is STATIC else "VIDEO"
-    part = build(tmp_path, {**keys, **off, f"TRAINING.AUGMENTATIONS.{section}.FLIP_SHARE": "0"}).dataset._parts[0]
+    part = build(tmp_path, {**keys, **off, f"TRAINING.AUGMENTATIONS.{section}.FLIP_SHARE": "0"}).parts[0]
     images = [part[SampleRequest(0, 1, seed)].images[0] for seed in range(6)]
     if keys is STATIC:  # the reference never changes
         assert all((image == images[0]).all() for image in images)
     else:
         assert len({image.sum().item() for image in images}) == 1
-    changed = build(tmp_path, keys).dataset._parts[0]
+    changed = build(tmp_path, keys).parts[0]
     assert len({changed[SampleRequest(0, 1, seed)].images[0].sum().item() for seed in range(6)}) > 4
 
 
 def test_masks_of_other_frames_and_their_presence_are_switches(tmp_path):
     write_both_video_sets(tmp_path)
-    hidden = build(tmp_path, {**DENSE, "TRAINING.INTERMEDIATE_FRAME_GT_AVAILABLE": "false"}).dataset[SampleRequest(0, 1, 0)]
+    hidden = build(tmp_path, {**DENSE, "TRAINING.INTERMEDIATE_FRAME_GT_AVAILABLE": "false"})[SampleRequest(0, 1, 0)]
     assert hidden.presence.all() and not hidden.labels[1:].any()
-    everywhere = build(tmp_path, {**DENSE, "TRAINING.APPLY_LOSS_ON_INTERMEDIATE_FRAMES": "false"}).dataset
-    assert all(everywhere[SampleRequest(item, 1, 0)].presence.all() for item in range(len(everywhere)))
-    last = build(tmp_path, {**SPARSE, "TRAINING.SPARSE_REFERENCE": "last"}).dataset._parts[0]
+    everywhere = build(tmp_path, {**DENSE, "TRAINING.APPLY_LOSS_ON_INTERMEDIATE_FRAMES": "false"}).parts[0]
+    assert all(everywhere[SampleRequest(item, 1, 0)].presence.all() for item in range(len(everywhere.num_objects)))
+    last = build(tmp_path, {**SPARSE, "TRAINING.SPARSE_REFERENCE": "last"}).parts[0]
     assert last.draw_frames(0, np.random.default_rng(0))[0] == 8
-    filtered = build(tmp_path, {**DENSE, "TRAINING.FILTER_EVERY_FRAME": "true"}).dataset._parts[0]
+    filtered = build(tmp_path, {**DENSE, "TRAINING.FILTER_EVERY_FRAME": "true"}).parts[0]
     assert filtered._training.filter_every_frame

@@ -6,7 +6,9 @@ from PIL import Image
 from support.small_training_sets import image_record, write_image, write_json, write_photographs
 from training_sample_checks import assert_equal, static_samples
 
-from hodor.data.samples import JoinedSamples, SampleRequest
+from hodor.data.batching import BatchStream, item_groups
+from hodor.data.samples import SampleRequest
+from hodor.data.training_data import TrainingData
 from hodor.errors import HodorError
 
 
@@ -34,13 +36,10 @@ def test_masks_that_are_empty_although_the_file_says_otherwise(tmp_path):
         static_samples(tmp_path, "set")[SampleRequest(0, 1, 0)]
 
 
-def test_joined_sets_are_their_parts_one_after_the_other(tmp_path):
+def test_requests_say_which_set_they_are_for(tmp_path):
     write_photographs(tmp_path, count=3)
     write_photographs(tmp_path, "other", count=5)
     first, second = static_samples(tmp_path), static_samples(tmp_path, "other")
-    joined = JoinedSamples([first, second])
-    assert len(joined) == 8 and joined.starts.tolist() == [0, 3, 8]
-    assert joined.num_objects.tolist() == [*first.num_objects, *second.num_objects]
-    assert joined.aspect_ratios.tolist() == [*first.aspect_ratios, *second.aspect_ratios]
-    assert_equal(joined[SampleRequest(2, 1, 5)], first[SampleRequest(2, 1, 5)])
-    assert_equal(joined[SampleRequest(3, 1, 5)], second[SampleRequest(0, 1, 5)])
+    data = TrainingData([first, second], BatchStream(item_groups(np.ones(3), np.ones(3), 1, share=1.0), 1))
+    assert_equal(data[SampleRequest(2, 1, 5)], first[SampleRequest(2, 1, 5)])
+    assert_equal(data[SampleRequest(0, 1, 5, part=1)], second[SampleRequest(0, 1, 5)])

@@ -6,12 +6,14 @@ from hodor.config import InputConfig, TrainingConfig
 from hodor.config.schema import AugmentationConfig
 from hodor.data.samples import SampleRequest
 from hodor.data.static_samples import StaticImageSamples
+from hodor.data.video_samples import VideoSamples
 from hodor.formats.training_json import read_training_json
 
 AS_IT_IS = {"flip_share": 0.0, "hue": 0, "saturation": 0, "contrast": 0.0, "brightness": 0.0}
 
 
 def training_section(
+    mode="static_image",
     num_other_frames=2,
     min_delta=1,
     min_area=20,
@@ -23,6 +25,7 @@ def training_section(
     **augmentations,
 ):
     return TrainingConfig(
+        mode=mode,
         num_other_frames=num_other_frames,
         min_clip_delta=min_delta,
         min_ref_mask_area=min_area,
@@ -40,9 +43,12 @@ def static_samples(root, name="coco_2017_train", area=4096, **changes):
     return StaticImageSamples(images, training_section(**changes), area)
 
 
-def settings(max_delta=6, **changes):
-    """What samples of videos take behind the data set."""
-    return training_section(**changes), InputConfig(min_dim=48, max_dim=96), max_delta
+def dense_samples(videos, max_delta=6, mode="dense_video", **changes):
+    return VideoSamples(videos, training_section(mode, **changes), InputConfig(min_dim=48, max_dim=96), max_delta)
+
+
+def sparse_samples(videos, **changes):
+    return dense_samples(videos, mode="sparse_video", **changes)
 
 
 def videos_in(root, name="set"):
@@ -66,11 +72,11 @@ def assert_presence_is_what_is_seen(sample):
 
 
 def assert_equal(first, second):
-    assert all(torch.equal(a, b) for a, b in zip(first[:4], second[:4], strict=True)) and first.name == second.name
+    assert all(torch.equal(a, b) for a, b in zip(first[:4], second[:4], strict=True)) and first.names == second.names
 
 
 def all_requests(samples, seeds=3):
-    for item in range(len(samples)):
+    for item in range(len(samples.num_objects)):
         for seed in range(seeds):
             for count in range(1, int(samples.num_objects[item]) + 1):
                 yield SampleRequest(item, count, seed)

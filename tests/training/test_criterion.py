@@ -43,7 +43,7 @@ def batch():
         labels.append(torch.stack([objects.roll(4 * shift, 1) for shift in range(3)]))
     labels = torch.stack(labels)
     presence = torch.stack([(labels == i).flatten(2).any(2) for i in (1, 2)], dim=2)
-    return TrainingBatch(torch.stack(images), torch.ones_like(labels, dtype=torch.bool), labels, presence, ("a", "b"))
+    return TrainingBatch(torch.stack(images), torch.ones_like(labels, dtype=torch.bool), labels, presence, ["a", "b"])
 
 
 def learn(model, batch, turn=0, **keys):

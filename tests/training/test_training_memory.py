@@ -39,7 +39,7 @@ def test_too_little_memory_is_one_line_that_names_the_samples_and_the_ways_out(t
     result = train_with_little_memory(training_data, *arguments("static.yaml", *options, "--model_dir", tmp_path, **KEYS))
     assert result.returncode == 1 and "Traceback" not in result.stderr, result.stderr
     data = build_training_data(load_config(tmp_path / "config.yaml"), Workspace(training_data), samples_per_batch=2)
-    names = ", ".join(data.dataset[request].name for request in data.stream[0])
+    names = ", ".join(data[request].names[0] for request in data.stream[0])
     (line,) = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
     assert line.startswith(f"error: iteration 0: not enough memory for {names}; lower --max_samples_per_gpu")
     assert all(way in line for way in ("ACTIVATION_CHECKPOINTING", "--precision bf16", "MAX_IMAGE_AREA"))
@@ -63,7 +63,7 @@ def test_memory_that_ends_in_a_backward_pass_names_the_latest_samples(training_d
     with pytest.raises(HodorError) as caught:
         main(arguments("static.yaml", "--model_dir", tmp_path, **keys))
     data = build_training_data(load_config(tmp_path / "config.yaml"), Workspace(training_data), samples_per_batch=2)
-    names = ", ".join(data.dataset[request].name for request in data.stream[3])
+    names = ", ".join(data[request].names[0] for request in data.stream[3])
     assert str(caught.value).startswith(f"iteration 1: not enough memory for {names}; lower")
 
 
