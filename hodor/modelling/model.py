@@ -20,7 +20,6 @@ from hodor.modelling.soft_masks import (
     background_of_given_masks,
     background_of_predicted_masks,
     object_probabilities,
-    override_with_given_masks,
     shrink,
     shrink_keeping_small,
 )
@@ -81,10 +80,7 @@ class HODOR(nn.Module):
         return self.decoder.num_background_channels
 
     def prepare(self, images: torch.Tensor) -> torch.Tensor:
-        """Normalises images and pads them at the right and the bottom with zeros.
-
-        Args:
-            images: [B, 3, H, W], R, G, B in 0..255.
+        """Normalises images [B, 3, H, W], R, G, B in 0..255, and pads them at the right and the bottom with zeros.
 
         Returns:
             [B, 3, H', W'] in the model's precision, H' and W' the next multiples of 32.
@@ -103,12 +99,9 @@ class HODOR(nn.Module):
         return self.encoder(features.stride_8, object_masks, background_masks)
 
     def describe_given(self, features: Features, masks: torch.Tensor, *, keep_small: bool = False) -> Descriptors:
-        """Describes objects by true masks.
+        """Describes objects by true masks [B, I, H, W] of 0 and 1 at full size.
 
-        Args:
-            features: of the frame.
-            masks: at full size, [B, I, H, W] of 0 and 1.
-            keep_small: describe an object too small for stride 8 by one block, see `shrink_keeping_small`.
+        With `keep_small` an object too small for stride 8 is described by one block, see `shrink_keeping_small`.
         """
         masks = masks.to(features.stride_8.dtype)
         background = background_of_given_masks(masks, self.num_background)
@@ -135,18 +128,11 @@ class HODOR(nn.Module):
             detach: keep gradients out of the masks.
         """
         logits = logits.detach() if detach else logits
-        if given:
-            masks = override_with_given_masks(logits, self.num_background_channels, given)
-        else:
-            masks = object_probabilities(logits, self.num_background_channels)
+        masks = object_probabilities(logits, self.num_background_channels, given)
         return self.describe(features, masks, background_of_predicted_masks(masks, self.num_background))
 
     def segment(self, features: Features, memory: DescribedFrames) -> torch.Tensor:
-        """Finds the objects of other frames in a frame.
-
-        Args:
-            features: of the frame.
-            memory: descriptors of I objects and the background in T other frames.
+        """Finds the I objects of other frames in a frame.
 
         Returns:
             Logits [B, K + I, H/4, W/4] in the order catch-all, background cells, objects.
