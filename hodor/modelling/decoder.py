@@ -35,12 +35,9 @@ class DescriptorAttention(nn.Module):
         background_keys = self.background_key_projection(memory.background + embeddings.background[:, None])
         object_values = self.object_value_projection(memory.objects)
         background_values = self.background_value_projection(memory.background)
-        sequences = (
-            self.query_projection(query),
-            torch.cat([object_keys.flatten(1, 2), background_keys.flatten(1, 2)], dim=1),
-            torch.cat([object_values.flatten(1, 2), background_values.flatten(1, 2)], dim=1),
-        )
-        q, k, v = (split_heads(sequence, self.num_heads) for sequence in sequences)
+        keys = torch.cat([object_keys.flatten(1, 2), background_keys.flatten(1, 2)], dim=1)
+        values = torch.cat([object_values.flatten(1, 2), background_values.flatten(1, 2)], dim=1)
+        q, k, v = (split_heads(x, self.num_heads) for x in (self.query_projection(query), keys, values))
         absent = memory.absent()
         if self.training:  # also without dropout: the backward pass of fused attention is slow on CPUs for so few keys
             result = self._weights_in_training(q, k, absent) @ v
@@ -129,12 +126,7 @@ class Decoder(nn.Module):
             )
 
     def forward(self, features: Features, memory: DescribedFrames, embeddings: Embeddings) -> torch.Tensor:
-        """Segments.
-
-        Args:
-            features: of the frame to segment, B samples.
-            memory: descriptors of I objects and Qb background cells in T other frames.
-            embeddings: the encoder's, of the kinds of descriptors.
+        """Segments a frame by what is known of others; `embeddings` are the encoder's.
 
         Returns:
             Logits [B, K + I, H/4, W/4]: the catch-all (if any), the background cells, the objects.

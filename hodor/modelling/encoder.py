@@ -13,15 +13,9 @@ from hodor.modelling.soft_masked_attention import SoftMaskedAttention
 
 
 def initial_descriptors(features: torch.Tensor, masks: torch.Tensor, *, fall_back_to_peak: bool) -> torch.Tensor:
-    """Mean feature of the pixels with mask > 0.5, without gradient.
+    """Mean features [B, N, C] of the pixels [B, P, C] where masks [B, N, P] are above 0.5, without gradient.
 
-    Args:
-        features: [B, P, C], P pixels in row order.
-        masks: [B, N, P] in [0, 1].
-        fall_back_to_peak: where no pixel is above 0.5, take the feature at the mask's first maximum; else zeros.
-
-    Returns:
-        [B, N, C].
+    Where no pixel is above 0.5, it is the feature at the mask's first maximum with `fall_back_to_peak`, else zeros.
     """
     with torch.no_grad():
         inside = masks > 0.5
@@ -94,13 +88,7 @@ class Encoder(nn.Module):
         return Embeddings(self.object_embedding, self.background_embedding)
 
     def forward(self, features: torch.Tensor, object_masks: torch.Tensor, background_masks: torch.Tensor) -> Descriptors:
-        """Describes.
-
-        Args:
-            features: [B, C, H/8, W/8].
-            object_masks: [B, I, H/8, W/8] in [0, 1].
-            background_masks: [B, Qb, H/8, W/8] in [0, 1].
-        """
+        """Features [B, C, H/8, W/8], masks [B, I, H/8, W/8] and [B, Qb, H/8, W/8] in [0, 1] -> descriptors."""
         batch, channels, height, width = features.shape
         keys = values = features.flatten(2).transpose(1, 2)
         if self.position_encoding:

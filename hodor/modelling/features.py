@@ -11,12 +11,7 @@ _GROUPS = 16
 
 
 class Features(NamedTuple):
-    """What is known of images.
-
-    Attributes:
-        stride_4: [B, C, H/4, W/4].
-        stride_8: [B, C, H/8, W/8].
-    """
+    """Maps of images [B, 3, H, W]: [B, C, H/4, W/4] and [B, C, H/8, W/8]."""
 
     stride_4: torch.Tensor
     stride_8: torch.Tensor

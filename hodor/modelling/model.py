@@ -119,11 +119,11 @@ class HODOR(nn.Module):
         given: Mapping[int, torch.Tensor] | None = None,
         detach: bool = False,
     ) -> Descriptors:
-        """Describes objects by predicted masks.
+        """Describes objects by the masks of predicted logits [B, K + I, H/4, W/4].
 
         Args:
-            features: of the frame, B samples.
-            logits: predicted in it, [B, K + I, H/4, W/4].
+            features: of the frame.
+            logits: predicted in it.
             given: {index of an object: true mask [H, W] of 0 and 1}, which counts instead of the predicted one.
             detach: keep gradients out of the masks.
         """

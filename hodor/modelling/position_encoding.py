@@ -10,7 +10,7 @@ _TEMPERATURE = 10000.0
 _EPSILON = 1e-6
 
 
-@cached(16)
+@cached
 def sine_position_encoding(height: int, width: int, channels: int, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
     """Sine encoding of every pixel of a map (Carion et al. 2020, section A.4): [1, height * width, channels], in row order.
 

@@ -54,7 +54,7 @@ class DropPath(nn.Module):
         return x * kept.to(x.dtype) / keep
 
 
-@cached(8)
+@cached
 def relative_position_index(device: torch.device | None = None) -> torch.Tensor:
     """[49, 49]: which entry of the bias table holds for a pair of pixels of a window (row-major differences, +6 each)."""
     position = torch.cartesian_prod(torch.arange(_WINDOW), torch.arange(_WINDOW))
@@ -62,7 +62,7 @@ def relative_position_index(device: torch.device | None = None) -> torch.Tensor:
     return (difference[..., 0] * (2 * _WINDOW - 1) + difference[..., 1]).to(device)
 
 
-@cached(32)
+@cached
 def _shifted_window_mask(height: int, width: int, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
     """[windows, 1, 49, 49]: 0 between pixels of one region of the shifted padded map, -100 between others."""
     row, column = torch.arange(height), torch.arange(width)

@@ -10,20 +10,17 @@ Arguments = ParamSpec("Arguments")
 Tensors = TypeVar("Tensors")
 
 
-def cached(count: int) -> Callable[[Callable[Arguments, Tensors]], Callable[Arguments, Tensors]]:
-    """A decorator: keeps the latest `count` results of a function by its arguments. They are shared; don't write to them."""
+def cached(function: Callable[Arguments, Tensors]) -> Callable[Arguments, Tensors]:
+    """A decorator: keeps the latest 16 results of a function by its arguments. They are shared; don't write to them."""
 
-    def decorate(function: Callable[Arguments, Tensors]) -> Callable[Arguments, Tensors]:
-        @functools.lru_cache(maxsize=count)
-        def lookup(*arguments: Arguments.args, **named: Arguments.kwargs) -> Tensors:
-            with torch.inference_mode(False), torch.no_grad():
-                return function(*arguments, **named)
+    @functools.lru_cache(maxsize=16)
+    def lookup(*arguments: Arguments.args, **named: Arguments.kwargs) -> Tensors:
+        with torch.inference_mode(False), torch.no_grad():
+            return function(*arguments, **named)
 
-        @functools.wraps(function)
-        def made_once(*arguments: Arguments.args, **named: Arguments.kwargs) -> Tensors:
-            make = function if torch.compiler.is_compiling() else lookup
-            return make(*arguments, **named)  # type: ignore[arg-type]
+    @functools.wraps(function)
+    def made_once(*arguments: Arguments.args, **named: Arguments.kwargs) -> Tensors:
+        make = function if torch.compiler.is_compiling() else lookup
+        return make(*arguments, **named)  # type: ignore[arg-type]
 
-        return made_once
-
-    return decorate
+    return made_once

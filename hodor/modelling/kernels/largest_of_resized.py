@@ -46,7 +46,7 @@ def plain_largest(maps: torch.Tensor, size: tuple[int, int]) -> Largest:
     return values, indices.short()
 
 
-@cached(16)
+@cached
 def _neighbours(count: int, wanted: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Of `wanted` places along `count`, with centres aligned as `resize` does it: both neighbours, and the second's weight."""
     place = ((torch.arange(wanted) + 0.5) * (count / wanted) - 0.5).clamp(min=0)
