@@ -11,7 +11,6 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from hodor.benchmark.sizes import FULL, QUICK
 from hodor.checkpoints.weights import locate_existing
@@ -40,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise HodorError(f"{options.output}: is a file; choose another --output")
     from hodor.benchmark import sections  # noqa: PLC0415 (torch takes seconds to import)
     from hodor.benchmark.bench import Bench  # noqa: PLC0415
+    from hodor.benchmark.report import begun, tables  # noqa: PLC0415
     from hodor.checkpoints.checkpoint import fingerprint  # noqa: PLC0415
 
     checkpoint = None if options.checkpoint is None else locate_existing(options.checkpoint)
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     bench.sizes = dataclasses.replace(bench.sizes, long=options.long or bench.sizes.long)
     weights = "random" if checkpoint is None else fingerprint(checkpoint)
     settings = {"weights": weights, "precision": options.precision, "quick": options.quick}
-    report = _begun(options.output / _JSON_NAME, bench.machine(), settings)
+    report = begun(options.output / _JSON_NAME, bench.machine(), settings)
     options.output.mkdir(parents=True, exist_ok=True)  # what can't be written shall fail now
     for name in [name for name in SECTIONS if name in options.only]:
         _LOGGER.info("%s ...", name)
@@ -85,46 +85,6 @@ def _parser() -> ArgumentParser:
     add("--long", type=int, metavar="N", help=long)
     add("--quick", action="store_true", help="tiny sizes, to see in seconds whether everything works")
     return parser
-
-
-def _begun(path: Path, machine: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
-    """A report without sections, or the one in the file, which must be of the same machine and settings."""
-    report: dict[str, Any] = {"machine": machine, "settings": settings, "sections": {}}
-    try:
-        report = json.loads(path.read_text()) if path.exists() else report
-        theirs = {**report["machine"], **report["settings"]}
-        tables(report)
-    except (ValueError, KeyError, TypeError):
-        raise HodorError(f"{path}: not a report of this program; choose another --output") from None
-    for key, own in {**machine, **settings}.items():
-        if theirs.get(key) != own:
-            raise HodorError(f"{path}: measured with {key} {theirs.get(key)!r}, not {own!r}; choose another --output")
-    return report
-
-
-def tables(report: dict[str, Any]) -> str:
-    """The report as Markdown: ratios first, then a table for each section, with the commands that made them."""
-    machine, settings, measured = report["machine"], report["settings"], report["sections"].values()
-    on = machine["processor"] if machine["device"] == "cpu" else f"{machine['device_name']} ({machine['processor']})"
-    lines = [
-        "# Speed",
-        "",
-        f"{on}, {machine['threads']} threads, {settings['precision']}, PyTorch {machine['torch']}; medians, in brackets the "
-        "best round (of ratios, that of the best rounds)."
-        + (" Sizes are tiny: these numbers mean nothing." if settings["quick"] else ""),
-        "",
-        *(f"    {command}" for command in dict.fromkeys(section["command"] for section in measured)),
-    ]
-    ratios = [ratio for section in measured for ratio in section["ratios"]]
-    lines += ["", *_table([("ratio", ""), *ratios])] if ratios else []
-    for section in measured:
-        lines += ["", f"## {section['title']}", "", *_table(section["table"])]
-    return "\n".join(lines) + "\n"
-
-
-def _table(rows: Sequence[Sequence[str]]) -> list[str]:
-    lines = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
-    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
 
 
 if __name__ == "__main__":

@@ -55,12 +55,15 @@ def idle_at(device: torch.device) -> float:
     return time.perf_counter()
 
 
-def resident_memory() -> int:
-    """Bytes of this process that lie in memory, or where the system doesn't tell, the most that ever did."""
+def memory_in_use(device: torch.device) -> dict[str, int]:
+    """Bytes of this process: "resident" ones (where the system doesn't tell, the most there ever were), and "on_gpu" ones."""
     pages = Path("/proc/self/statm")
     if pages.is_file():
-        return int(pages.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        resident = int(pages.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    else:
+        resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    on_gpu = {"on_gpu": torch.cuda.memory_allocated(device)} if device.type == "cuda" else {}
+    return {"resident": resident} | on_gpu
 
 
 def countable(model: HODOR) -> HODOR:

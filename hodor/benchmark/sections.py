@@ -1,12 +1,9 @@
-"""The sections of the report. Each takes a bench and gives what JSON can hold, and how it is shown.
-
-Every section holds "title", "table" (rows of text, a header first) and "ratios" (rows of two texts) beside its numbers.
-"""
+"""The sections of the report: each takes a bench and gives numbers as JSON holds them; `report.md.jinja` shows them."""
 
 import itertools
 import statistics
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +12,7 @@ import torch
 from torch.nn import functional as F
 
 from hodor.benchmark.bench import Bench, Video
-from hodor.benchmark.measuring import Times, countable, direct_gflop, idle_at, in_turns, resident_memory, seconds, times
+from hodor.benchmark.measuring import Times, countable, direct_gflop, idle_at, in_turns, memory_in_use, seconds, times
 from hodor.formats import run_length
 from hodor.formats.inference_json import InferenceSequence
 from hodor.inference.results import ResultsFolder
@@ -25,15 +22,8 @@ from hodor.media.images import network_size, write_image
 from hodor.modelling.model import HODOR
 from hodor.synthetic.clip import JPEG_QUALITY
 
-Rows = Sequence[Sequence[str]]
 _CHUNKS = 60
-_PARTS = {
-    "prepare": "bring to size and normalise",
-    "extract_features": "features (Swin, pyramid)",
-    "segment": "decoder",
-    "describe": "encoder",
-    "label_map": "label map",
-}
+_PARTS = ("prepare", "extract_features", "segment", "describe", "label_map")
 
 
 def floor(bench: Bench) -> dict[str, Any]:
@@ -55,18 +45,14 @@ def floor(bench: Bench) -> dict[str, Any]:
     speeds = {name: {"median": n / took[name]["median"], "best": n / took[name]["minimum"]} for name, n in products.items()}
     usual = speeds[f"convolution {bench.precision}"]
     least = {"median": gflop / usual["median"], "minimum": gflop / usual["best"]}
-    against = {key: took["frame"][key] / least[key] for key in least}
-    table = [("", "")]
-    table += [(f"large {name}", f"{each['median']:.0f} ({each['best']:.0f}) GFLOP/s") for name, each in speeds.items()]
-    table.append(("direct arithmetic of a frame", f"{gflop:.0f} GFLOP"))
-    said = []
-    if not bench.quick:  # the floor of a tiny frame means nothing
-        table.append(("floor: that at the convolution's speed", _text(least)))
-        ratio = f"{against['median']:.2f} ({against['minimum']:.2f})"
-        said.append(("time of a frame / floor of direct arithmetic", ratio))
-    table.append(("a frame", _text(took["frame"])))
-    found = {"gflops_per_second": speeds, "gflop_per_frame": gflop, "floor_seconds": least, "frame_seconds": took["frame"]}
-    return _shown("Floor", bench, table, said) | found | {"frame_against_floor": against}
+    return {
+        **_sizes(bench),
+        "gflops_per_second": speeds,
+        "gflop_per_frame": gflop,
+        "floor_seconds": least,
+        "frame_seconds": took["frame"],
+        "frame_against_floor": {key: took["frame"][key] / least[key] for key in least},
+    }
 
 
 def frame(bench: Bench) -> dict[str, Any]:
@@ -74,16 +60,10 @@ def frame(bench: Bench) -> dict[str, Any]:
     sizes, segmenter = bench.sizes, bench.segmenter()
     step = bench.step(segmenter)
     took = in_turns({"network": step}, bench.device, rounds=sizes.rounds, repeats=bench.repeats)
-    parts, files = _parts(bench, segmenter.network, step), _with_files(bench)
-    table = [
-        ("", "time"),
-        ("network: a frame in memory to its label map", _text(took["network"])),
-        *((f"- {_PARTS[name]}", _text(part)) for name, part in parts.items()),
-        (f"from JPEG to PNG, mean of {files['frames']} frames", _text(files["seconds"])),
-    ]
+    parts = _parts(bench, segmenter.network, step)
     network = _label(network_size(*sizes.frame, sizes.min_dim, 2 * sizes.min_dim))
-    shown = _shown(f"A frame (network {network}, {sizes.window} frames in memory)", bench, table)
-    return shown | {"network_size": network, "window": sizes.window} | took | {"parts": parts, "with_files": files}
+    described = {"network_size": network, "window": sizes.window}
+    return _sizes(bench) | described | took | {"parts": parts, "with_files": _with_files(bench)}
 
 
 def modes(bench: Bench) -> dict[str, Any]:
@@ -107,14 +87,12 @@ def modes(bench: Bench) -> dict[str, Any]:
 
     runs = {name: partial(follow, bench.segmenter(**options)) for name, options in chosen.items()}
     label_maps = {name: torch.stack(run()) for name, run in runs.items()}
-    table = [("", "time per frame", "frames per second", "pixels with float32's label")]
-    rows: list[dict[str, Any]] = []
+    rows = []
     for name, took in in_turns(runs, bench.device, rounds=bench.sizes.rounds).items():
         equal = (label_maps[name] == label_maps["float32"]).double().mean().item()
         each = {key: took[key] / count for key in ("median", "minimum")}
         rows.append({"mode": name, "seconds": each, "equal_pixels": equal})
-        table.append((name, _text(each), f"{1 / each['median']:.3g}", f"{100 * equal:.3f} %"))
-    return _shown(f"Modes, {count} frames in memory", bench, table) | {"frames": count, "by_mode": rows}
+    return _sizes(bench) | {"frames": count, "by_mode": rows}
 
 
 def objects(bench: Bench) -> dict[str, Any]:
@@ -124,11 +102,8 @@ def objects(bench: Bench) -> dict[str, Any]:
     took = in_turns(runs, bench.device, rounds=bench.sizes.rounds, repeats=bench.repeats)
     many = max((count for count in counts if count <= 20), default=counts[-1])
     percent = 100 * (took[many]["median"] / took[counts[0]]["median"] - 1)
-    table = [("objects", "time per frame"), *((str(count), _text(took[count])) for count in counts)]
     growth = {"from": counts[0], "to": many, "percent": percent}
-    by_count = [{"objects": count, "seconds": took[count]} for count in counts]
-    shown = _shown("Objects", bench, table, [(f"time with {many} objects against {counts[0]}", f"{percent:+.0f} %")])
-    return shown | {"growth": growth, "by_count": by_count}
+    return _sizes(bench) | {"growth": growth, "by_count": [{"objects": count, "seconds": took[count]} for count in counts]}
 
 
 def memory(bench: Bench) -> dict[str, Any]:
@@ -139,24 +114,13 @@ def memory(bench: Bench) -> dict[str, Any]:
     segmenter.step(video.frames[0], video.masks)
     upcoming = itertools.islice(itertools.cycle(video.frames), 1, None)
     per_chunk = max(1, count // _CHUNKS)
-    kinds = {"seconds": "time per frame", "resident": "resident memory"}
-    if bench.device.type == "cuda":
-        kinds["on_gpu"] = "memory on the GPU"
-    rows: list[dict[str, float]] = []
+    rows = []
     for last in range(per_chunk, count, per_chunk):
         took = seconds(lambda: segmenter.step(next(upcoming)), bench.device, repeats=per_chunk)
-        rows.append({"frame": last, "seconds": took, "resident": resident_memory()})
-        if "on_gpu" in kinds:
-            rows[-1]["on_gpu"] = torch.cuda.memory_allocated(bench.device)
-    growth = {key: last_against_second_quarter([row[key] for row in rows]) for key in kinds}
-    table = [("frame", *kinds.values())]
-    for index in range(5):
-        row = rows[index * (len(rows) - 1) // 4]
-        sizes_in_memory = (f"{row[key] / 2**20:.0f} MiB" for key in kinds if key != "seconds")
-        table.append((str(row["frame"]), _text(row["seconds"]), *sizes_in_memory))
-    said = [(f"{kinds[key]}, last / second quarter of {count} frames", f"{change:.3f}") for key, change in growth.items()]
-    found = {"frames": count, "last_against_second_quarter": growth, "by_frame": rows}
-    return _shown("A long video", bench, table, said, frame=sizes.small) | found
+        rows.append({"frame": last, "seconds": took} | memory_in_use(bench.device))
+    growth = {key: last_against_second_quarter([row[key] for row in rows]) for key in rows[0] if key != "frame"}
+    described = {"frame_size": _label(sizes.small), "frames": count}
+    return _sizes(bench) | described | {"last_against_second_quarter": growth, "by_frame": rows}
 
 
 def last_against_second_quarter(values: Sequence[float]) -> float:
@@ -201,19 +165,9 @@ def _with_files(bench: Bench) -> dict[str, Any]:
     return {"frames": count, "seconds": timing.total / count, "network_seconds": timing.network / count}
 
 
-def _shown(title: str, bench: Bench, table: Rows, ratios: Rows = (), frame: tuple[int, int] | None = None) -> dict[str, Any]:
-    """What stands in every section, and how it is shown."""
-    size, count = _label(frame or bench.sizes.frame), bench.sizes.objects
-    described = {"title": f"{title}: {size}, {count} objects", "table": table, "ratios": ratios}
-    return {"frame_size": size, "objects": count} | described
+def _sizes(bench: Bench) -> dict[str, Any]:
+    return {"frame_size": _label(bench.sizes.frame), "objects": bench.sizes.objects}
 
 
 def _label(size: tuple[int, int]) -> str:
     return f"{size[1]}x{size[0]}"
-
-
-def _text(took: Mapping[str, float] | float) -> str:
-    """Three digits: 1.63 s, 45.2 ms; of several rounds the median, in brackets the best."""
-    if isinstance(took, Mapping):
-        return f"{_text(took['median'])} ({_text(took['minimum'])})"
-    return f"{took:.3g} s" if took >= 0.9995 else f"{1000 * took:.3g} ms"

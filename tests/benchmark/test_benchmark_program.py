@@ -10,7 +10,8 @@ from support.small import write_small_checkpoint
 
 from hodor import HodorError
 from hodor.benchmark import sections
-from hodor.benchmark.__main__ import SECTIONS, main, tables
+from hodor.benchmark.__main__ import SECTIONS, main
+from hodor.benchmark.report import tables
 from hodor.benchmark.sizes import QUICK
 
 ROOT = Path(__file__).parent.parent.parent

@@ -13,7 +13,7 @@ from support.small_models import WIDTH, small_model
 
 from hodor import Segmenter
 from hodor.benchmark.bench import PAPER, Video, in_progress
-from hodor.benchmark.measuring import countable, direct_gflop, in_turns, resident_memory, seconds, times
+from hodor.benchmark.measuring import countable, direct_gflop, in_turns, memory_in_use, seconds, times
 from hodor.benchmark.sections import last_against_second_quarter
 from hodor.inference.memory import DescriptorMemory
 from hodor.modelling.descriptors import DescribedFrames
@@ -116,10 +116,10 @@ def test_quarters():
 
 
 def test_memory_in_use_and_its_peak():
-    before = resident_memory()
+    before = memory_in_use(CPU)["resident"]
     with mmap.mmap(-1, 64 << 20) as block:  # new to this process, which an array need not be
         block.write(b"x" * len(block))
-        assert 60 << 20 < resident_memory() - before < 200 << 20
+        assert 60 << 20 < memory_in_use(CPU)["resident"] - before < 200 << 20
     assert speed_studies.peak_of_memory() >= before + (60 << 20)
 
 
