@@ -70,10 +70,9 @@ class Bench:
     def __init__(
         self, checkpoint: Path | None = None, device: str = "auto", precision: Precision = "float32", *, quick: bool = False
     ) -> None:
-        """Loads or builds the network and brings this process into the state that the inference program computes in.
+        """Brings this process into the state that the inference program computes in; `quick` makes all sizes tiny.
 
-        Without a checkpoint it is the paper's with random weights, which computes as long. `quick` makes sizes tiny, to see
-        that everything works.
+        Without a checkpoint the network is the paper's with random weights, which computes as long.
 
         Raises:
             HodorError: there is no such device or checkpoint.

@@ -49,13 +49,7 @@ class HODOR(nn.Module):
     ) -> None:
         """Puts the three parts together.
 
-        Args:
-            feature_extractor: images -> features.
-            encoder: features and masks -> descriptors.
-            decoder: features and descriptors -> masks.
-            image_mean: of the R, G and B channel, 0..255.
-            image_std: likewise.
-            channel_order: the order in which the backbone was trained to see them.
+        Mean and standard deviation are of the R, G and B channel, 0..255, whatever the order that the backbone wants to see.
         """
         super().__init__()
         self.feature_extractor = feature_extractor
@@ -119,13 +113,9 @@ class HODOR(nn.Module):
         given: Mapping[int, torch.Tensor] | None = None,
         detach: bool = False,
     ) -> Descriptors:
-        """Describes objects by the masks of predicted logits [B, K + I, H/4, W/4].
+        """Describes objects by the masks of predicted logits [B, K + I, H/4, W/4]; `detach` keeps gradients out of them.
 
-        Args:
-            features: of the frame.
-            logits: predicted in it.
-            given: {index of an object: true mask [H, W] of 0 and 1}, which counts instead of the predicted one.
-            detach: keep gradients out of the masks.
+        True masks that are given, {index of an object: [H, W] of 0 and 1}, count instead of the predicted ones.
         """
         logits = logits.detach() if detach else logits
         masks = object_probabilities(logits, self.num_background_channels, given)

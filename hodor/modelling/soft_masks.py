@@ -78,11 +78,8 @@ def object_probabilities(
 ) -> torch.Tensor:
     """Soft masks of the objects, to be described again: the softmax over all channels, resized to full size and back down.
 
-    Args:
-        logits: see above.
-        num_background_channels: K.
-        given: {index of an object: [H, W] of 0 and 1} of masks that count instead of the predicted ones; where two overlap, the
-            later one counts. One that is too small for stride 8 keeps one block, see `shrink_keeping_small`.
+    Masks that are given, {index of an object: [H, W] of 0 and 1}, count instead of the predicted ones; where two overlap, the
+    later one. One that is too small for stride 8 keeps one block, see `shrink_keeping_small`.
 
     Returns:
         [B, I, H/8, W/8] in [0, 1].
