@@ -76,13 +76,10 @@ def background_of_predicted_masks(object_masks: torch.Tensor, count: int) -> tor
 def object_probabilities(
     logits: torch.Tensor, num_background_channels: int, given: Mapping[int, torch.Tensor] | None = None
 ) -> torch.Tensor:
-    """Soft masks of the objects, to be described again: the softmax over all channels, resized to full size and back down.
+    """Soft masks of the objects [B, I, H/8, W/8] in [0, 1]: softmax over all channels, resized to full size and back down.
 
     Masks that are given, {index of an object: [H, W] of 0 and 1}, count instead of the predicted ones; where two overlap, the
     later one. One that is too small for stride 8 keeps one block, see `shrink_keeping_small`.
-
-    Returns:
-        [B, I, H/8, W/8] in [0, 1].
     """
     masks = logits.softmax(dim=1)[:, num_background_channels:]
     if not given:
