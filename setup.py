@@ -25,6 +25,7 @@ setup(
     package_data={
         "hodor": ["py.typed"],
         "hodor.app": ["page/*"],
+        "hodor.benchmark": ["*.jinja"],
         "hodor.checkpoints.weights": ["*.safetensors"],
         "hodor.evaluation": ["*.jinja"],
         "hodor.synthetic": ["photographs/*"],

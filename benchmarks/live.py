@@ -8,6 +8,7 @@ Of each combination it measures, in turns within one run,
 and compares the former with the floor: the frame's direct arithmetic at the speed of a large convolution of the same precision.
 """
 
+import dataclasses
 import itertools
 import json
 import tempfile
@@ -18,11 +19,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from plain_twin import ratios
 from torch.nn import functional as F
 
 import hodor
-from hodor.benchmark.bench import Tracking, Video, in_turns, ratios
-from hodor.benchmark.plain import direct_gflop, unprepared
+from hodor.benchmark.bench import Video, in_progress
+from hodor.benchmark.measuring import countable, direct_gflop, in_turns
 from hodor.checkpoints.checkpoint import Checkpoint
 from hodor.config import load_config
 from hodor.devices import keep_freed_memory
@@ -57,13 +59,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file = Path(folder) / f"{count}.mp4"
             write_video(file, video.frames)
             segmenter = partial(Segmenter.of, checkpoint, precision=precision, device="cpu")
-            tracking = Tracking(segmenter(), video, checkpoint.config.inference.temporal_window)
-            runs["network", precision, count] = partial(several, tracking.step, options.frames)
+            step = in_progress(segmenter(), video, checkpoint.config.inference.temporal_window)
+            runs["network", precision, count] = partial(several, step, options.frames)
             runs["end to end", precision, count] = partial(overlaid, segmenter(), file, video, Path(folder) / "overlay.mp4")
             runs["convolution", precision, 0] = partial(several, convolution(PRECISIONS[precision]), options.frames)
-            with unprepared():
-                step = Tracking(Segmenter.of(checkpoint, device="cpu"), video, 1).step
-                gflop[count] = direct_gflop(checkpoint.model, step)
+            counted = Segmenter.of(dataclasses.replace(checkpoint, model=countable(checkpoint.model)), device="cpu")
+            gflop[count] = direct_gflop(in_progress(counted, video, 1))
         took = in_turns(runs, torch.device("cpu"), rounds=options.rounds)
     rows = [row(key, took, gflop, options.frames) for key in runs if key[0] != "convolution"]
     print(

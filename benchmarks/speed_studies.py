@@ -9,6 +9,7 @@ measured here and of the sections `objects` and `memory` of a report of `hodor b
 
 import contextlib
 import json
+import resource
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -19,7 +20,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from hodor.benchmark.bench import Bench, Tracking, Video, in_turns, resident_memory
+from hodor.benchmark.bench import Bench, Video, in_progress
+from hodor.benchmark.measuring import in_turns
 from hodor.devices import keep_freed_memory
 from hodor.program import ArgumentParser, run
 
@@ -54,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             found[name] = [in_own_process(side, options.device, options.quick) for side in sides]
         else:
             bench = Bench(device=options.device, quick=options.quick)
-            found[name] = of_windows(bench) if name == "window" else bytes_moved(bench.tracking().step)
+            found[name] = of_windows(bench) if name == "window" else bytes_moved(bench.step())
         print(f"{name}: {json.dumps(found[name])}")
         file.write_text(json.dumps(found, indent=2) + "\n")
     if "plots" in options.only:
@@ -76,10 +78,10 @@ def of_size(bench: Bench, side: int) -> dict[str, Any]:
     video = Video.drawn(size_of(side), bench.sizes.objects, frames=2)
     with contextlib.suppress(OSError):  # else drawing counts
         Path("/proc/self/clear_refs").write_text("5")
-    tracking = Tracking(bench.segmenter(min_dim=side), video, bench.sizes.window)
-    times = in_turns({0: tracking.step}, bench.device, rounds=ROUNDS, repeats=bench.repeats)[0]
+    step = in_progress(bench.segmenter(min_dim=side), video, bench.sizes.window)
+    times = in_turns({0: step}, bench.device, rounds=ROUNDS, repeats=bench.repeats)[0]
     on_gpu = bench.device.type == "cuda"
-    peak = torch.cuda.max_memory_allocated(bench.device) if on_gpu else resident_memory("VmHWM")
+    peak = torch.cuda.max_memory_allocated(bench.device) if on_gpu else peak_of_memory()
     return {"shorter side in pixels": side, "seconds": times, "memory": peak}
 
 
@@ -94,9 +96,25 @@ def in_own_process(side: int, device: str, quick: bool) -> dict[str, Any]:
     return {"shorter side in pixels": side, "failed": reason}
 
 
+def peak_of_memory() -> int:
+    """Bytes of this process that lay in memory at most.
+
+    From the kernel's account; where there is none, the peak that `getrusage` knows. That alone would not do: a process inherits
+    the peak of the one that started it.
+    """
+    status = Path("/proc/self/status")
+    for line in status.read_text().splitlines() if status.is_file() else []:
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
 def of_windows(bench: Bench) -> list[dict[str, Any]]:
     """Seconds per frame against the number of frames in memory, in turns."""
-    runs = {window: bench.tracking(window=window).step for window in ((1, 2) if bench.quick else WINDOWS)}
+    runs = {
+        window: in_progress(bench.segmenter(temporal_window=window), bench.video(), window)
+        for window in ((1, 2) if bench.quick else WINDOWS)
+    }
     times = in_turns(runs, bench.device, rounds=bench.sizes.rounds, repeats=bench.repeats)
     return [{"frames in memory": window, "seconds": took} for window, took in times.items()]
 

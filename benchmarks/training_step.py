@@ -7,7 +7,6 @@ The plain way computes the same by the network's plain twin, without sharing ste
 fused optimizer.
 """
 
-import contextlib
 import json
 import resource
 import subprocess
@@ -17,8 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from plain_twin import plain_twin
 
-from hodor.benchmark.plain import plain
 from hodor.config import load_config
 from hodor.data.loader import TrainingBatch
 from hodor.devices import Precision, keep_freed_memory, precision_context
@@ -91,19 +90,19 @@ def measure(way: str, path: Path, precision: Precision, size: tuple[int, int]) -
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=not is_plain)
     batch = example(*size, 1 + config.training.num_other_frames)
     seconds = loss = 0.0
-    with plain(model) if is_plain else contextlib.nullcontext():
-        for _ in range(2):
-            started = time.perf_counter()
-            torch.manual_seed(1)
-            optimizer.zero_grad()
-            with precision_context(torch.device("cpu"), precision):
-                predictions = unroll(model, batch, alone if is_plain else plan, config.training)
-            if is_plain and alone is not plan:
-                del predictions[3]  # of the shared step that was made twice, one doesn't count in the loss
-            found = criterion(predictions, config.training)
-            found.total.backward()
-            optimizer.step()
-            seconds, loss = time.perf_counter() - started, loss or found.total.item()
+    network = plain_twin(model) if is_plain else model
+    for _ in range(2):
+        started = time.perf_counter()
+        torch.manual_seed(1)
+        optimizer.zero_grad()
+        with precision_context(torch.device("cpu"), precision):
+            predictions = unroll(network, batch, alone if is_plain else plan, config.training)
+        if is_plain and alone is not plan:
+            del predictions[3]  # of the shared step that was made twice, one doesn't count in the loss
+        found = criterion(predictions, config.training)
+        found.total.backward()
+        optimizer.step()
+        seconds, loss = time.perf_counter() - started, loss or found.total.item()
     images = batch.images.shape[1]
     return {
         "seconds": seconds,

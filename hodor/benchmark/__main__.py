@@ -9,9 +9,8 @@ import json
 import logging
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from hodor.benchmark.sizes import FULL, QUICK
 from hodor.checkpoints.weights import locate_existing
@@ -33,23 +32,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         HodorError: an argument is out of range, a device or checkpoint isn't there, or the folder holds another report.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    options = _parser(f"(default: {FULL.long}; with --quick {QUICK.long})").parse_args(arguments)
+    options = _parser().parse_args(arguments)
     if options.long is not None and options.long < _LEAST_FRAMES:
         raise HodorError(f"--long must be at least {_LEAST_FRAMES}, not {options.long}")
     if options.output.exists() and not options.output.is_dir():
         raise HodorError(f"{options.output}: is a file; choose another --output")
     from hodor.benchmark import sections  # noqa: PLC0415 (torch takes seconds to import)
     from hodor.benchmark.bench import Bench  # noqa: PLC0415
+    from hodor.benchmark.report import begun, tables  # noqa: PLC0415
     from hodor.checkpoints.checkpoint import fingerprint  # noqa: PLC0415
 
-    if options.checkpoint is not None:
-        options.checkpoint = locate_existing(options.checkpoint)
+    checkpoint = None if options.checkpoint is None else locate_existing(options.checkpoint)
     keep_freed_memory()
-    bench = Bench(options.checkpoint, options.device, options.precision, quick=options.quick)
+    bench = Bench(checkpoint, options.device, options.precision, quick=options.quick)
     bench.sizes = dataclasses.replace(bench.sizes, long=options.long or bench.sizes.long)
-    weights = "random" if options.checkpoint is None else fingerprint(options.checkpoint)
+    weights = "random" if checkpoint is None else fingerprint(checkpoint)
     settings = {"weights": weights, "precision": options.precision, "quick": options.quick}
-    report = _begun(options.output / _JSON_NAME, bench.machine(), settings)
+    report = begun(options.output / _JSON_NAME, bench.machine(), settings)
     options.output.mkdir(parents=True, exist_ok=True)  # what can't be written shall fail now
     for name in [name for name in SECTIONS if name in options.only]:
         _LOGGER.info("%s ...", name)
@@ -68,12 +67,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser(frames: str) -> ArgumentParser:
+def _parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="python -m hodor.benchmark",
         description="Measures how fast this machine segments and writes benchmark.json and benchmark.md. "
         "Sections that were measured before on the same machine with the same settings are kept or replaced.",
-        epilog="sections: floor (arithmetic), frame (one 854x480 frame, its parts, a plain twin, files), modes (float32, bf16 "
+        epilog="sections: floor (arithmetic), frame (one 854x480 frame, its parts, files), modes (float32, bf16 "
         "and, on a GPU, compiled), objects (1 to 44), memory (time and memory along a long video)",
     )
     add = parser.add_argument
@@ -82,52 +81,10 @@ def _parser(frames: str) -> ArgumentParser:
     add("--device", choices=["auto", "cpu", "cuda"], default="auto", help="(default: auto)")
     add("--precision", choices=["float32", "bf16"], default="float32", help="(default: float32)")
     add("--only", nargs="+", choices=SECTIONS, default=SECTIONS, metavar="SECTION", help="only these sections (default: all)")
-    add("--long", type=int, metavar="N", help=f"frames of the long video {frames}")
+    long = f"frames of the long video (default: {FULL.long}; with --quick {QUICK.long})"
+    add("--long", type=int, metavar="N", help=long)
     add("--quick", action="store_true", help="tiny sizes, to see in seconds whether everything works")
     return parser
-
-
-def _begun(path: Path, machine: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
-    """A report without sections, or with those in the file, which must be of the same machine and settings."""
-    report: dict[str, Any] = {"machine": machine, "settings": settings, "sections": {}}
-    if not path.exists():
-        return report
-    try:
-        found = json.loads(path.read_text())
-        theirs = {**found["machine"], **found["settings"]}
-        report["sections"] = {name: section for name, section in found["sections"].items() if section["table"]}
-    except (ValueError, KeyError, TypeError):
-        raise HodorError(f"{path}: not a report of this program; choose another --output") from None
-    for key, own in {**machine, **settings}.items():
-        if theirs.get(key) != own:
-            raise HodorError(f"{path}: measured with {key} {theirs.get(key)!r}, not {own!r}; choose another --output")
-    return report
-
-
-def tables(report: Mapping[str, Any]) -> str:
-    """The report as Markdown: ratios first, then a table for each section, with the commands that made them."""
-    machine, settings, measured = report["machine"], report["settings"], report["sections"].values()
-    on = machine["processor"] if machine["device"] == "cpu" else f"{machine['device_name']} ({machine['processor']})"
-    lines = [
-        "# Speed",
-        "",
-        f"{on}, {machine['threads']} threads, {settings['precision']}, PyTorch {machine['torch']}; medians, in brackets the "
-        "best round (of ratios, that of the best rounds)."
-        + (" Sizes are tiny: these numbers mean nothing." if settings["quick"] else ""),
-        "",
-        *(f"    {command}" for command in dict.fromkeys(section["command"] for section in measured)),
-    ]
-    ratios = [ratio for section in measured for ratio in section["ratios"]]
-    lines += ["", *_table([("ratio", ""), *ratios])] if ratios else []
-    for section in measured:
-        lines += ["", f"## {section['title']}", "", *_table(section["table"])]
-        lines += ["", section["note"]] if section["note"] else []
-    return "\n".join(lines) + "\n"
-
-
-def _table(rows: Sequence[Sequence[str]]) -> list[str]:
-    lines = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
-    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ from torch.nn import functional as F
 from hodor.modelling.descriptors import DescribedFrames
 from hodor.modelling.features import Features
 from hodor.modelling.kernels.deformable_convolution import DeformableConvolution
-from hodor.modelling.kernels.projected_attention import plain_logits, plain_sums
 from hodor.modelling.model import HODOR
 from hodor.modelling.soft_masked_attention import SoftMaskedAttention
 from hodor.modelling.soft_masks import (
@@ -139,5 +138,5 @@ def exportable(model: HODOR) -> HODOR:
             elif isinstance(child, Conv2dSame):
                 setattr(module, name, EvenConvolution(child))
         if isinstance(module, SoftMaskedAttention):
-            vars(module).update(logits=plain_logits, sums=plain_sums)  # the others choose by the number of objects
+            module.spares_projections = False  # which would be chosen by the number of objects
     return twin

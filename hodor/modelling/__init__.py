@@ -1,1 +1,1 @@
-"""The network: pure modules that take plain arguments and know nothing of files, configuration or time."""
+"""The network: pure modules that know nothing of files or time."""

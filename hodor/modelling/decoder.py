@@ -6,10 +6,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from hodor.config import ModelConfig
 from hodor.modelling.descriptors import DescribedFrames, Embeddings
 from hodor.modelling.features import Features
 from hodor.modelling.kernels.deformable_convolution import DeformableConvolution
 from hodor.modelling.kernels.linear import Linear
+from hodor.modelling.kernels.projected_attention import split_heads
 from hodor.modelling.position_encoding import sine_position_encoding
 
 
@@ -18,8 +20,6 @@ class DescriptorAttention(nn.Module):
 
     def __init__(self, channels: int, num_heads: int, *, dropout: float, logit_dropout: bool) -> None:
         super().__init__()
-        if channels % num_heads:
-            raise ValueError(f"{num_heads} heads don't divide {channels} channels")
         self.num_heads = num_heads
         self.logit_dropout = logit_dropout
         self.query_projection = Linear(channels, channels)
@@ -31,69 +31,58 @@ class DescriptorAttention(nn.Module):
 
     def forward(self, query: torch.Tensor, memory: DescribedFrames, embeddings: Embeddings) -> torch.Tensor:
         """Pixels [B, P, C] -> [B, P, C], weighted sums of projected descriptors."""
-        object_keys = memory.objects + embeddings.object
-        background_keys = memory.background + embeddings.background[:, None]
-        keys = _sequence(self.object_key_projection(object_keys), self.background_key_projection(background_keys))
-        values = _sequence(self.object_value_projection(memory.objects), self.background_value_projection(memory.background))
-        q, k, v = (self._split_heads(x) for x in (self.query_projection(query), keys, values))
+        object_keys = self.object_key_projection(memory.objects + embeddings.object)
+        background_keys = self.background_key_projection(memory.background + embeddings.background[:, None])
+        object_values = self.object_value_projection(memory.objects)
+        background_values = self.background_value_projection(memory.background)
+        keys = torch.cat([object_keys.flatten(1, 2), background_keys.flatten(1, 2)], dim=1)
+        values = torch.cat([object_values.flatten(1, 2), background_values.flatten(1, 2)], dim=1)
+        q, k, v = (split_heads(x, self.num_heads) for x in (self.query_projection(query), keys, values))
         absent = memory.absent()
         if self.training:  # also without dropout: the backward pass of fused attention is slow on CPUs for so few keys
-            result = self._attend_in_training(q, k, v, absent)
+            result = self._weights_in_training(q, k, absent) @ v
         else:
             mask = None if absent is None else ~absent[:, None, None]
             result = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         return result.transpose(1, 2).flatten(2)
 
-    def _attend_in_training(
-        self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, absent: torch.Tensor | None
-    ) -> torch.Tensor:
-        """[B, heads, P, d], twice [B, heads, N, d], [B, N] -> [B, heads, P, d]."""
+    def _weights_in_training(self, q: torch.Tensor, k: torch.Tensor, absent: torch.Tensor | None) -> torch.Tensor:
+        """[B, heads, P, d], [B, heads, N, d], [B, N] -> [B, heads, P, N]."""
         logits = (q * q.shape[-1] ** -0.5) @ k.transpose(2, 3)
         if self.logit_dropout:
             logits = self.dropout(logits)
         if absent is not None:
             logits = logits.masked_fill(absent[:, None, None], float("-inf"))
         weights = logits.softmax(dim=3)
-        if not self.logit_dropout:
-            weights = self.dropout(weights)
-        return weights @ v
-
-    def _split_heads(self, x: torch.Tensor) -> torch.Tensor:
-        """[B, N, C] -> [B, heads, N, C / heads]."""
-        return x.unflatten(2, (self.num_heads, -1)).transpose(1, 2)
+        return weights if self.logit_dropout else self.dropout(weights)
 
 
 class DecoderLayer(nn.Module):
-    """Neighbouring pixels talk to each other by a convolution, every pixel looks at the descriptors, then is transformed."""
+    """Neighbouring pixels talk to each other by a convolution, every pixel looks at the descriptors, then is transformed.
 
-    def __init__(
-        self, channels: int, num_heads: int, *, dropout: float, pre_norm: bool, deformable: bool, logit_dropout: bool
-    ) -> None:
+    The variant of `transformer_pre_normalize` has no norm after attention, and one on the final map (not the usual pre-norm).
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
         super().__init__()
+        channels = config.width
+        self.pre_norm = config.transformer_pre_normalize
+        deformable = config.deformable_convolutions
         self.convolution = DeformableConvolution(channels) if deformable else nn.Conv2d(channels, channels, 3, padding=1)
         self.norm_convolution = nn.GroupNorm(16, channels)
-        self.attention = DescriptorAttention(channels, num_heads, dropout=dropout, logit_dropout=logit_dropout)
-        self.norm_attention = nn.Identity() if pre_norm else nn.LayerNorm(channels)
+        self.attention = DescriptorAttention(
+            channels, config.num_attn_heads, dropout=config.dropout, logit_dropout=config.dropout_on_attention_logits
+        )
+        self.norm_attention = nn.Identity() if self.pre_norm else nn.LayerNorm(channels)
         self.linear_in = Linear(channels, channels)
         self.linear_out = Linear(channels, channels)
         self.norm_feed_forward = nn.LayerNorm(channels)
-        self.pre_norm = pre_norm
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = nn.Dropout(config.dropout)
 
     def forward(
         self, x: torch.Tensor, position: torch.Tensor | None, memory: DescribedFrames, embeddings: Embeddings
     ) -> torch.Tensor:
-        """Improves a map.
-
-        Args:
-            x: [B, h, w, C].
-            position: position encoding [1, h * w, C] that queries add, or None.
-            memory: the descriptors to look at.
-            embeddings: of the kinds of descriptors.
-
-        Returns:
-            [B, h, w, C].
-        """
+        """A map [B, h, w, C] -> [B, h, w, C]; `position` [1, h * w, C] is what queries add, if anything."""
         convolved = self.norm_convolution(self.convolution(x.permute(0, 3, 1, 2)).relu())
         x = x + convolved.permute(0, 2, 3, 1)
         pixels = x.flatten(1, 2)
@@ -105,52 +94,19 @@ class DecoderLayer(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Features at strides 4 and 8, and descriptors -> mask logits at stride 4.
+    """Features at strides 4 and 8, and descriptors -> mask logits at stride 4, by layers that start as copies of one.
 
     Attributes:
         num_background_channels: how many of the output's first channels stand for "no object".
     """
 
-    def __init__(
-        self,
-        channels: int,
-        num_heads: int,
-        num_layers: int,
-        num_background: int,
-        *,
-        dropout: float = 0.1,
-        pre_norm: bool = False,
-        deformable: bool = True,
-        position_encoding: bool = True,
-        catch_all: bool = True,
-        logit_dropout: bool = True,
-    ) -> None:
-        """Builds the layers, which start as copies of one.
-
-        Args:
-            channels: width C of features and descriptors, a multiple of 32.
-            num_heads: attention heads.
-            num_layers: depth.
-            num_background: number of background descriptors Qb.
-            dropout: share dropped in training.
-            pre_norm: the variant without a norm after attention and with one on the final map (not the usual pre-norm).
-            deformable: deformable instead of plain 3x3 convolutions.
-            position_encoding: whether queries know where their pixel is.
-            catch_all: one more channel for "none of the descriptors".
-            logit_dropout: drop attention logits instead of weights in training, as the published models were trained.
-        """
+    def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.position_encoding = position_encoding
-        layer = DecoderLayer(
-            channels,
-            num_heads,
-            dropout=dropout,
-            pre_norm=pre_norm,
-            deformable=deformable,
-            logit_dropout=logit_dropout,
-        )
-        self.layers = nn.ModuleList(copy.deepcopy(layer) for _ in range(num_layers))
-        self.norm = nn.GroupNorm(1, channels) if pre_norm else nn.Identity()
+        channels = config.width
+        self.position_encoding = config.pos_encodings_in_fqm
+        layer = DecoderLayer(config)
+        self.layers = nn.ModuleList(copy.deepcopy(layer) for _ in range(config.decoder_layers))
+        self.norm = nn.GroupNorm(1, channels) if config.transformer_pre_normalize else nn.Identity()
         self.reduce_4 = nn.Sequential(
             nn.Conv2d(channels, channels // 4, 1, bias=False), nn.ReLU(), nn.GroupNorm(8, channels // 4)
         )
@@ -159,9 +115,9 @@ class Decoder(nn.Module):
         )
         self.object_projection = nn.Linear(channels, channels)
         self.background_projection = nn.Linear(channels, channels)
-        self.num_background_channels = num_background + int(catch_all)
+        self.num_background_channels = config.num_bg_descriptors + config.num_catch_all_queries
         self.catch_all = None
-        if catch_all:
+        if config.num_catch_all_queries:
             self.catch_all = nn.Sequential(
                 nn.Conv2d(channels, channels // 2, 3, padding=1, bias=False),
                 nn.GroupNorm(8, channels // 2),
@@ -170,12 +126,7 @@ class Decoder(nn.Module):
             )
 
     def forward(self, features: Features, memory: DescribedFrames, embeddings: Embeddings) -> torch.Tensor:
-        """Segments.
-
-        Args:
-            features: of the frame to segment, B samples.
-            memory: descriptors of I objects and Qb background cells in T other frames.
-            embeddings: the encoder's, of the kinds of descriptors.
+        """Segments a frame by what is known of others; `embeddings` are the encoder's.
 
         Returns:
             Logits [B, K + I, H/4, W/4]: the catch-all (if any), the background cells, the objects.
@@ -212,8 +163,3 @@ def _similarity(queries: torch.Tensor, fine: torch.Tensor, absent: torch.Tensor 
     if absent is not None:
         products = products.masked_fill(absent[..., None, None], float("-inf"))
     return products.amax(dim=2)
-
-
-def _sequence(objects: torch.Tensor, background: torch.Tensor) -> torch.Tensor:
-    """[B, I, T, C] and [B, Qb, T, C] -> [B, I * T + Qb * T, C]."""
-    return torch.cat([objects.flatten(1, 2), background.flatten(1, 2)], dim=1)

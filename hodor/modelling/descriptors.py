@@ -7,37 +7,23 @@ import torch
 
 
 class Descriptors(NamedTuple):
-    """What is known of the objects and the background of one frame.
-
-    Attributes:
-        objects: [B, I, C].
-        background: [B, Qb, C], one per cell of the background grid.
-    """
+    """What is known of one frame: of objects [B, I, C], and of the background [B, Qb, C] one per cell of its grid."""
 
     objects: torch.Tensor
     background: torch.Tensor
 
 
 class Embeddings(NamedTuple):
-    """The learned vectors that tell the kinds of descriptors apart.
-
-    Attributes:
-        object: [C], shared by all objects.
-        background: [Qb, C], one per background cell.
-    """
+    """The learned vectors that tell descriptors apart: [C], shared by all objects, and [Qb, C], one per background cell."""
 
     object: torch.Tensor
     background: torch.Tensor
 
 
 class DescribedFrames(NamedTuple):
-    """Descriptors of T frames: the memory that another frame is segmented with.
+    """Descriptors of T frames: the memory that another frame is segmented with, [B, I, T, C] and [B, Qb, T, C].
 
-    Attributes:
-        objects: [B, I, T, C].
-        background: [B, Qb, T, C].
-        objects_absent: [B, I, T] bool, True = not known in that frame; None = all are known. Every object must be known in one.
-        background_absent: [B, Qb, T] bool, likewise.
+    Flags [B, I, T] and [B, Qb, T] bool tell which are not known in a frame; None = all are known. Each must be known in one.
     """
 
     objects: torch.Tensor

@@ -11,12 +11,7 @@ _GROUPS = 16
 
 
 class Features(NamedTuple):
-    """What is known of images.
-
-    Attributes:
-        stride_4: [B, C, H/4, W/4].
-        stride_8: [B, C, H/8, W/8].
-    """
+    """Maps of images [B, 3, H, W]: [B, C, H/4, W/4] and [B, C, H/8, W/8]."""
 
     stride_4: torch.Tensor
     stride_8: torch.Tensor
@@ -30,7 +25,6 @@ class FeaturePyramid(nn.Module):
     """
 
     def __init__(self, in_channels: Sequence[int], channels: int) -> None:
-        """Builds the convolutions for maps of `in_channels` channels (finest first) and outputs of `channels`."""
         super().__init__()
         self.lateral = nn.ModuleList(nn.Conv2d(count, channels, 1) for count in in_channels)
         self.output = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2))
@@ -49,12 +43,9 @@ class FeatureExtractor(nn.Module):
     """Images -> features at strides 4 and 8."""
 
     def __init__(self, backbone: nn.Module, backbone_channels: Sequence[int], channels: int) -> None:
-        """Puts a pyramid on a backbone.
+        """Puts a pyramid of width C = `channels`, a multiple of 16, on a backbone.
 
-        Args:
-            backbone: images [B, 3, H, W] -> four maps at strides 4, 8, 16, 32.
-            backbone_channels: widths of the four maps.
-            channels: width C of the features, a multiple of 16.
+        The backbone gives four maps at strides 4, 8, 16, 32 of images [B, 3, H, W]; `backbone_channels` are their widths.
         """
         super().__init__()
         self.backbone = backbone

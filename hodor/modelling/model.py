@@ -20,7 +20,6 @@ from hodor.modelling.soft_masks import (
     background_of_given_masks,
     background_of_predicted_masks,
     object_probabilities,
-    override_with_given_masks,
     shrink,
     shrink_keeping_small,
 )
@@ -50,13 +49,7 @@ class HODOR(nn.Module):
     ) -> None:
         """Puts the three parts together.
 
-        Args:
-            feature_extractor: images -> features.
-            encoder: features and masks -> descriptors.
-            decoder: features and descriptors -> masks.
-            image_mean: of the R, G and B channel, 0..255.
-            image_std: likewise.
-            channel_order: the order in which the backbone was trained to see them.
+        Mean and standard deviation are of the R, G and B channel, 0..255, whatever the order that the backbone wants to see.
         """
         super().__init__()
         self.feature_extractor = feature_extractor
@@ -81,10 +74,7 @@ class HODOR(nn.Module):
         return self.decoder.num_background_channels
 
     def prepare(self, images: torch.Tensor) -> torch.Tensor:
-        """Normalises images and pads them at the right and the bottom with zeros.
-
-        Args:
-            images: [B, 3, H, W], R, G, B in 0..255.
+        """Normalises images [B, 3, H, W], R, G, B in 0..255, and pads them at the right and the bottom with zeros.
 
         Returns:
             [B, 3, H', W'] in the model's precision, H' and W' the next multiples of 32.
@@ -103,12 +93,9 @@ class HODOR(nn.Module):
         return self.encoder(features.stride_8, object_masks, background_masks)
 
     def describe_given(self, features: Features, masks: torch.Tensor, *, keep_small: bool = False) -> Descriptors:
-        """Describes objects by true masks.
+        """Describes objects by true masks [B, I, H, W] of 0 and 1 at full size.
 
-        Args:
-            features: of the frame.
-            masks: at full size, [B, I, H, W] of 0 and 1.
-            keep_small: describe an object too small for stride 8 by one block, see `shrink_keeping_small`.
+        With `keep_small` an object too small for stride 8 is described by one block, see `shrink_keeping_small`.
         """
         masks = masks.to(features.stride_8.dtype)
         background = background_of_given_masks(masks, self.num_background)
@@ -126,27 +113,16 @@ class HODOR(nn.Module):
         given: Mapping[int, torch.Tensor] | None = None,
         detach: bool = False,
     ) -> Descriptors:
-        """Describes objects by predicted masks.
+        """Describes objects by the masks of predicted logits [B, K + I, H/4, W/4]; `detach` keeps gradients out of them.
 
-        Args:
-            features: of the frame, B samples.
-            logits: predicted in it, [B, K + I, H/4, W/4].
-            given: {index of an object: true mask [H, W] of 0 and 1}, which counts instead of the predicted one.
-            detach: keep gradients out of the masks.
+        True masks that are given, {index of an object: [H, W] of 0 and 1}, count instead of the predicted ones.
         """
         logits = logits.detach() if detach else logits
-        if given:
-            masks = override_with_given_masks(logits, self.num_background_channels, given)
-        else:
-            masks = object_probabilities(logits, self.num_background_channels)
+        masks = object_probabilities(logits, self.num_background_channels, given)
         return self.describe(features, masks, background_of_predicted_masks(masks, self.num_background))
 
     def segment(self, features: Features, memory: DescribedFrames) -> torch.Tensor:
-        """Finds the objects of other frames in a frame.
-
-        Args:
-            features: of the frame.
-            memory: descriptors of I objects and the background in T other frames.
+        """Finds the I objects of other frames in a frame.
 
         Returns:
             Logits [B, K + I, H/4, W/4] in the order catch-all, background cells, objects.

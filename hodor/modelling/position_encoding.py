@@ -10,22 +10,13 @@ _TEMPERATURE = 10000.0
 _EPSILON = 1e-6
 
 
-@cached(16)
+@cached
 def sine_position_encoding(height: int, width: int, channels: int, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
-    """Sine encoding of every pixel of a map (Carion et al. 2020, section A.4), cached per size.
+    """Sine encoding of every pixel of a map (Carion et al. 2020, section A.4): [1, height * width, channels], in row order.
 
-    The first half of the channels encodes the row, the second the column. With the 1-based position p of n, scaled to
-    p' = 2 pi p / (n + 1e-6), and D = channels / 2, feature 2k of an axis is sin(p' / 10000^(2k / D)) and 2k + 1 its cosine.
-
-    Args:
-        height: rows of the map.
-        width: columns of the map.
-        channels: a multiple of 4.
-        device: where the result lies.
-        dtype: its precision; computed in float32 (float64 for float64).
-
-    Returns:
-        [1, height * width, channels], pixels in row order. Shared between calls: don't write to it.
+    The first half of the channels (a multiple of 4) encodes the row, the second the column. With the 1-based position p of n,
+    scaled to p' = 2 pi p / (n + 1e-6), and D = channels / 2, feature 2k of an axis is sin(p' / 10000^(2k / D)) and 2k + 1 its
+    cosine. Computed in float32 (float64 for float64), and shared between calls: don't write to it.
     """
     precision = torch.float64 if dtype == torch.float64 else torch.float32
     rows = _encode_axis(height, channels // 2, precision)

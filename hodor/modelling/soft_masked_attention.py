@@ -12,7 +12,7 @@ Masking = Literal["none", "hard", "soft_fixed", "soft_learnable"]
 
 
 def initial_alpha(num_heads: int) -> torch.Tensor:
-    """Strength of the mask in each head: 32 in the first quarter of the heads, then 16, 8 and 4. [num_heads]."""
+    """Strength of the mask in each head [num_heads]: 32 in the first quarter of the heads, then 16, 8 and 4."""
     return torch.tensor([32.0 / 2 ** (4 * head // num_heads) for head in range(num_heads)])
 
 
@@ -24,8 +24,8 @@ class SoftMaskedAttention(nn.Module):
     of `torch.nn.MultiheadAttention(batch_first=True)` with a `mask`.
     """
 
-    logits = staticmethod(projected_logits)  # Q K^T and the product with V; plain twins of both may take their place
-    sums = staticmethod(projected_sums)
+    spares_projections = True
+    """Whether keys and values needn't be projected for few queries, which gives the same."""
 
     def __init__(self, embed_dim: int, num_heads: int, *, dropout: float = 0.0, masking: Masking = "soft_learnable") -> None:
         """Builds the projections.
@@ -84,7 +84,8 @@ class SoftMaskedAttention(nn.Module):
             ValueError: the mask has another shape.
         """
         q = split_heads(self.query_projection(query), self.num_heads)
-        logits = self.logits(q * q.shape[-1] ** -0.5, key, self.key_projection)
+        few = self.spares_projections and 0 < self.num_heads * q.shape[2] < key.shape[2]
+        logits = projected_logits(q * q.shape[-1] ** -0.5, key, self.key_projection, few=few)
         if mask is not None:
             wanted = (query.shape[0], query.shape[1], key.shape[1])
             if mask.shape != wanted:
@@ -93,7 +94,7 @@ class SoftMaskedAttention(nn.Module):
         if key_padding_mask is not None:
             logits = logits.masked_fill(key_padding_mask[:, None, None], float("-inf"))
         weights = logits.softmax(dim=3)
-        attended = self.sums(self.dropout(weights), value, self.value_projection)
+        attended = projected_sums(self.dropout(weights), value, self.value_projection, few=few)
         return self.output_projection(attended.transpose(1, 2).flatten(2)), weights if need_weights else None
 
     def _apply_mask(self, logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

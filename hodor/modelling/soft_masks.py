@@ -1,4 +1,7 @@
-"""Masks between 0 and 1, the background that they leave, and their sizes (HODOR section 3.1)."""
+"""Masks between 0 and 1, the background that they leave, and their sizes (HODOR section 3.1).
+
+Logits are [B, K + I, H/4, W/4] of K = `num_background_channels` kinds of background and I objects.
+"""
 
 from collections.abc import Mapping
 
@@ -16,13 +19,13 @@ def resize(maps: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
     return F.interpolate(maps, size=size, mode="bilinear", align_corners=False, antialias=False)
 
 
-def shrink(masks: torch.Tensor, stride: int = 8) -> torch.Tensor:
-    """Masks [B, N, H, W] -> [B, N, H / stride, W / stride], bilinear: the mean of the four central pixels of each block."""
-    return resize(masks, (masks.shape[-2] // stride, masks.shape[-1] // stride))
+def shrink(masks: torch.Tensor) -> torch.Tensor:
+    """Masks [B, N, H, W] -> [B, N, H/8, W/8], bilinear: the mean of the four central pixels of each block."""
+    return resize(masks, (masks.shape[-2] // 8, masks.shape[-1] // 8))
 
 
 def shrink_keeping_small(masks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Like `shrink` to stride 8, but an object that would vanish (no value > 0.5) keeps one block.
+    """Like `shrink`, but an object that would vanish (no value > 0.5) keeps one block.
 
     Args:
         masks: [B, I, H, W] of 0 and 1.
@@ -58,79 +61,30 @@ def background_cells(height: int, width: int, count: int, device: torch.device) 
 
 
 def background_of_given_masks(object_masks: torch.Tensor, count: int) -> torch.Tensor:
-    """Cells of what no given mask covers, built at full size and shrunk.
-
-    Args:
-        object_masks: [B, I, H, W], 0 or 1.
-        count: number of cells Qb.
-
-    Returns:
-        [B, Qb, H/8, W/8] in [0, 1].
-    """
+    """Cells of what no mask [B, I, H, W] of 0 and 1 covers, built at full size and shrunk: [B, count, H/8, W/8] in [0, 1]."""
     cells = background_cells(object_masks.shape[-2], object_masks.shape[-1], count, object_masks.device)
     uncovered = ~(object_masks > 0).any(dim=1, keepdim=True)
     return shrink((cells & uncovered).to(object_masks.dtype))
 
 
 def background_of_predicted_masks(object_masks: torch.Tensor, count: int) -> torch.Tensor:
-    """Cells of what predicted masks leave over, built at stride 8.
-
-    Args:
-        object_masks: [B, I, H/8, W/8] in [0, 1]: the object channels of a softmax.
-        count: number of cells Qb.
-
-    Returns:
-        [B, Qb, H/8, W/8] in [0, 1].
-    """
+    """Cells of what the object channels [B, I, H/8, W/8] of a softmax leave over: [B, count, H/8, W/8] in [0, 1]."""
     cells = background_cells(object_masks.shape[-2], object_masks.shape[-1], count, object_masks.device)
     return cells * (1 - object_masks.sum(dim=1, keepdim=True))
 
 
-def object_probabilities(logits: torch.Tensor, num_background_channels: int) -> torch.Tensor:
-    """Soft masks of the objects, to be described again.
-
-    Args:
-        logits: [B, K + I, H/4, W/4] of K background channels and I objects.
-        num_background_channels: K.
-
-    Returns:
-        [B, I, H/8, W/8] in [0, 1]: softmax over all channels, then means of 2x2 pixels, which is what resizing to full size
-        and back down to stride 8 comes to.
-    """
-    return F.avg_pool2d(logits.softmax(dim=1)[:, num_background_channels:], 2)
-
-
-def object_confidences(logits: torch.Tensor, num_background_channels: int) -> torch.Tensor:
-    """How sure the objects' masks are.
-
-    Args:
-        logits: [B, K + I, h, w] of K background channels and I objects.
-        num_background_channels: K.
-
-    Returns:
-        [B, I] in [0, 1]: the mean probability of the object where it is likelier than all else; 0 where it is nowhere.
-    """
-    probability, channel = logits.softmax(dim=1).max(dim=1, keepdim=True)
-    objects = torch.arange(num_background_channels, logits.shape[1], device=logits.device)
-    inside = channel == objects[:, None, None]
-    return (probability * inside).sum(dim=(2, 3)) / inside.sum(dim=(2, 3)).clamp(min=1)
-
-
-def override_with_given_masks(
-    logits: torch.Tensor, num_background_channels: int, given: Mapping[int, torch.Tensor]
+def object_probabilities(
+    logits: torch.Tensor, num_background_channels: int, given: Mapping[int, torch.Tensor] | None = None
 ) -> torch.Tensor:
-    """Like `object_probabilities` where the masks of some objects are given in the same frame.
+    """Soft masks of the objects [B, I, H/8, W/8] in [0, 1]: softmax over all channels, resized to full size and back down.
 
-    Args:
-        logits: [B, K + I, H/4, W/4] of K background channels and I objects.
-        num_background_channels: K.
-        given: {index of an object: [H, W] of 0 and 1}; where two overlap, the later one counts.
-
-    Returns:
-        [B, I, H/8, W/8] in [0, 1]. A given mask that is too small for stride 8 keeps one block, see `shrink_keeping_small`.
+    Masks that are given, {index of an object: [H, W] of 0 and 1}, count instead of the predicted ones; where two overlap, the
+    later one. One that is too small for stride 8 keeps one block, see `shrink_keeping_small`.
     """
-    size = (4 * logits.shape[-2], 4 * logits.shape[-1])
-    masks = resize(logits.softmax(dim=1)[:, num_background_channels:], size)
+    masks = logits.softmax(dim=1)[:, num_background_channels:]
+    if not given:
+        return F.avg_pool2d(masks, 2)  # which is what resizing twice comes to
+    masks = resize(masks, (4 * logits.shape[-2], 4 * logits.shape[-1]))
     for index, mask in given.items():
         masks = masks * (1 - mask)
         masks[:, index] = mask
@@ -142,3 +96,14 @@ def override_with_given_masks(
         others[:, index] = torch.where(vanished[..., None], block, shrunk[:, index])
         shrunk = others
     return shrunk
+
+
+def object_confidences(logits: torch.Tensor, num_background_channels: int) -> torch.Tensor:
+    """How sure the objects' masks are: [B, I] in [0, 1].
+
+    That is the mean probability of the object where it is likelier than all else; 0 where it is nowhere.
+    """
+    probability, channel = logits.softmax(dim=1).max(dim=1, keepdim=True)
+    objects = torch.arange(num_background_channels, logits.shape[1], device=logits.device)
+    inside = channel == objects[:, None, None]
+    return (probability * inside).sum(dim=(2, 3)) / inside.sum(dim=(2, 3)).clamp(min=1)

@@ -5,7 +5,7 @@ the map is a single window.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -21,9 +21,8 @@ _MLP_RATIO = 4
 _FORBIDDEN = -100.0  # added to the attention logits of pixels that only the shift brought together
 
 
-@dataclass(frozen=True)
-class SwinSize:
-    """The numbers that make a variant: width of the first stage, blocks and heads per stage, drop path of the last block."""
+class SwinSize(NamedTuple):
+    """The numbers that make a variant, as `SwinTransformer` takes them."""
 
     embed_dim: int
     depths: tuple[int, ...]
@@ -55,7 +54,7 @@ class DropPath(nn.Module):
         return x * kept.to(x.dtype) / keep
 
 
-@cached(8)
+@cached
 def relative_position_index(device: torch.device | None = None) -> torch.Tensor:
     """[49, 49]: which entry of the bias table holds for a pair of pixels of a window (row-major differences, +6 each)."""
     position = torch.cartesian_prod(torch.arange(_WINDOW), torch.arange(_WINDOW))
@@ -63,15 +62,13 @@ def relative_position_index(device: torch.device | None = None) -> torch.Tensor:
     return (difference[..., 0] * (2 * _WINDOW - 1) + difference[..., 1]).to(device)
 
 
-@cached(32)
+@cached
 def _shifted_window_mask(height: int, width: int, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
     """[windows, 1, 49, 49]: 0 between pixels of one region of the shifted padded map, -100 between others."""
-    regions = []
-    for length in (height, width):
-        position = torch.arange(length)
-        regions.append((position >= length - _WINDOW).long() + (position >= length - _SHIFT).long())
-    region = (regions[0][:, None] * 3 + regions[1][None])[None, :, :, None]
-    windows = _partition(region).squeeze(2)
+    row, column = torch.arange(height), torch.arange(width)
+    below = (row >= height - _WINDOW).long() + (row >= height - _SHIFT).long()
+    right = (column >= width - _WINDOW).long() + (column >= width - _SHIFT).long()
+    windows = _partition((3 * below[:, None] + right)[None, :, :, None]).squeeze(2)
     mask = torch.where(windows[:, :, None] == windows[:, None], 0.0, _FORBIDDEN)
     return mask[:, None].to(device, dtype)
 
@@ -101,15 +98,7 @@ class WindowAttention(nn.Module):
         nn.init.trunc_normal_(self.relative_position_bias, std=0.02)
 
     def forward(self, windows: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-        """Attends.
-
-        Args:
-            windows: [B * N, 49, C], N windows per image.
-            mask: [N, 1, 49, 49] added to the logits, or None.
-
-        Returns:
-            [B * N, 49, C].
-        """
+        """N windows per image [B * N, 49, C] -> [B * N, 49, C]; a mask [N, 1, 49, 49] is added to the logits."""
         count, pixels, channels = windows.shape
         q, k, v = self.qkv(windows).view(count, pixels, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
         index = relative_position_index(windows.device)
@@ -188,15 +177,11 @@ class SwinTransformer(nn.Module):
         self.patch_embedding = nn.Conv2d(3, embed_dim, _PATCH, stride=_PATCH)
         self.patch_norm = nn.LayerNorm(embed_dim)
         last = max(sum(depths) - 1, 1)
-        rates = [drop_path * index / last for index in range(sum(depths))]
+        rates = iter([drop_path * index / last for index in range(sum(depths))])
         self.stages = nn.ModuleList()
         for depth, heads, dim in zip(depths, num_heads, self.out_channels, strict=True):
-            own_rates, rates = rates[:depth], rates[depth:]
-            self.stages.append(
-                nn.Sequential(
-                    *(SwinBlock(dim, heads, shifted=index % 2 == 1, drop_path=rate) for index, rate in enumerate(own_rates))
-                )
-            )
+            blocks = [SwinBlock(dim, heads, shifted=index % 2 == 1, drop_path=next(rates)) for index in range(depth)]
+            self.stages.append(nn.Sequential(*blocks))
         self.mergers = nn.ModuleList(PatchMerging(dim) for dim in self.out_channels[:-1])
         self.norms = nn.ModuleList(nn.LayerNorm(dim) for dim in self.out_channels)
 

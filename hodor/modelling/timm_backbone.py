@@ -17,12 +17,9 @@ class TimmBackbone(nn.Module):
     """
 
     def __init__(self, name: str, *, pretrained: bool = False, frozen_batch_norm: bool = False) -> None:
-        """Builds the model.
+        """Builds a model by timm's name, such as "resnet50"; `pretrained` with timm's weights, which are downloaded.
 
-        Args:
-            name: as timm has it, such as "resnet50".
-            pretrained: with timm's weights, which it downloads.
-            frozen_batch_norm: batch norms never take a batch's own statistics, also in training; scale and shift are learned.
+        With `frozen_batch_norm` norms never take a batch's own statistics, also in training; scale and shift are learned.
 
         Raises:
             ValueError: timm has no such model, or it lacks one of the strides.

@@ -10,7 +10,8 @@ from support.small import write_small_checkpoint
 
 from hodor import HodorError
 from hodor.benchmark import sections
-from hodor.benchmark.__main__ import SECTIONS, main, tables
+from hodor.benchmark.__main__ import SECTIONS, main
+from hodor.benchmark.report import tables
 from hodor.benchmark.sizes import QUICK
 
 ROOT = Path(__file__).parent.parent.parent
@@ -83,13 +84,8 @@ def test_frame(content):
     frame = content["sections"]["frame"]
     assert frame["network_size"] == "107x64" and frame["frame_size"] == "80x48"
     assert list(frame["parts"]) == ["prepare", "extract_features", "segment", "describe", "label_map"]
-    for times in (frame["network"], frame["plain"], *frame["parts"].values()):
+    for times in (frame["network"], *frame["parts"].values()):
         check_times(times)
-    ratio = frame["plain_against_ours"]
-    assert ratio["minimum"] == pytest.approx(frame["plain"]["minimum"] / frame["network"]["minimum"])
-    agreement = frame["agreement"]
-    assert agreement["logits_difference"] < 1e-3 and agreement["largest_difference"] < 1e-2 and agreement["frames"] > 1
-    assert 0.999 <= agreement["equal_pixels"] <= 1
     files = frame["with_files"]
     assert files["frames"] == QUICK.files and 0 < files["network_seconds"] <= files["seconds"]
 
@@ -109,7 +105,7 @@ def test_what_varies(content):
 def test_tables(folder, content):
     text = (folder / "benchmark.md").read_text()
     assert text == tables(content) and "hodor benchmark --output" in text and "mean nothing" in text
-    assert text.index("plain twin / ours") < text.index("## Floor") < text.index("## A frame") < text.index("## A long")
+    assert text.index("objects against 1") < text.index("## Floor") < text.index("## A frame") < text.index("## A long")
     assert "/ floor of direct arithmetic" not in text  # which means nothing of tiny sizes
     widths = [line.count("|") for line in text.splitlines() if line.startswith("|")]
     assert min(widths) >= 3
@@ -150,13 +146,12 @@ def test_a_lack_of_memory_names_the_section(tmp_path, arguments, monkeypatch):
 
 
 def test_bf16_is_measured_against_the_speed_of_bf16(tmp_path, arguments):
-    assert main(["--output", str(tmp_path), *arguments, "--precision", "bf16", "--only", "floor", "frame"]) == 0
+    assert main(["--output", str(tmp_path), *arguments, "--precision", "bf16", "--only", "floor"]) == 0
     found = json.loads((tmp_path / "benchmark.json").read_text())["sections"]
     speeds = found["floor"]["gflops_per_second"]
     assert {"convolution float32", "convolution bf16", "matrix bf16"} < set(speeds)
     expected = found["floor"]["gflop_per_frame"] / speeds["convolution bf16"]["median"]
     assert found["floor"]["floor_seconds"]["median"] == pytest.approx(expected)
-    assert found["frame"]["agreement"]["logits_difference"] < 0.1
 
 
 @pytest.mark.parametrize(

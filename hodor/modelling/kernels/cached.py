@@ -2,27 +2,25 @@
 
 import functools
 from collections.abc import Callable
-from typing import ParamSpec
+from typing import ParamSpec, TypeVar
 
 import torch
 
 Arguments = ParamSpec("Arguments")
+Tensors = TypeVar("Tensors")
 
 
-def cached(count: int) -> Callable[[Callable[Arguments, torch.Tensor]], Callable[Arguments, torch.Tensor]]:
-    """A decorator: keeps the latest `count` results of a function by its arguments. They are shared; don't write to them."""
+def cached(function: Callable[Arguments, Tensors]) -> Callable[Arguments, Tensors]:
+    """A decorator: keeps the latest 16 results of a function by its arguments. They are shared; don't write to them."""
 
-    def decorate(function: Callable[Arguments, torch.Tensor]) -> Callable[Arguments, torch.Tensor]:
-        @functools.lru_cache(maxsize=count)
-        def lookup(*arguments: Arguments.args, **named: Arguments.kwargs) -> torch.Tensor:
-            with torch.inference_mode(False), torch.no_grad():
-                return function(*arguments, **named)
+    @functools.lru_cache(maxsize=16)
+    def lookup(*arguments: Arguments.args, **named: Arguments.kwargs) -> Tensors:
+        with torch.inference_mode(False), torch.no_grad():
+            return function(*arguments, **named)
 
-        @functools.wraps(function)
-        def made_once(*arguments: Arguments.args, **named: Arguments.kwargs) -> torch.Tensor:
-            make = function if torch.compiler.is_compiling() else lookup
-            return make(*arguments, **named)  # type: ignore[arg-type]
+    @functools.wraps(function)
+    def made_once(*arguments: Arguments.args, **named: Arguments.kwargs) -> Tensors:
+        make = function if torch.compiler.is_compiling() else lookup
+        return make(*arguments, **named)  # type: ignore[arg-type]
 
-        return made_once
-
-    return decorate
+    return made_once

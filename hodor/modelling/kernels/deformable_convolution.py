@@ -23,38 +23,44 @@ class DeformableConvolution(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """[B, C, H, W] -> [B, C, H, W]."""
+        assert self.convolution.bias is not None
         return deformable_convolution(x, self.offsets(x), self.convolution.weight, self.convolution.bias)
 
 
-def deformable_convolution(
-    x: torch.Tensor, offsets: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
-) -> torch.Tensor:
+def deformable_convolution(x: torch.Tensor, offsets: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
     """Convolves `x` at shifted places, bilinearly sampled; outside the map there are zeros.
 
     Args:
         x: [B, C, H, W].
         offsets: [B, 18, H, W]: for tap 0..8 in row order the shift down, then the shift right, in pixels of the map.
         weight: [D, C, 3, 3].
-        bias: [D] or None.
+        bias: [D].
 
     Returns:
-        [B, D, H, W]. On CUDA by torchvision's kernel (in float32), or in inference with bf16 by a fused one; elsewhere as
-        weighted sums of rows and one matrix product.
+        [B, D, H, W]. On CUDA by torchvision's kernel, or in inference with bf16 by a fused one; elsewhere each sample is a sum
+        of four weighted rows of the map in channels-last order, which `embedding_bag` computes without storing the rows.
     """
-    if bias is not None and _may_be_fused(x, weight):
+    if _may_be_fused(x, weight):
         from hodor.modelling.kernels import fused_deformable_convolution as fused  # noqa: PLC0415 (needs Triton)
 
         if fused.works_on(x.device):
             return fused.fused_deformable_convolution(x.bfloat16(), offsets, weight, bias)
     if x.is_cuda:
-        with torch.autocast("cuda", enabled=False):
-            single = [t if t is None or t.dtype == torch.float64 else t.float() for t in (x, offsets, weight, bias)]
-            return torchvision.ops.deform_conv2d(*single, padding=1).to(x.dtype)
-    batch, _, height, width = x.shape
-    columns = sample_taps(x, offsets).to(x.dtype)
-    matrix = weight.permute(0, 2, 3, 1).flatten(1).to(columns.dtype)
-    result = product(columns, matrix, None if bias is None else bias.to(columns.dtype))
+        return by_torchvision(x, offsets, weight, bias)
+    batch, channels, height, width = x.shape
+    index, share = _bilinear_neighbours(offsets, height, width)
+    rows = x.permute(0, 2, 3, 1).reshape(-1, channels).contiguous()  # else embedding_bag is 40 times slower
+    samples = F.embedding_bag(index.view(-1, 4), rows, per_sample_weights=share.view(-1, 4).to(x.dtype), mode="sum")
+    columns = samples.view(batch * height * width, _TAPS * channels).to(x.dtype)
+    result = product(columns, weight.permute(0, 2, 3, 1).flatten(1).to(x.dtype), bias.to(x.dtype))
     return result.view(batch, height, width, -1).permute(0, 3, 1, 2)
+
+
+def by_torchvision(x: torch.Tensor, offsets: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+    """As `deformable_convolution` by torchvision's kernel, in float32 inside (float64 for float64)."""
+    with torch.autocast(x.device.type, enabled=False):
+        single = [each if each.dtype == torch.float64 else each.float() for each in (x, offsets, weight, bias)]
+        return torchvision.ops.deform_conv2d(*(each.contiguous() for each in single), padding=1).to(x.dtype)
 
 
 def _may_be_fused(x: torch.Tensor, weight: torch.Tensor) -> bool:
@@ -71,21 +77,8 @@ def _may_be_fused(x: torch.Tensor, weight: torch.Tensor) -> bool:
     )
 
 
-def sample_taps(x: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
-    """What the nine taps of every pixel see: [B, C, H, W] and [B, 18, H, W] -> [B * H * W, 9 * C].
-
-    Each sample is a sum of four weighted rows of the map in channels-last order, which `embedding_bag` computes without
-    storing the rows. Neighbours outside the map weigh nothing.
-    """
-    batch, channels, height, width = x.shape
-    index, share = _bilinear_neighbours(offsets, height, width)
-    rows = x.permute(0, 2, 3, 1).reshape(batch * height * width, channels).contiguous()  # else embedding_bag is 40 times slower
-    samples = F.embedding_bag(index.view(-1, 4), rows, per_sample_weights=share.view(-1, 4).to(x.dtype), mode="sum")
-    return samples.view(batch * height * width, _TAPS * channels)
-
-
 def _bilinear_neighbours(offsets: torch.Tensor, height: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """For every sample its four neighbours as rows of the flattened map, and their shares: both [B, H, W, 9, 4]."""
+    """For every sample its four neighbours as rows of the flattened map, and their shares, 0 outside: both [B, H, W, 9, 4]."""
     batch = offsets.shape[0]
     device = offsets.device
     precision = torch.float64 if offsets.dtype == torch.float64 else torch.float32

@@ -19,14 +19,7 @@ def fused_deformable_convolution(
 ) -> torch.Tensor:
     """As `deformable_convolution`, without gradients, in the precision of `x`; offsets keep theirs, sums are float32.
 
-    Args:
-        x: [B, C, H, W], fastest with channels last; C a multiple of 32.
-        offsets: [B, 18, H, W].
-        weight: [D, C, 3, 3], D a power of two and at least 16.
-        bias: [D].
-
-    Returns:
-        [B, D, H, W], channels last.
+    C must be a multiple of 32, D a power of two and at least 16. The result has channels last; `x` had best have, too.
     """
     batch, channels, height, width = x.shape
     out_channels, pixels = weight.shape[0], batch * height * width

@@ -1,10 +1,8 @@
 """Which of many maps is largest at every pixel of another size: on CPUs without resizing all of them, beside its plain twin."""
 
-import functools
-from typing import NamedTuple
-
 import torch
 
+from hodor.modelling.kernels.cached import cached
 from hodor.modelling.soft_masks import resize
 
 _NOISE = 0.25  # the share of pixels to compute for all maps at which both ways took the same, for 15 maps at 480p and 1080p
@@ -22,21 +20,21 @@ def largest_of_resized(maps: torch.Tensor, size: tuple[int, int]) -> Largest:
     height, width = maps.shape[-2:]
     if maps.device.type != "cpu" or size[0] * size[1] <= height * width:  # a GPU would be waited for: how many pixels are they?
         return plain_largest(maps, size)
-    rows, columns = _corners(height, size[0]), _corners(width, size[1])
+    top, bottom, down = _neighbours(height, size[0])
+    left, right, across = _neighbours(width, size[1])
     values, indices = maps.max(dim=0)
-    found = _where_alike(indices.short()).index_select(0, rows.first).index_select(1, columns.first)
+    found = _where_alike(indices.short()).index_select(0, top).index_select(1, left)
     places = (found < 0).flatten().nonzero()[:, 0]
     if len(places) > _NOISE * found.numel():
         return plain_largest(maps, size)
     largest = resize(values[None, None], size)[0, 0]
     row, column = places // size[1], places % size[1]
     pixels = maps.permute(1, 2, 0).reshape(height * width, -1)
-    left, right = columns.first[column], columns.second[column]
     above, below = (
-        pixels.index_select(0, y + left).lerp(pixels.index_select(0, y + right), columns.weight[column, None])
-        for y in (width * rows.first[row], width * rows.second[row])
+        pixels.index_select(0, first + left[column]).lerp(pixels.index_select(0, first + right[column]), across[column, None])
+        for first in (width * top[row], width * bottom[row])
     )
-    mixed = above.lerp(below, rows.weight[row, None]).max(dim=1)
+    mixed = above.lerp(below, down[row, None]).max(dim=1)
     largest.view(-1)[places] = mixed.values
     found.view(-1)[places] = mixed.indices.short()
     return largest, found
@@ -48,21 +46,12 @@ def plain_largest(maps: torch.Tensor, size: tuple[int, int]) -> Largest:
     return values, indices.short()
 
 
-class _Corners(NamedTuple):
-    """For each of n places the two that it lies between, and the weight of the second in 0..1; each [n]."""
-
-    first: torch.Tensor
-    second: torch.Tensor
-    weight: torch.Tensor
-
-
-@functools.lru_cache(maxsize=16)
-def _corners(count: int, wanted: int) -> _Corners:
-    """Of `wanted` places along `count`, with centres aligned as `resize` does it."""
-    with torch.inference_mode(False):
-        place = ((torch.arange(wanted) + 0.5) * (count / wanted) - 0.5).clamp(min=0)
-        first = place.long().clamp(max=count - 1)
-        return _Corners(first, (first + 1).clamp(max=count - 1), place - first)
+@cached
+def _neighbours(count: int, wanted: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Of `wanted` places along `count`, with centres aligned as `resize` does it: both neighbours, and the second's weight."""
+    place = ((torch.arange(wanted) + 0.5) * (count / wanted) - 0.5).clamp(min=0)
+    first = place.long().clamp(max=count - 1)
+    return first, (first + 1).clamp(max=count - 1), place - first
 
 
 def _where_alike(indices: torch.Tensor) -> torch.Tensor:
