@@ -84,7 +84,9 @@ def _samples(config: Config, workspace: Workspace, name: str) -> TrainingSamples
         raise HodorError(f"{folder}: no such folder of images, which {annotations} needs; convert the data set again")
     if training.mode == "static_image":
         return StaticImageSamples(read_training_json(annotations, folder, "images"), training, config.input.max_image_area)
-    return VideoSamples(read_training_json(annotations, folder, "sequences"), training, config.input, _max_clip_delta(config, name))
+    return VideoSamples(
+        read_training_json(annotations, folder, "sequences"), training, config.input, _max_clip_delta(config, name)
+    )
 
 
 def _max_clip_delta(config: Config, name: str) -> int:

@@ -1,4 +1,4 @@
-"""From a configuration to a network."""
+"""From a configuration to a network. The only place of this folder that reads the configuration."""
 
 from hodor.config import Config
 from hodor.errors import HodorError
@@ -16,11 +16,34 @@ def build_model(config: Config) -> HODOR:
     Raises:
         HodorError: timm has no such backbone.
     """
-    backbone = _build_backbone(config.model.backbone, config.model.frozen_batch_norm)
-    encoder, decoder = Encoder(config.model), Decoder(config.model)  # a seed means this order
+    model = config.model
+    backbone = _build_backbone(model.backbone, model.frozen_batch_norm)
+    encoder = Encoder(
+        model.width,
+        model.num_attn_heads,
+        model.encoder_layers,
+        model.num_bg_descriptors,
+        dropout=model.dropout,
+        pre_norm=model.transformer_pre_normalize,
+        masking=model.attention_masking,
+        interaction=model.descriptor_interaction,
+        position_encoding=model.pos_encodings_in_fmq,
+    )
+    decoder = Decoder(
+        model.width,
+        model.num_attn_heads,
+        model.decoder_layers,
+        model.num_bg_descriptors,
+        dropout=model.dropout,
+        pre_norm=model.transformer_pre_normalize,
+        deformable=model.deformable_convolutions,
+        position_encoding=model.pos_encodings_in_fqm,
+        catch_all=model.num_catch_all_queries == 1,
+        logit_dropout=model.dropout_on_attention_logits,
+    )
     scale = 255.0 if config.input.normalize_to_unit_scale else 1.0
     return HODOR(
-        FeatureExtractor(backbone, backbone.out_channels, config.model.width),
+        FeatureExtractor(backbone, backbone.out_channels, model.width),
         encoder,
         decoder,
         image_mean=[value * scale for value in reversed(config.input.image_mean)],

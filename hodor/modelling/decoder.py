@@ -6,7 +6,6 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from hodor.config import ModelConfig
 from hodor.modelling.descriptors import DescribedFrames, Embeddings
 from hodor.modelling.features import Features
 from hodor.modelling.kernels.deformable_convolution import DeformableConvolution
@@ -20,6 +19,8 @@ class DescriptorAttention(nn.Module):
 
     def __init__(self, channels: int, num_heads: int, *, dropout: float, logit_dropout: bool) -> None:
         super().__init__()
+        if channels % num_heads:
+            raise ValueError(f"{num_heads} heads don't divide {channels} channels")
         self.num_heads = num_heads
         self.logit_dropout = logit_dropout
         self.query_projection = Linear(channels, channels)
@@ -60,24 +61,22 @@ class DescriptorAttention(nn.Module):
 class DecoderLayer(nn.Module):
     """Neighbouring pixels talk to each other by a convolution, every pixel looks at the descriptors, then is transformed.
 
-    The variant of `transformer_pre_normalize` has no norm after attention, and one on the final map (not the usual pre-norm).
+    `pre_norm` is a variant without a norm after attention and with one on the final map (not the usual pre-norm).
     """
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(
+        self, channels: int, num_heads: int, *, dropout: float, pre_norm: bool, deformable: bool, logit_dropout: bool
+    ) -> None:
         super().__init__()
-        channels = config.width
-        self.pre_norm = config.transformer_pre_normalize
-        deformable = config.deformable_convolutions
+        self.pre_norm = pre_norm
         self.convolution = DeformableConvolution(channels) if deformable else nn.Conv2d(channels, channels, 3, padding=1)
         self.norm_convolution = nn.GroupNorm(16, channels)
-        self.attention = DescriptorAttention(
-            channels, config.num_attn_heads, dropout=config.dropout, logit_dropout=config.dropout_on_attention_logits
-        )
+        self.attention = DescriptorAttention(channels, num_heads, dropout=dropout, logit_dropout=logit_dropout)
         self.norm_attention = nn.Identity() if self.pre_norm else nn.LayerNorm(channels)
         self.linear_in = Linear(channels, channels)
         self.linear_out = Linear(channels, channels)
         self.norm_feed_forward = nn.LayerNorm(channels)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = nn.Dropout(dropout)
 
     def forward(
         self, x: torch.Tensor, position: torch.Tensor | None, memory: DescribedFrames, embeddings: Embeddings
@@ -100,13 +99,32 @@ class Decoder(nn.Module):
         num_background_channels: how many of the output's first channels stand for "no object".
     """
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(
+        self,
+        channels: int,
+        num_heads: int,
+        num_layers: int,
+        num_background: int,
+        *,
+        dropout: float = 0.1,
+        pre_norm: bool = False,
+        deformable: bool = True,
+        position_encoding: bool = True,
+        catch_all: bool = True,
+        logit_dropout: bool = True,
+    ) -> None:
+        """Builds layers of `channels` C, a multiple of 32, for `num_background` cells.
+
+        With `position_encoding` queries know where their pixel is; `catch_all` is one more channel for "none of the
+        descriptors"; `logit_dropout` drops attention logits instead of weights, as the published models were trained.
+        """
         super().__init__()
-        channels = config.width
-        self.position_encoding = config.pos_encodings_in_fqm
-        layer = DecoderLayer(config)
-        self.layers = nn.ModuleList(copy.deepcopy(layer) for _ in range(config.decoder_layers))
-        self.norm = nn.GroupNorm(1, channels) if config.transformer_pre_normalize else nn.Identity()
+        self.position_encoding = position_encoding
+        layer = DecoderLayer(
+            channels, num_heads, dropout=dropout, pre_norm=pre_norm, deformable=deformable, logit_dropout=logit_dropout
+        )
+        self.layers = nn.ModuleList(copy.deepcopy(layer) for _ in range(num_layers))
+        self.norm = nn.GroupNorm(1, channels) if pre_norm else nn.Identity()
         self.reduce_4 = nn.Sequential(
             nn.Conv2d(channels, channels // 4, 1, bias=False), nn.ReLU(), nn.GroupNorm(8, channels // 4)
         )
@@ -115,9 +133,9 @@ class Decoder(nn.Module):
         )
         self.object_projection = nn.Linear(channels, channels)
         self.background_projection = nn.Linear(channels, channels)
-        self.num_background_channels = config.num_bg_descriptors + config.num_catch_all_queries
+        self.num_background_channels = num_background + int(catch_all)
         self.catch_all = None
-        if config.num_catch_all_queries:
+        if catch_all:
             self.catch_all = nn.Sequential(
                 nn.Conv2d(channels, channels // 2, 3, padding=1, bias=False),
                 nn.GroupNorm(8, channels // 2),

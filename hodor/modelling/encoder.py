@@ -6,10 +6,9 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from hodor.config import ModelConfig
 from hodor.modelling.descriptors import Descriptors, Embeddings
 from hodor.modelling.position_encoding import sine_position_encoding
-from hodor.modelling.soft_masked_attention import SoftMaskedAttention
+from hodor.modelling.soft_masked_attention import Masking, SoftMaskedAttention
 
 
 def initial_descriptors(features: torch.Tensor, masks: torch.Tensor, *, fall_back_to_peak: bool) -> torch.Tensor:
@@ -29,15 +28,16 @@ def initial_descriptors(features: torch.Tensor, masks: torch.Tensor, *, fall_bac
 class EncoderLayer(nn.Module):
     """Descriptors talk to each other, look at the image through their soft masks, and are transformed one by one."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(
+        self, channels: int, num_heads: int, *, dropout: float, pre_norm: bool, masking: Masking, interaction: bool
+    ) -> None:
         super().__init__()
-        channels, heads, dropout = config.width, config.num_attn_heads, config.dropout
-        self.pre_norm = config.transformer_pre_normalize
-        self.interaction = config.descriptor_interaction
-        if self.interaction:
-            self.self_attention = nn.MultiheadAttention(channels, heads, dropout=dropout, batch_first=True)
+        self.pre_norm = pre_norm
+        self.interaction = interaction
+        if interaction:
+            self.self_attention = nn.MultiheadAttention(channels, num_heads, dropout=dropout, batch_first=True)
             self.norm_self_attention = nn.LayerNorm(channels)
-        self.masked_attention = SoftMaskedAttention(channels, heads, dropout=dropout, masking=config.attention_masking)
+        self.masked_attention = SoftMaskedAttention(channels, num_heads, dropout=dropout, masking=masking)
         self.norm_masked_attention = nn.LayerNorm(channels)
         self.feed_forward = nn.Sequential(
             nn.Linear(channels, 4 * channels), nn.ReLU(), nn.Dropout(dropout), nn.Linear(4 * channels, channels)
@@ -73,14 +73,32 @@ class Encoder(nn.Module):
         background_embedding: [Qb, C], one per background cell.
     """
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(
+        self,
+        channels: int,
+        num_heads: int,
+        num_layers: int,
+        num_background: int,
+        *,
+        dropout: float = 0.1,
+        pre_norm: bool = False,
+        masking: Masking = "soft_learnable",
+        interaction: bool = True,
+        position_encoding: bool = False,
+    ) -> None:
+        """Builds layers of `channels` C for `num_background` cells Qb.
+
+        `pre_norm` normalises the input of each branch instead of its sum with the branch; for `masking` see
+        `SoftMaskedAttention`; with `interaction` descriptors attend to each other; with `position_encoding` keys know where
+        their pixel is.
+        """
         super().__init__()
-        self.position_encoding = config.pos_encodings_in_fmq
-        self.object_embedding = nn.Parameter(torch.randn(config.width))
-        self.background_embedding = nn.Parameter(torch.randn(config.num_bg_descriptors, config.width))
-        layer = EncoderLayer(config)
-        self.layers = nn.ModuleList(copy.deepcopy(layer) for _ in range(config.encoder_layers))
-        self.norm = nn.LayerNorm(config.width) if config.transformer_pre_normalize else nn.Identity()
+        self.position_encoding = position_encoding
+        self.object_embedding = nn.Parameter(torch.randn(channels))
+        self.background_embedding = nn.Parameter(torch.randn(num_background, channels))
+        layer = EncoderLayer(channels, num_heads, dropout=dropout, pre_norm=pre_norm, masking=masking, interaction=interaction)
+        self.layers = nn.ModuleList(copy.deepcopy(layer) for _ in range(num_layers))
+        self.norm = nn.LayerNorm(channels) if pre_norm else nn.Identity()
 
     @property
     def embeddings(self) -> Embeddings:

@@ -11,7 +11,6 @@ from support.small_models import randomised
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from hodor.benchmark.bench import Bench
-from hodor.config import ModelConfig
 from hodor.modelling.decoder import Decoder
 from hodor.modelling.encoder import Encoder
 from hodor.modelling.features import FeatureExtractor
@@ -41,10 +40,7 @@ class Calls(TorchDispatchMode):
 def model():
     backbone = SwinTransformer(16, (1, 1, 1, 1), (1, 2, 4, 8), 0.0)
     extractor = FeatureExtractor(backbone, backbone.out_channels, WIDE)
-    config = ModelConfig(
-        width=WIDE, num_attn_heads=4, encoder_layers=1, decoder_layers=2, num_bg_descriptors=1, pos_encodings_in_fmq=False
-    )
-    return randomised(HODOR(extractor, Encoder(config), Decoder(config))).eval()
+    return randomised(HODOR(extractor, Encoder(WIDE, 4, 1, 1), Decoder(WIDE, 4, 2, 1))).eval()
 
 
 @pytest.fixture(scope="module")

@@ -6,25 +6,17 @@ from support.small_models import randomised
 from torch.nn import functional as F
 from torchvision.ops import deform_conv2d
 
-from hodor.config import ModelConfig
 from hodor.modelling.decoder import Decoder, DescriptorAttention
 from hodor.modelling.descriptors import DescribedFrames, Embeddings
 from hodor.modelling.features import Features
 from hodor.modelling.position_encoding import sine_position_encoding
 
 C, HEADS, QB, H, W = 32, 4, 4, 4, 6
-SETTINGS = {"width": C, "num_attn_heads": HEADS, "decoder_layers": 2, "num_bg_descriptors": QB}
-VARIANTS = [
-    {},
-    {"transformer_pre_normalize": True},
-    {"deformable_convolutions": False},
-    {"pos_encodings_in_fqm": False},
-    {"num_catch_all_queries": 0},
-]
+VARIANTS = [{}, {"pre_norm": True}, {"deformable": False}, {"position_encoding": False}, {"catch_all": False}]
 
 
-def decoder(seed=0, **settings):
-    return randomised(Decoder(ModelConfig(**(SETTINGS | settings))), seed).double().eval()
+def decoder(seed=0, **kwargs):
+    return randomised(Decoder(C, HEADS, 2, QB, **kwargs), seed).double().eval()
 
 
 def inputs(objects=3, frames=2, batch=2, *, seed=0):
@@ -79,10 +71,10 @@ def literal_layer(layer, x, memory, embeddings, b, position, *, pre_norm, deform
     return result.T.view(C, H, W)
 
 
-def literal_decoder(model, features, memory, embeddings, b, variant):
+def literal_decoder(
+    model, features, memory, embeddings, b, *, pre_norm=False, deformable=True, position_encoding=True, catch_all=True
+):
     """Section 1.5 for one sample: logits [K + I, 2 H, 2 W]."""
-    pre_norm, deformable = variant.get("transformer_pre_normalize", False), variant.get("deformable_convolutions", True)
-    position_encoding, catch_all = variant.get("pos_encodings_in_fqm", True), variant.get("num_catch_all_queries", 1)
     position = sine_position_encoding(H, W, C, torch.device("cpu"), torch.float64)[0] if position_encoding else 0
     x = features.stride_8[b]
     for layer in model.layers:
@@ -119,9 +111,9 @@ def test_equals_the_literal_decoder(variant):
     with torch.no_grad():
         actual = model(features, memory, embeddings)
         for b in range(2):
-            expected = literal_decoder(model, features, memory, embeddings, b, variant)
+            expected = literal_decoder(model, features, memory, embeddings, b, **variant)
             torch.testing.assert_close(actual[b], expected, rtol=1e-9, atol=1e-10)
-    assert model.num_background_channels == QB + variant.get("num_catch_all_queries", 1)
+    assert model.num_background_channels == QB + variant.get("catch_all", True)
 
 
 def test_variants_have_the_weights_they_need_and_no_others():
@@ -250,7 +242,7 @@ def test_training_without_dropout_equals_evaluation_also_with_absent_frames(logi
 
 def test_dropout_acts_on_the_attention_output_after_the_relu_and_after_the_second_linear():
     torch.manual_seed(0)
-    model = decoder(dropout=0.25, dropout_on_attention_logits=True)
+    model = decoder(dropout=0.25, logit_dropout=True)
     layer = model.layers[0]
     seen, ends = [], []
     layer.dropout.register_forward_hook(lambda module, given, result: seen.append((given[0], result)))
@@ -268,8 +260,13 @@ def test_dropout_acts_on_the_attention_output_after_the_relu_and_after_the_secon
 
 
 def test_layers_start_as_copies_of_one():
-    first, *others = (layer.state_dict() for layer in Decoder(ModelConfig(**(SETTINGS | {"decoder_layers": 3}))).layers)
+    first, *others = (layer.state_dict() for layer in Decoder(C, HEADS, 3, QB).layers)
     assert len(others) == 2
     for other in others:
         assert all(torch.equal(other[name], first[name]) for name in first)
     assert first["convolution.offsets.weight"].abs().max() > 0
+
+
+def test_heads_must_divide_the_channels():
+    with pytest.raises(ValueError, match="5 heads don't divide 32 channels"):
+        Decoder(32, 5, 1, QB)

@@ -5,18 +5,15 @@ import torch
 from support.small_models import randomised
 from torch.nn import functional as F
 
-from hodor.config import ModelConfig
 from hodor.modelling.encoder import Encoder, initial_descriptors
 from hodor.modelling.position_encoding import sine_position_encoding
 
-C, HEADS, QB, H, W = 32, 4, 4, 5, 6
+C, HEADS, QB, H, W = 16, 4, 4, 5, 6
 P = H * W
-INTERACTION, PRE_NORM, POSITION = "descriptor_interaction", "transformer_pre_normalize", "pos_encodings_in_fmq"
-SETTINGS = {"width": C, "num_attn_heads": HEADS, "encoder_layers": 2, "num_bg_descriptors": QB, POSITION: False}
 
 
-def encoder(**settings):
-    return randomised(Encoder(ModelConfig(**(SETTINGS | settings)))).double().eval()
+def encoder(**kwargs):
+    return randomised(Encoder(C, HEADS, 2, QB, **kwargs)).double().eval()
 
 
 def inputs(objects=3, batch=2, seed=0):
@@ -74,35 +71,36 @@ def literal_layer(layer, x, embedding, pixels, *, pre_norm):
     return with_branch(x, layer.norm_feed_forward, feed_forward)
 
 
-def literal_encoder(model, features, object_masks, background_masks, variant):
+def literal_encoder(model, features, object_masks, background_masks, *, pre_norm=False, position_encoding=False):
     """Section 1.4 of the specification for one sample; returns objects and background."""
     values = torch.stack([features[:, i, j] for i in range(H) for j in range(W)])
     keys = values
-    if variant.get(POSITION):
+    if position_encoding:
         keys = values + sine_position_encoding(H, W, C, torch.device("cpu"), torch.float64)[0]
     masks = torch.cat([background_masks, object_masks]).reshape(-1, P)
     x = torch.stack([literal_start(values, mask, index >= QB) for index, mask in enumerate(masks)])
     embedding = torch.stack([*model.background_embedding, *[model.object_embedding] * len(object_masks)])
     for layer in model.layers:
-        x = literal_layer(layer, x, embedding, (keys, values, masks), pre_norm=variant.get(PRE_NORM))
-    if variant.get(PRE_NORM):
+        x = literal_layer(layer, x, embedding, (keys, values, masks), pre_norm=pre_norm)
+    if pre_norm:
         x = model.norm(x)
     return x[QB:], x[:QB]
 
 
 @pytest.mark.parametrize(
     "variant",
-    [{}, {PRE_NORM: True}, {INTERACTION: False}, {POSITION: True}, {PRE_NORM: True, INTERACTION: False}],
+    [{}, {"pre_norm": True}, {"interaction": False}, {"position_encoding": True}, {"pre_norm": True, "interaction": False}],
 )
 def test_equals_the_literal_encoder(variant):
     model = encoder(**variant)
     features, object_masks, background_masks = inputs()
     object_masks[0, 0] *= 0.5  # nothing above 0.5
     background_masks[1, 2] *= 0.5
+    settings = {key: value for key, value in variant.items() if key != "interaction"}
     with torch.no_grad():
         actual = model(features, object_masks, background_masks)
         for b in range(2):
-            objects, background = literal_encoder(model, features[b], object_masks[b], background_masks[b], variant)
+            objects, background = literal_encoder(model, features[b], object_masks[b], background_masks[b], **settings)
             torch.testing.assert_close(actual.objects[b], objects, rtol=1e-10, atol=1e-11)
             torch.testing.assert_close(actual.background[b], background, rtol=1e-10, atol=1e-11)
 
@@ -128,7 +126,7 @@ def test_initial_descriptors():
 
 
 def test_no_gradient_flows_through_the_initial_descriptors():
-    model = encoder(descriptor_interaction=False)
+    model = encoder(interaction=False)
     with torch.no_grad():
         for layer in model.layers:  # what is left of the path from features to descriptors is the start
             layer.masked_attention.output_projection.weight.zero_()
@@ -170,7 +168,7 @@ def test_batch_neighbours_do_not_matter():
 def test_interaction_is_what_makes_objects_depend_on_others():
     features, object_masks, background_masks = inputs(3)
     for interaction in (True, False):
-        model = encoder(descriptor_interaction=interaction)
+        model = encoder(interaction=interaction)
         alone = model(features, object_masks[:, :1], background_masks).objects[:, 0]
         difference = (model(features, object_masks, background_masks).objects[:, 0] - alone).abs().max()
         assert (difference > 1e-3) == interaction
@@ -179,7 +177,7 @@ def test_interaction_is_what_makes_objects_depend_on_others():
 
 @pytest.mark.parametrize("masking", ["none", "hard", "soft_fixed", "soft_learnable"])
 def test_masking_reaches_the_attention(masking):
-    model = encoder(attention_masking=masking)
+    model = encoder(masking=masking)
     assert {layer.masked_attention.masking for layer in model.layers} == {masking}
     features, object_masks, background_masks = inputs(1)
     softer = 0.5 + (object_masks - 0.5) / 2  # the same pixels above 0.5
@@ -189,7 +187,7 @@ def test_masking_reaches_the_attention(masking):
 
 def test_layers_start_as_copies_of_one_and_embeddings_are_normal():
     torch.manual_seed(0)
-    model = Encoder(ModelConfig(width=64, encoder_layers=3, num_bg_descriptors=16))
+    model = Encoder(64, 8, 3, 16)
     first, *others = (layer.state_dict() for layer in model.layers)
     for other in others:
         assert other.keys() == first.keys()
@@ -203,7 +201,7 @@ def test_layers_start_as_copies_of_one_and_embeddings_are_normal():
 
 
 def test_dropout_acts_on_both_attentions_weights_and_in_the_feed_forward():
-    layer = Encoder(ModelConfig(width=C, encoder_layers=1, dropout=0.25)).layers[0]
+    layer = Encoder(16, 4, 1, QB, dropout=0.25).layers[0]
     assert (
         layer.self_attention.dropout == layer.masked_attention.dropout.p == layer.feed_forward[2].p == layer.dropout.p == 0.25
     )
