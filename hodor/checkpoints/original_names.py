@@ -6,7 +6,6 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
-from hodor.errors import HodorError
 from hodor.modelling.swin import relative_position_index
 
 # Original name, our name. "#" stands for a number; a name that ends in a dot stands for all that begin so.
@@ -112,21 +111,9 @@ def split_original(state: dict[str, torch.Tensor]) -> tuple[dict[str, torch.Tens
     return used, unused
 
 
-def to_original_name(name: str) -> str:
-    """Our name of a weight -> the original's.
-
-    Raises:
-        HodorError: the original knows no such weight (it belongs to an ablation).
-    """
-    original = _translate(name, _TO_ORIGINAL)
-    if original is None:
-        raise HodorError(f"weight {name} has no counterpart in the original's format: this variant can't be exported")
-    return original
-
-
-def shown(name: str) -> str:
-    """Our name of a weight -> the original's for messages about original files; what has none stays as it is."""
-    return _translate(name, _TO_ORIGINAL) or name
+def original_name(name: str) -> str | None:
+    """Our name of a weight -> the original's; None where it knows no such weight, which then belongs to an ablation."""
+    return _translate(name, _TO_ORIGINAL)
 
 
 def index_buffers(names: Iterable[str]) -> dict[str, torch.Tensor]:

@@ -21,11 +21,6 @@ _BACKBONE = "feature_extractor.backbone."
 _ORIGINAL_BACKBONE, _ORIGINAL_PYRAMID = "feature_extractor.bb_fpn.0.", "feature_extractor.bb_fpn.1."
 _PACKAGE = "package:"
 _OUTSIDE_BLOCKS = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
-_EXPANDED = {
-    **{"_expand_conv": "conv_pw", "_bn0": "bn1", "_depthwise_conv": "conv_dw", "_bn1": "bn2"},
-    **{"_project_conv": "conv_pwl", "_bn2": "bn3"},
-}
-_NOT_EXPANDED = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
 _LAST_LAYERS = ("conv_head.", "bn2.", "classifier.", "fc.", "head.", "norm.", "norm_pre.")
 _HOW_TO_GO_ON = (
     "get the authors' swin_tiny_pretrained.pth (a Mask R-CNN detector), or start without: "
@@ -107,24 +102,19 @@ def _from_classifier(state: dict[str, torch.Tensor], own: Iterable[str]) -> dict
 def rename_efficientnet(state: dict[str, torch.Tensor], own: Iterable[str]) -> dict[str, torch.Tensor]:
     """Weights of the TensorFlow port of EfficientNet under timm's names.
 
-    The port counts blocks through (`_blocks.4`), timm by stage (`blocks.2.1`). In a block without expansion timm's `conv_pw` is
-    what the port calls its projection.
+    The port counts blocks through (`_blocks.4`), timm by stage (`blocks.2.1`); the layers in them come in the same order.
 
     Args:
         state: names such as `_blocks.4._bn1.weight`.
-        own: timm's names, of which those of blocks tell how many each stage has.
+        own: timm's names, in its order.
     """
-    places = dict.fromkeys(match[1] for name in own if (match := re.search(r"\bblocks\.(\d+\.\d+)\.", name)))
-    blocks = {str(number): place for number, place in enumerate(places)}
+    theirs = dict.fromkeys(found[0] for name in state if (found := re.match(r"_blocks\.\d+\.\w+", name)))
+    ours = dict.fromkeys(found[0] for name in own if (found := re.search(r"\bblocks\.\d+\.\d+\.\w+", name)))
+    layers = _OUTSIDE_BLOCKS | dict(zip(theirs, ours, strict=False))
     renamed = {}
     for name, value in state.items():
-        match = re.match(r"_blocks\.(\d+)\.(_\w+)\.(\w+)$", name)
-        if match and match[1] in blocks:
-            parts = _EXPANDED if f"_blocks.{match[1]}._expand_conv.weight" in state else _NOT_EXPANDED
-            renamed[f"blocks.{blocks[match[1]]}.{parts.get(match[2], match[2])}.{match[3]}"] = value
-        else:
-            part, _, rest = name.partition(".")
-            renamed[f"{_OUTSIDE_BLOCKS.get(part, part)}.{rest}"] = value
+        layer, _, kind = name.rpartition(".")
+        renamed[f"{layers.get(layer, layer)}.{kind}"] = value
     return renamed
 
 

@@ -101,7 +101,7 @@ def _image_of(path: Path, entry: Entry) -> str:
 
 def shipped_weights() -> Finding:
     """The weights that come with the package."""
-    broken = [name for name in weights.names() if _damage(weights.locate(name))]
+    broken = [name for name in weights.names() if _damage(weights.FOLDER / f"{name}.safetensors")]
     if broken or weights.DEFAULT not in weights.names():
         return Finding(
             "weights", "shipped", "broken", f"{(broken or [weights.DEFAULT])[0]} is damaged or not there", _REINSTALL

@@ -7,7 +7,7 @@ torchrun --nproc_per_node=8 hodor/training/main.py --cfg configs/static.yaml --a
 import os
 from collections.abc import Sequence
 
-from hodor.checkpoints.weights import locate
+from hodor.checkpoints.weights import locate_existing
 from hodor.config import load_config
 from hodor.errors import HodorError
 from hodor.program import run
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     workspace = Workspace.from_environment()
     for name in ("restore_session", "restore_path"):
         if getattr(options, name) is not None:
-            setattr(options, name, locate(getattr(options, name), workspace.checkpoints))
+            setattr(options, name, locate_existing(getattr(options, name), workspace.checkpoints))
     recipe = config_path(options)
     config = load_config(recipe, overrides)
     folder = output_folder(options, recipe, workspace)
