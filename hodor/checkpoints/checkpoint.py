@@ -77,8 +77,7 @@ class Checkpoint:
 
 
 class Weights(NamedTuple):
-    """The weights in a file by our names, those that are stored and never used (see `Checkpoint`), what stands in the file of
-    their configuration, and what turns our names into the file's."""
+    """What a file holds: weights by our names, see `Checkpoint`; and what turns our names into the file's."""
 
     state: dict[str, torch.Tensor]
     unused: dict[str, torch.Tensor]
@@ -119,9 +118,7 @@ def read_weights(path: Path) -> Weights:
         HodorError: the file is truncated or hostile, or lacks one of the weights that are stored and never used.
     """
     if path.suffix == ".safetensors":
-        state, config = _read_safetensors(path)
-        unused = {name.removeprefix(_UNUSED_PREFIX): state.pop(name) for name in list(state) if name.startswith(_UNUSED_PREFIX)}
-        return Weights(state, unused, config, str)
+        return _read_safetensors(path)
     state = state_dict_in(read_content(path), path, "model")
     if not original_names.is_original(state):
         return Weights(state, {}, None, str)
@@ -135,10 +132,7 @@ def read_weights(path: Path) -> Weights:
 def save_checkpoint(path: Path, checkpoint: Checkpoint, *, half: bool = False) -> None:
     """Writes a checkpoint as safetensors with its configuration; complete or absent.
 
-    Args:
-        path: where to.
-        checkpoint: what.
-        half: keep 16 instead of 32 bits of every weight; loading turns them into 32 again.
+    With `half` 16 instead of 32 bits of every weight are kept; loading turns them into 32 again.
 
     Raises:
         HodorError: the name doesn't end in .safetensors, or the disk is full.
@@ -146,9 +140,10 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, *, half: bool = False) -
     if path.suffix != ".safetensors":
         raise HodorError(f"{path}: the name must end in .safetensors")
     state = checkpoint.model.state_dict() | {_UNUSED_PREFIX + name: value for name, value in checkpoint.unused.items()}
-    tensors = {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
-    if half:
-        tensors = {name: value.half() if value.is_floating_point() else value for name, value in tensors.items()}
+    tensors = {}
+    for name, value in state.items():
+        kept = value.half() if half and value.is_floating_point() else value
+        tensors[name] = kept.detach().cpu().contiguous().clone()
     with weights_written_aside(path) as aside:
         aside.touch()
         usual = aside.stat().st_mode
@@ -226,11 +221,7 @@ def fingerprint(path: Path) -> str:
 
 @contextlib.contextmanager
 def weights_written_aside(path: Path) -> Iterator[Path]:
-    """Like `written_aside`, for libraries that report a full disk as an error of their own.
-
-    Raises:
-        HodorError: the disk is full.
-    """
+    """Like `written_aside`, for libraries that report a full disk as an error of their own: here a HodorError."""
     try:
         with written_aside(path) as aside:
             yield aside
@@ -243,7 +234,7 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:_NAMES_SHOWN]) + more
 
 
-def _read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], Config]:
+def _read_safetensors(path: Path) -> Weights:
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -252,4 +243,5 @@ def _read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], Config]:
         raise HodorError(f"{path}: truncated or not a safetensors file ({error}); get it again") from None
     if "config" not in metadata:
         raise HodorError(f"{path}: the file holds no configuration; it was not written by this program")
-    return state, from_yaml(metadata["config"], f"{path} (configuration)")
+    unused = {name.removeprefix(_UNUSED_PREFIX): state.pop(name) for name in list(state) if name.startswith(_UNUSED_PREFIX)}
+    return Weights(state, unused, from_yaml(metadata["config"], f"{path} (configuration)"), str)

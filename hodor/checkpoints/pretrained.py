@@ -14,11 +14,13 @@ from hodor.errors import HodorError
 from hodor.modelling.model import HODOR
 from hodor.modelling.swin import SwinTransformer
 from hodor.modelling.timm_backbone import TimmBackbone
+from hodor.program import one_line
 from hodor.workspace import Workspace
 
 _IN_TIMM = ("swin_tiny", "swin_small", "swin_base")
 _BACKBONE = "feature_extractor.backbone."
-_ORIGINAL_BACKBONE, _ORIGINAL_PYRAMID = "feature_extractor.bb_fpn.0.", "feature_extractor.bb_fpn.1."
+_ORIGINAL_BACKBONE = "feature_extractor.bb_fpn.0."
+_PARTS_OF_DETECTOR = {"backbone": _ORIGINAL_BACKBONE, "neck": "feature_extractor.bb_fpn.1."}
 _PACKAGE = "package:"
 _OUTSIDE_BLOCKS = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
 _LAST_LAYERS = ("conv_head.", "bn2.", "classifier.", "fc.", "head.", "norm.", "norm_pre.")
@@ -43,9 +45,9 @@ def load_pretrained(model: HODOR, choice: str, backbone: str, workspace: Workspa
     """
     if choice == "none":
         return
-    extractor = model.feature_extractor
+    own = model.feature_extractor.backbone
     if choice == "timm":
-        load_strictly(extractor.backbone, _from_timm(extractor.backbone, backbone), f"timm's {backbone}")
+        load_strictly(own, _from_timm(own, backbone), f"timm's {backbone}")
         return
     if choice.startswith(_PACKAGE):
         path = _file_in_package(choice.removeprefix(_PACKAGE))
@@ -54,13 +56,22 @@ def load_pretrained(model: HODOR, choice: str, backbone: str, workspace: Workspa
         if not path.is_file():
             raise HodorError(f"{path}: no such file; {_HOW_TO_GO_ON}")
     content = read_content(path)
-    if isinstance(extractor.backbone, TimmBackbone) and not (isinstance(content, dict) and "state_dict" in content):
-        weights = _from_classifier(state_dict_in(content, path), extractor.backbone.state_dict())
-        load_strictly(extractor.backbone, weights, str(path))
-        return
-    state, own = _from_detector(state_dict_in(content, path, "state_dict")), model.state_dict()
-    load_strictly(model, own | {name: value for name, value in state.items() if name in own}, str(path))
-    missing = [name for name in own if name.startswith(_BACKBONE) and name not in state]
+    if isinstance(own, TimmBackbone) and not (isinstance(content, dict) and "state_dict" in content):
+        load_strictly(own, _from_classifier(state_dict_in(content, path), own.state_dict()), str(path))
+    else:
+        _load_detector(model, state_dict_in(content, path, "state_dict"), path)
+
+
+def _load_detector(model: HODOR, state: dict[str, torch.Tensor], path: Path) -> None:
+    """Takes a detector's backbone and feature pyramid over, of which the backbone must be whole."""
+    renamed = {}
+    for name, value in state.items():
+        part, _, rest = name.partition(".")
+        if part in _PARTS_OF_DETECTOR:
+            renamed[_PARTS_OF_DETECTOR[part] + rest] = value
+    found, own = split_original(renamed)[0], model.state_dict()
+    load_strictly(model, own | {name: value for name, value in found.items() if name in own}, str(path))
+    missing = [name for name in own if name.startswith(_BACKBONE) and name not in found]
     if missing:
         raise HodorError(f"{path}: weights of the backbone are missing, such as {missing[0]}; {_HOW_TO_GO_ON}")
 
@@ -118,17 +129,6 @@ def rename_efficientnet(state: dict[str, torch.Tensor], own: Iterable[str]) -> d
     return renamed
 
 
-def _from_detector(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """A detector's weights under our names; those of other parts are left out."""
-    renamed = {}
-    for name, value in state.items():
-        if name.startswith("backbone."):
-            renamed[_ORIGINAL_BACKBONE + name.removeprefix("backbone.")] = value
-        elif name.startswith(("neck.lateral_convs.", "neck.fpn_convs.")):
-            renamed[_ORIGINAL_PYRAMID + name.removeprefix("neck.")] = value
-    return split_original(renamed)[0]
-
-
 def _from_timm(backbone: torch.nn.Module, name: str) -> dict[str, torch.Tensor]:
     """ImageNet weights for a backbone under its names. Swin's output norms, which timm's lacks, keep their values."""
     import timm  # noqa: PLC0415 (seconds to import, rarely needed)
@@ -141,7 +141,7 @@ def _from_timm(backbone: torch.nn.Module, name: str) -> dict[str, torch.Tensor]:
             return TimmBackbone(name, pretrained=True).state_dict()
         state = timm.create_model(f"{name}_patch4_window7_224", pretrained=True, num_classes=0).state_dict()
     except Exception as error:  # whatever stands between here and the weights: no network, a full disk, a proxy
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(str(error))[:200]
         raise HodorError(f"MODEL.PRETRAINED_BACKBONE timm: the weights can't be downloaded ({reason}); use none") from None
     norms = {key: value for key, value in backbone.state_dict().items() if key.startswith("norms.")}
     return rename_timm(state) | norms
@@ -152,9 +152,9 @@ def rename_timm(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
     timm's names are those of the original's backbone, but it merges patches before a stage, and not after the one before.
     """
-
-    def original(name: str) -> str:
-        return _ORIGINAL_BACKBONE + re.sub(r"(?<=layers\.)\d+(?=\.downsample)", lambda match: str(int(match[0]) - 1), name)
-
-    renamed, _ = split_original({original(name): value for name, value in state.items()})
+    original = {}
+    for name, value in state.items():
+        moved = re.sub(r"(?<=layers\.)\d+(?=\.downsample)", lambda found: str(int(found[0]) - 1), name)
+        original[_ORIGINAL_BACKBONE + moved] = value
+    renamed, _ = split_original(original)
     return {name.removeprefix(_BACKBONE): value for name, value in renamed.items() if name.startswith(_BACKBONE)}
