@@ -21,10 +21,8 @@ _MAX_READS = 4_000_000  # each operation reads at least once
 _MAX_TENSORS = 100_000
 _SHOWN = 100
 _KEYS = (str, bytes, int, float, bool, type(None))
-_MAPPINGS = {"collections.OrderedDict", "collections.defaultdict"}
-_SEQUENCES = {"collections.Counter", "collections.deque", "torch.Size"} | {
-    f"{module}.{kind}" for module in ("builtins", "__builtin__") for kind in ("set", "frozenset")
-}
+_MAPPING = re.compile(r"collections\.(OrderedDict|defaultdict)")
+_SEQUENCE = re.compile(r"collections\.(Counter|deque)|torch\.Size|(builtins|__builtin__)\.(set|frozenset)")
 _INERT = re.compile(
     r"numpy\.(core|_core)\.multiarray\.(scalar|_reconstruct)|numpy\.(dtype|ndarray)|numpy\.dtypes\.\w+|_codecs\.encode"
     r"|(builtins|__builtin__)\.(int|float|complex|bool|str|list|dict|tuple|bytearray)|torch\.serialization\._get_layout"
@@ -35,7 +33,7 @@ _STORAGES = {
     **{"Long": torch.int64, "Int": torch.int32, "Short": torch.int16, "Char": torch.int8, "Byte": torch.uint8},
     **{"Bool": torch.bool, "ComplexFloat": torch.complex64, "ComplexDouble": torch.complex128},
 }
-_UNTYPED = {"torch.storage.UntypedStorage", "torch.UntypedStorage"}
+_UNTYPED = re.compile(r"torch\.(storage\.)?UntypedStorage")
 _PYTHON: Any = pickle._Unpickler  # the one in C takes as much memory as a pickle asks for
 _PLAIN_OPERATIONS = """
 PROTO STOP MARK POP NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT STRING BINSTRING
@@ -104,7 +102,7 @@ class _Unpickler(_PYTHON):
     def find_class(self, module: str, name: str) -> Inert:
         """Stands for what the file names."""
         full = f"{module}.{name}"
-        harmless = full in _MAPPINGS | _SEQUENCES | _UNTYPED or _INERT.fullmatch(full)
+        harmless = any(pattern.fullmatch(full) for pattern in (_MAPPING, _SEQUENCE, _UNTYPED, _INERT))
         if not harmless and not (module == "torch" and (_storage_kind(full) or _number_kind(full))):
             shown = ascii(full[:_SHOWN])[1:-1]
             raise HodorError(f"the file wants to run {shown} and was not loaded; get it from a source you trust")
@@ -113,7 +111,7 @@ class _Unpickler(_PYTHON):
     def persistent_load(self, claim: Any) -> torch.Tensor:
         """The memory of what the file says is a storage."""
         _, kind, key, _, count, *view = claim
-        dtype = torch.uint8 if kind.name in _UNTYPED else _storage_kind(kind.name)
+        dtype = torch.uint8 if _UNTYPED.fullmatch(kind.name) else _storage_kind(kind.name)
         if self._storage is None or dtype is None or type(key) is not str or type(count) is not int or any(view):
             raise ValueError("no storage of numbers")
         return self._storage(key, count, dtype)
@@ -126,9 +124,9 @@ class _Unpickler(_PYTHON):
         self.append(self._outcome(called, arguments))
 
     def _outcome(self, called: Inert, arguments: tuple[Any, ...]) -> Any:
-        if called.name in _MAPPINGS:
+        if _MAPPING.fullmatch(called.name):
             return {}
-        if called.name in _SEQUENCES:  # not copied: many copies of one long list would need more memory than the file has
+        if _SEQUENCE.fullmatch(called.name):  # not copied: copies of one long list need more memory than the file
             return arguments[0] if arguments else []
         match called.name.removeprefix("torch._utils._rebuild_"):
             case "parameter" | "parameter_with_state":
