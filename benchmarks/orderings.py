@@ -19,7 +19,7 @@ from baselines import ROOT, judge, program
 from orderings_report import Scores, write_report
 
 from hodor.checkpoints.checkpoint import fingerprint
-from hodor.checkpoints.weights import locate
+from hodor.checkpoints.weights import locate_existing
 from hodor.errors import HodorError
 from hodor.files import written_aside
 from hodor.program import ArgumentParser, run
@@ -107,7 +107,7 @@ def check_conditions(folder: Path, truth: Path, compared: Sequence[Variant]) -> 
     """
     conditions = {
         "truth": str(truth),
-        "weights": fingerprint(locate("compact")),
+        "weights": fingerprint(locate_existing("compact")),
         "configuration": fingerprint(CONFIG),
         "variants": repr(compared),
     }

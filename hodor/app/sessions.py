@@ -20,7 +20,7 @@ from hodor.app.frames import FrameReader
 from hodor.app.records import MAX_ID, RECORD, Record, Settings, write_record
 from hodor.app.refusals import RefusalError
 from hodor.checkpoints.hub import is_hub_name
-from hodor.checkpoints.weights import locate
+from hodor.checkpoints.weights import locate_existing
 from hodor.errors import HodorError
 from hodor.formats.label_maps import present_ids, read_label_map, write_label_map
 from hodor.media.drawing import object_palette
@@ -260,9 +260,8 @@ def _written(checkpoint: str) -> int | None:
     if is_hub_name(checkpoint):
         return None
     try:
-        weights = locate(checkpoint, checkpoints_folder())
-        return weights.stat().st_mtime_ns if weights.is_file() else None
-    except OSError:  # a run says it
+        return locate_existing(checkpoint, checkpoints_folder()).stat().st_mtime_ns
+    except (HodorError, OSError):  # a run says it
         return None
 
 

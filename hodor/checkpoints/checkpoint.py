@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import safetensors
 import safetensors.torch
@@ -17,7 +18,7 @@ import torch
 from hodor.checkpoints import original_names
 from hodor.checkpoints.hub import is_hub_name, parse_hub_name
 from hodor.checkpoints.safe_loading import read_content, state_dict_in
-from hodor.checkpoints.weights import locate, locate_existing
+from hodor.checkpoints.weights import locate_existing
 from hodor.config import Config, load_config, to_yaml
 from hodor.config.layering import from_yaml
 from hodor.errors import HodorError
@@ -75,21 +76,13 @@ class Checkpoint:
         return sum(parameter.numel() for parameter in self.model.parameters()) / 1e6
 
 
-@dataclass(frozen=True)
-class Weights:
-    """The weights in a file.
-
-    Attributes:
-        state: by our names.
-        unused: see `Checkpoint`.
-        config: what stands in the file, if anything.
-        name_in_file: gives our names as the file has them.
-    """
+class Weights(NamedTuple):
+    """What a file holds: weights by our names, see `Checkpoint`; and what turns our names into the file's."""
 
     state: dict[str, torch.Tensor]
-    unused: dict[str, torch.Tensor] = field(default_factory=dict)
-    config: Config | None = None
-    name_in_file: Callable[[str], str] = str
+    unused: dict[str, torch.Tensor]
+    config: Config | None
+    name_in_file: Callable[[str], str]
 
 
 def load(path: str | Path) -> Checkpoint:
@@ -103,7 +96,7 @@ def load(path: str | Path) -> Checkpoint:
             of the wrong shape.
     """
     name = parse_hub_name(path).repository if is_hub_name(path) else ""
-    path = locate(path)
+    path = locate_existing(path)
     weights = read_weights(path)
     config = weights.config
     if config is None:
@@ -112,8 +105,7 @@ def load(path: str | Path) -> Checkpoint:
             raise HodorError(f"{config_path}: no such file; put the config.yaml of the training next to {path.name}")
         config = load_config(config_path, warn_about_unknown=True)
     with torch.device("meta"):  # a configuration that doesn't belong to the weights may ask for more memory than there is
-        outline = build_model(config)
-    _check(outline, weights.state, str(path), weights.name_in_file)
+        _check(build_model(config), weights.state, str(path), weights.name_in_file)
     model = build_model(config)
     model.load_state_dict(weights.state)
     return Checkpoint(model.eval(), config, weights.unused, name or path.stem)
@@ -123,30 +115,24 @@ def read_weights(path: Path) -> Weights:
     """Reads the weights of a checkpoint of either kind, or of a training.
 
     Raises:
-        HodorError: the file is missing, truncated or hostile, or lacks one of the weights that are stored and never used.
+        HodorError: the file is truncated or hostile, or lacks one of the weights that are stored and never used.
     """
-    path = locate_existing(path)
     if path.suffix == ".safetensors":
-        state, config = _read_safetensors(path)
-        unused = {name.removeprefix(_UNUSED_PREFIX): state.pop(name) for name in list(state) if name.startswith(_UNUSED_PREFIX)}
-        return Weights(state, unused, config)
+        return _read_safetensors(path)
     state = state_dict_in(read_content(path), path, "model")
     if not original_names.is_original(state):
-        return Weights(state)
+        return Weights(state, {}, None, str)
     state, unused = original_names.split_original(state)
     missing = [name for name in original_names.UNUSED if name not in unused]
     if missing:
-        raise HodorError(f"{path}: {_listed('missing weights: ', missing)}")
-    return Weights(state, unused, name_in_file=original_names.shown)
+        raise HodorError(f"{path}: missing weights: {_listed(missing)}")
+    return Weights(state, unused, None, lambda name: original_names.original_name(name) or name)
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint, *, half: bool = False) -> None:
     """Writes a checkpoint as safetensors with its configuration; complete or absent.
 
-    Args:
-        path: where to.
-        checkpoint: what.
-        half: keep 16 instead of 32 bits of every weight; loading turns them into 32 again.
+    With `half` 16 instead of 32 bits of every weight are kept; loading turns them into 32 again.
 
     Raises:
         HodorError: the name doesn't end in .safetensors, or the disk is full.
@@ -154,9 +140,10 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, *, half: bool = False) -
     if path.suffix != ".safetensors":
         raise HodorError(f"{path}: the name must end in .safetensors")
     state = checkpoint.model.state_dict() | {_UNUSED_PREFIX + name: value for name, value in checkpoint.unused.items()}
-    tensors = {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
-    if half:
-        tensors = {name: value.half() if value.is_floating_point() else value for name, value in tensors.items()}
+    tensors = {}
+    for name, value in state.items():
+        kept = value.half() if half and value.is_floating_point() else value
+        tensors[name] = kept.detach().cpu().contiguous().clone()
     with weights_written_aside(path) as aside:
         aside.touch()
         usual = aside.stat().st_mode
@@ -165,7 +152,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, *, half: bool = False) -
 
 
 def export_original(path: Path, checkpoint: Checkpoint) -> None:
-    """Writes a checkpoint with the original's names, and its `config.yaml` beside it.
+    """Writes a checkpoint with the original's names, and its `config.yaml` beside it; complete or absent.
 
     Raises:
         HodorError: the model is a variant that the original doesn't know, or the disk is full.
@@ -173,8 +160,12 @@ def export_original(path: Path, checkpoint: Checkpoint) -> None:
     for key, value in _ORIGINAL_VARIANT.items():
         if getattr(checkpoint.config.model, key) != value:
             raise HodorError(f"MODEL.{key.upper()} must be {value!r} for the original's format, which knows no other variant")
-    ours = checkpoint.model.state_dict()
-    state = {original_names.to_original_name(name): value.detach().cpu() for name, value in ours.items()}
+    state = {}
+    for name, value in checkpoint.model.state_dict().items():
+        original = original_names.original_name(name)
+        if original is None:
+            raise HodorError(f"weight {name} has no counterpart in the original's format: this variant can't be exported")
+        state[original] = value.detach().cpu()
     state |= original_names.index_buffers(list(state))
     state |= checkpoint.unused or original_names.fresh_unused(checkpoint.config.model.width)
     with weights_written_aside(path) as aside:
@@ -199,20 +190,24 @@ def load_strictly(
 def _check(model: torch.nn.Module, state: dict[str, torch.Tensor], source: str, name_in_file: Callable[[str], str]) -> None:
     """Does everything that `load_strictly` does before it copies anything; the model may be on the device "meta"."""
     own = model.state_dict()
-    both = [(name_in_file(name), own[name], state[name]) for name in own if name in state]
-    shapes = [f"{n} is {list(b.shape)} instead of {list(a.shape)}" for n, a, b in both if b.shape != a.shape]
-    allowed = {True: _REAL, False: _WHOLE}
-    types = [f"{n} is {b.dtype} instead of {a.dtype}" for n, a, b in both if b.dtype not in allowed[a.is_floating_point()]]
-    found = {
+    problems: dict[str, list[str]] = {
         "missing weights": [name_in_file(name) for name in own if name not in state],
         "left-over weights": [name_in_file(name) for name in state if name not in own],
-        "wrong shapes": shapes,
-        "wrong types": types,
-        "weights that are not finite": [] if shapes or types else [n for n, _, b in both if not b.isfinite().all()],
+        "wrong shapes": [],
+        "wrong types": [],
+        "weights that are not finite": [],
     }
-    problems = [_listed(f"{kind}: ", names) for kind, names in found.items() if names]
-    if problems:
-        raise HodorError(f"{source}: the weights can't be used with this configuration; {'; '.join(problems)}")
+    for name in (name for name in own if name in state):
+        mine, given, shown = own[name], state[name], name_in_file(name)
+        if given.shape != mine.shape:
+            problems["wrong shapes"].append(f"{shown} is {list(given.shape)} instead of {list(mine.shape)}")
+        elif given.dtype not in (_REAL if mine.is_floating_point() else _WHOLE):
+            problems["wrong types"].append(f"{shown} is {given.dtype} instead of {mine.dtype}")
+        elif not given.isfinite().all():
+            problems["weights that are not finite"].append(shown)
+    said = [f"{kind}: {_listed(names)}" for kind, names in problems.items() if names]
+    if said:
+        raise HodorError(f"{source}: the weights can't be used with this configuration; {'; '.join(said)}")
 
 
 def fingerprint(path: Path) -> str:
@@ -226,11 +221,7 @@ def fingerprint(path: Path) -> str:
 
 @contextlib.contextmanager
 def weights_written_aside(path: Path) -> Iterator[Path]:
-    """Like `written_aside`, for libraries that report a full disk as an error of their own.
-
-    Raises:
-        HodorError: the disk is full.
-    """
+    """Like `written_aside`, for libraries that report a full disk as an error of their own: here a HodorError."""
     try:
         with written_aside(path) as aside:
             yield aside
@@ -238,12 +229,12 @@ def weights_written_aside(path: Path) -> Iterator[Path]:
         raise HodorError(f"{path}: could not be written; is there space left on the disk?") from None
 
 
-def _listed(prefix: str, names: list[str]) -> str:
+def _listed(names: list[str]) -> str:
     more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
-    return prefix + ", ".join(names[:_NAMES_SHOWN]) + more
+    return ", ".join(names[:_NAMES_SHOWN]) + more
 
 
-def _read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], Config]:
+def _read_safetensors(path: Path) -> Weights:
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -252,4 +243,5 @@ def _read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], Config]:
         raise HodorError(f"{path}: truncated or not a safetensors file ({error}); get it again") from None
     if "config" not in metadata:
         raise HodorError(f"{path}: the file holds no configuration; it was not written by this program")
-    return state, from_yaml(metadata["config"], f"{path} (configuration)")
+    unused = {name.removeprefix(_UNUSED_PREFIX): state.pop(name) for name in list(state) if name.startswith(_UNUSED_PREFIX)}
+    return Weights(state, unused, from_yaml(metadata["config"], f"{path} (configuration)"), str)

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import safetensors
+
 from hodor.config.layering import from_yaml
 from hodor.errors import HodorError
 from hodor.program import describe_os_error, one_line
@@ -66,22 +68,15 @@ def fetch(name: HubName) -> Path:
         configuration = Path(library.hf_hub_download(name.repository, CONFIGURATION, revision=name.revision))
         commit = configuration.parent.name
         weights = Path(library.hf_hub_download(name.repository, WEIGHTS, revision=commit))
-    _check_same(name, weights, configuration)
-    return weights
-
-
-def _check_same(name: HubName, weights: Path, configuration: Path) -> None:
-    """The configuration that people read must be the one within the weights, which counts."""
-    import safetensors  # noqa: PLC0415 (of names that aren't on a hub nothing is read here)
-
     try:
         with safetensors.safe_open(weights, framework="np") as file:
             within = (file.metadata() or {}).get("config", "")
     except (safetensors.SafetensorError, ValueError) as error:
         raise HodorError(f"{name}: its {WEIGHTS} is truncated or no safetensors file ({error})") from None
-    beside = from_yaml(configuration.read_text(encoding="utf-8", errors="replace"), f"{name}: {CONFIGURATION}")
-    if not within or from_yaml(within, f"{name}: {WEIGHTS}") != beside:
+    shown = from_yaml(configuration.read_text(encoding="utf-8", errors="replace"), f"{name}: {CONFIGURATION}")
+    if not within or from_yaml(within, f"{name}: {WEIGHTS}") != shown:  # people read the one, and the other counts
         raise HodorError(f"{name}: {CONFIGURATION} is not the configuration within {WEIGHTS}; push both anew: hodor push")
+    return weights
 
 
 @contextlib.contextmanager
@@ -109,26 +104,23 @@ def _reason(name: HubName, error: Exception) -> str:
     """What went wrong, and what may help."""
     from huggingface_hub import errors  # noqa: PLC0415
 
-    if isinstance(error, errors.LocalEntryNotFoundError):
-        return f"the server can't be reached ({_short(error.__cause__ or error)}), and the cache has no copy of it"
+    short = one_line(str(error.__cause__ or error))[:_LONGEST] or type(error).__name__
+    missing = WEIGHTS if WEIGHTS in str(error) else CONFIGURATION
+    known = {
+        errors.LocalEntryNotFoundError: f"the server can't be reached, and the cache has no copy of it ({short})",
+        errors.GatedRepoError: "its owner wants to be asked; ask on its page, and log in: hf auth login",
+        errors.RevisionNotFoundError: f"the repository has no revision {name.revision or 'main'!r}",
+        errors.RemoteEntryNotFoundError: f"has no {missing}; {WEIGHTS} and {CONFIGURATION} are what is read from a hub "
+        "(hodor push writes them)",
+        errors.RepositoryNotFoundError: _NO_RIGHT,
+        errors.HFValidationError: f"is no name that a hub has ({short})",
+    }
+    for kind, reason in known.items():
+        if isinstance(error, kind):
+            return reason
     if isinstance(error, errors.HfHubHTTPError):
-        status, missing = error.response.status_code, WEIGHTS if WEIGHTS in str(error) else CONFIGURATION
-        known = {
-            errors.GatedRepoError: "its owner wants to be asked; ask on its page, and log in: hf auth login",
-            errors.RevisionNotFoundError: f"the repository has no revision {name.revision or 'main'!r}",
-            errors.RemoteEntryNotFoundError: f"has no {missing}; {WEIGHTS} and {CONFIGURATION} are what is read from a hub "
-            "(hodor push writes them)",
-            errors.RepositoryNotFoundError: _NO_RIGHT,
-        }
-        told = next((reason for kind, reason in known.items() if isinstance(error, kind)), "")
-        return told or (_NO_RIGHT if status == 401 else f"the server answers {status} ({_short(error)})")
-    if isinstance(error, errors.HFValidationError):
-        return f"is no name that a hub has ({_short(error)})"
+        status = error.response.status_code
+        return _NO_RIGHT if status == 401 else f"the server answers {status} ({short})"
     if isinstance(error, OSError) and error.errno:
         return describe_os_error(error)
-    return f"the connection broke off, or sent what it shouldn't ({_short(error)}); try again"
-
-
-def _short(error: BaseException) -> str:
-    text = one_line(str(error)) or type(error).__name__
-    return text if len(text) <= _LONGEST else text[:_LONGEST] + "..."
+    return f"the connection broke off, or sent what it shouldn't ({short}); try again"

@@ -6,84 +6,76 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
-from hodor.errors import HodorError
 from hodor.modelling.swin import relative_position_index
 
-# Original name, our name. "#" stands for a number; a name that ends in a dot stands for all that begin so.
-_NAMES = [
-    ("feature_extractor.bb_fpn.0.patch_embed.proj.", "feature_extractor.backbone.patch_embedding."),
-    ("feature_extractor.bb_fpn.0.patch_embed.norm.", "feature_extractor.backbone.patch_norm."),
-    ("feature_extractor.bb_fpn.0.layers.#.blocks.#.norm1.", "feature_extractor.backbone.stages.#.#.norm_attention."),
-    (
-        "feature_extractor.bb_fpn.0.layers.#.blocks.#.attn.relative_position_bias_table",
-        "feature_extractor.backbone.stages.#.#.attention.relative_position_bias",
-    ),
-    ("feature_extractor.bb_fpn.0.layers.#.blocks.#.attn.qkv.", "feature_extractor.backbone.stages.#.#.attention.qkv."),
-    ("feature_extractor.bb_fpn.0.layers.#.blocks.#.attn.proj.", "feature_extractor.backbone.stages.#.#.attention.projection."),
-    ("feature_extractor.bb_fpn.0.layers.#.blocks.#.norm2.", "feature_extractor.backbone.stages.#.#.norm_mlp."),
-    ("feature_extractor.bb_fpn.0.layers.#.blocks.#.mlp.fc1.", "feature_extractor.backbone.stages.#.#.mlp_in."),
-    ("feature_extractor.bb_fpn.0.layers.#.blocks.#.mlp.fc2.", "feature_extractor.backbone.stages.#.#.mlp_out."),
-    ("feature_extractor.bb_fpn.0.layers.#.downsample.", "feature_extractor.backbone.mergers.#."),
-    ("feature_extractor.bb_fpn.0.norm#.", "feature_extractor.backbone.norms.#."),
-    ("feature_extractor.bb_fpn.1.lateral_convs.#.conv.", "feature_extractor.pyramid.lateral.#."),
-    ("feature_extractor.bb_fpn.1.fpn_convs.#.conv.", "feature_extractor.pyramid.output.#."),
-    ("feature_extractor.norm_layers.0.", "feature_extractor.norm_4."),
-    ("feature_extractor.norm_layers.1.", "feature_extractor.norm_8."),
-    ("encoder.fg_query_embed", "encoder.object_embedding"),
-    ("encoder.bg_query_embed", "encoder.background_embedding"),
-    ("encoder.attn_layers.#.norm1.", "encoder.layers.#.norm_self_attention."),
-    ("encoder.attn_layers.#.self_attn.", "encoder.layers.#.self_attention."),
-    ("encoder.attn_layers.#.norm2.", "encoder.layers.#.norm_masked_attention."),
-    ("encoder.attn_layers.#.cross_attn.scaling_factors", "encoder.layers.#.masked_attention.alpha"),
-    ("encoder.attn_layers.#.cross_attn.q_proj.", "encoder.layers.#.masked_attention.query_projection."),
-    ("encoder.attn_layers.#.cross_attn.k_proj.", "encoder.layers.#.masked_attention.key_projection."),
-    ("encoder.attn_layers.#.cross_attn.v_proj.", "encoder.layers.#.masked_attention.value_projection."),
-    ("encoder.attn_layers.#.cross_attn.out_proj.", "encoder.layers.#.masked_attention.output_projection."),
-    ("encoder.attn_layers.#.norm3.", "encoder.layers.#.norm_feed_forward."),
-    ("encoder.attn_layers.#.ffn.", "encoder.layers.#.feed_forward."),
-    ("encoder.norm.", "encoder.norm."),
-    ("decoder.attn_layers.#.self_attn_conv_substitute.0.conv_offsets.", "decoder.layers.#.convolution.offsets."),
-    ("decoder.attn_layers.#.self_attn_conv_substitute.0.conv_deform.", "decoder.layers.#.convolution.convolution."),
-    ("decoder.attn_layers.#.self_attn_conv_substitute.2.", "decoder.layers.#.norm_convolution."),
-    ("decoder.attn_layers.#.k_proj_fg.", "decoder.layers.#.attention.object_key_projection."),
-    ("decoder.attn_layers.#.k_proj_bg.", "decoder.layers.#.attention.background_key_projection."),
-    ("decoder.attn_layers.#.v_proj_fg.", "decoder.layers.#.attention.object_value_projection."),
-    ("decoder.attn_layers.#.v_proj_bg.", "decoder.layers.#.attention.background_value_projection."),
-    ("decoder.attn_layers.#.cross_attn.q_proj.", "decoder.layers.#.attention.query_projection."),
-    ("decoder.attn_layers.#.norm1.", "decoder.layers.#.norm_attention."),
-    ("decoder.attn_layers.#.norm2.", "decoder.layers.#.norm_feed_forward."),
-    ("decoder.attn_layers.#.fc1.", "decoder.layers.#.linear_in."),
-    ("decoder.attn_layers.#.fc2.", "decoder.layers.#.linear_out."),
-    ("decoder.norm_fmap.", "decoder.norm."),
-    ("decoder.conv_4x_reduce.", "decoder.reduce_4."),
-    ("decoder.conv_4x.", "decoder.smooth_4."),
-    ("decoder.instance_query_proj.", "decoder.object_projection."),
-    ("decoder.bg_query_proj.", "decoder.background_projection."),
-    ("decoder.catch_all_conv.", "decoder.catch_all."),
-]
-
-UNUSED = (
-    *(f"feature_extractor.bb_fpn.1.fpn_convs.{level}.conv.{kind}" for level in (2, 3) for kind in ("weight", "bias")),
-    *(f"feature_extractor.norm_layers.{level}.{kind}" for level in (2, 3, 4) for kind in ("weight", "bias")),
-    *(f"decoder.fmap_proj_4x.{name}" for name in ("0.weight", "2.weight", "2.bias")),
-)
-"""The thirteen weights that every original checkpoint holds and nothing uses, under the original's names."""
-
+_NAMES = {
+    "feature_extractor.": """
+        bb_fpn.0.patch_embed.proj. backbone.patch_embedding.
+        bb_fpn.0.patch_embed.norm. backbone.patch_norm.
+        bb_fpn.0.layers.#.blocks.#.norm1. backbone.stages.#.#.norm_attention.
+        bb_fpn.0.layers.#.blocks.#.attn.relative_position_bias_table backbone.stages.#.#.attention.relative_position_bias
+        bb_fpn.0.layers.#.blocks.#.attn.qkv. backbone.stages.#.#.attention.qkv.
+        bb_fpn.0.layers.#.blocks.#.attn.proj. backbone.stages.#.#.attention.projection.
+        bb_fpn.0.layers.#.blocks.#.norm2. backbone.stages.#.#.norm_mlp.
+        bb_fpn.0.layers.#.blocks.#.mlp.fc1. backbone.stages.#.#.mlp_in.
+        bb_fpn.0.layers.#.blocks.#.mlp.fc2. backbone.stages.#.#.mlp_out.
+        bb_fpn.0.layers.#.downsample. backbone.mergers.#.
+        bb_fpn.0.norm#. backbone.norms.#.
+        bb_fpn.1.lateral_convs.#.conv. pyramid.lateral.#.
+        bb_fpn.1.fpn_convs.#.conv. pyramid.output.#.
+        norm_layers.0. norm_4.
+        norm_layers.1. norm_8.
+    """,
+    "encoder.": """
+        fg_query_embed object_embedding
+        bg_query_embed background_embedding
+        attn_layers.#.norm1. layers.#.norm_self_attention.
+        attn_layers.#.self_attn. layers.#.self_attention.
+        attn_layers.#.norm2. layers.#.norm_masked_attention.
+        attn_layers.#.cross_attn.scaling_factors layers.#.masked_attention.alpha
+        attn_layers.#.cross_attn.q_proj. layers.#.masked_attention.query_projection.
+        attn_layers.#.cross_attn.k_proj. layers.#.masked_attention.key_projection.
+        attn_layers.#.cross_attn.v_proj. layers.#.masked_attention.value_projection.
+        attn_layers.#.cross_attn.out_proj. layers.#.masked_attention.output_projection.
+        attn_layers.#.norm3. layers.#.norm_feed_forward.
+        attn_layers.#.ffn. layers.#.feed_forward.
+        norm. norm.
+    """,
+    "decoder.": """
+        attn_layers.#.self_attn_conv_substitute.0.conv_offsets. layers.#.convolution.offsets.
+        attn_layers.#.self_attn_conv_substitute.0.conv_deform. layers.#.convolution.convolution.
+        attn_layers.#.self_attn_conv_substitute.2. layers.#.norm_convolution.
+        attn_layers.#.k_proj_fg. layers.#.attention.object_key_projection.
+        attn_layers.#.k_proj_bg. layers.#.attention.background_key_projection.
+        attn_layers.#.v_proj_fg. layers.#.attention.object_value_projection.
+        attn_layers.#.v_proj_bg. layers.#.attention.background_value_projection.
+        attn_layers.#.cross_attn.q_proj. layers.#.attention.query_projection.
+        attn_layers.#.norm1. layers.#.norm_attention.
+        attn_layers.#.norm2. layers.#.norm_feed_forward.
+        attn_layers.#.fc1. layers.#.linear_in.
+        attn_layers.#.fc2. layers.#.linear_out.
+        norm_fmap. norm.
+        conv_4x_reduce. reduce_4.
+        conv_4x. smooth_4.
+        instance_query_proj. object_projection.
+        bg_query_proj. background_projection.
+        catch_all_conv. catch_all.
+    """,
+}
+"""By the part of the network: the original's name, ours. "#" is a number; what ends in a dot stands for all that begin so."""
 _INDEX = re.compile(r"feature_extractor\.bb_fpn\.0\.layers\.\d+\.blocks\.\d+\.attn\.relative_position_index")
 
 
-def _compiled(pairs: list[tuple[str, str]]) -> list[tuple[re.Pattern[str], str]]:
-    """Patterns that match a whole name, and templates that take over the numbers and the end of the name."""
-    result = []
-    for source, target in pairs:
-        open_end = source.endswith(".")
-        pattern = re.escape(source).replace(r"\#", r"(\d+)") + (r"(\w[\w.]*)" if open_end else "")
-        result.append((re.compile(pattern), target.replace("#", "{}") + ("{}" if open_end else "")))
-    return result
+def _compiled(source: str, target: str) -> tuple[re.Pattern[str], str]:
+    """A pattern that matches a whole name, and a template that takes over the numbers and the end of the name."""
+    open_end = source.endswith(".")
+    pattern = re.escape(source).replace(r"\#", r"(\d+)") + (r"(\w[\w.]*)" if open_end else "")
+    return re.compile(pattern), target.replace("#", "{}") + ("{}" if open_end else "")
 
 
-_TO_OURS = _compiled(_NAMES)
-_TO_ORIGINAL = _compiled([(ours, original) for original, ours in _NAMES])
+_PAIRS = [[part + name for name in line.split()] for part, table in _NAMES.items() for line in table.strip().splitlines()]
+_TO_OURS = [_compiled(original, ours) for original, ours in _PAIRS]
+_TO_ORIGINAL = [_compiled(ours, original) for original, ours in _PAIRS]
 
 
 def _translate(name: str, table: list[tuple[re.Pattern[str], str]]) -> str | None:
@@ -97,11 +89,9 @@ def is_original(state: dict[str, torch.Tensor]) -> bool:
 
 
 def split_original(state: dict[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
-    """Sorts the weights of an original checkpoint.
+    """The weights of an original checkpoint that are used, under our names, and the others, under the original's.
 
-    Returns:
-        The used weights under our names (what has no name of ours keeps its own, for the loader to complain of), and the
-        thirteen that are stored but never used, under their original names. Index buffers are left out.
+    What has no name of ours keeps its own, for the loader to complain of. Index buffers are left out.
     """
     used, unused = {}, {}
     for name, value in state.items():
@@ -112,21 +102,9 @@ def split_original(state: dict[str, torch.Tensor]) -> tuple[dict[str, torch.Tens
     return used, unused
 
 
-def to_original_name(name: str) -> str:
-    """Our name of a weight -> the original's.
-
-    Raises:
-        HodorError: the original knows no such weight (it belongs to an ablation).
-    """
-    original = _translate(name, _TO_ORIGINAL)
-    if original is None:
-        raise HodorError(f"weight {name} has no counterpart in the original's format: this variant can't be exported")
-    return original
-
-
-def shown(name: str) -> str:
-    """Our name of a weight -> the original's for messages about original files; what has none stays as it is."""
-    return _translate(name, _TO_ORIGINAL) or name
+def original_name(name: str) -> str | None:
+    """Our name of a weight -> the original's; None where it knows no such weight, which then belongs to an ablation."""
+    return _translate(name, _TO_ORIGINAL)
 
 
 def index_buffers(names: Iterable[str]) -> dict[str, torch.Tensor]:
@@ -144,3 +122,8 @@ def fresh_unused(channels: int) -> dict[str, torch.Tensor]:
         "decoder.fmap_proj_4x.0.": nn.Conv2d(channels, channels, 1, bias=False),
     }
     return {prefix + name: value for prefix, module in modules.items() for name, value in module.state_dict().items()}
+
+
+with torch.device("meta"):
+    UNUSED = tuple(fresh_unused(16))
+"""The thirteen weights that every original checkpoint holds and nothing uses, under the original's names."""

@@ -4,26 +4,25 @@ What comes out are numbers, texts, None, tuples, lists, dicts and tensors. Harml
 weights, such as NumPy's numbers, become `Inert`; whatever else a file names is refused.
 """
 
-import pickletools
+import io
+import math
+import pickle
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import IO, Any, cast
+from typing import IO, Any, ClassVar
 
 import torch
 
 from hodor.errors import HodorError
 
 _MAX_BYTES = 1 << 24  # of one pickle; those of large networks with the state of an optimizer have 1 MB
-_MAX_OPERATIONS = 2_000_000
+_MAX_READS = 4_000_000  # each operation reads at least once
 _MAX_TENSORS = 100_000
 _SHOWN = 100
 _KEYS = (str, bytes, int, float, bool, type(None))
-_CONSTANTS = re.compile(r"(BIN|SHORT_BIN)?(INT|FLOAT|LONG|STRING|UNICODE|BYTES)\d?")
-_MAPPINGS = {"collections.OrderedDict", "collections.defaultdict"}
-_SEQUENCES = {"collections.Counter", "collections.deque", "torch.Size"} | {
-    f"{module}.{kind}" for module in ("builtins", "__builtin__") for kind in ("set", "frozenset")
-}
+_MAPPING = re.compile(r"collections\.(OrderedDict|defaultdict)")
+_SEQUENCE = re.compile(r"collections\.(Counter|deque)|torch\.Size|(builtins|__builtin__)\.(set|frozenset)")
 _INERT = re.compile(
     r"numpy\.(core|_core)\.multiarray\.(scalar|_reconstruct)|numpy\.(dtype|ndarray)|numpy\.dtypes\.\w+|_codecs\.encode"
     r"|(builtins|__builtin__)\.(int|float|complex|bool|str|list|dict|tuple|bytearray)|torch\.serialization\._get_layout"
@@ -34,7 +33,15 @@ _STORAGES = {
     **{"Long": torch.int64, "Int": torch.int32, "Short": torch.int16, "Char": torch.int8, "Byte": torch.uint8},
     **{"Bool": torch.bool, "ComplexFloat": torch.complex64, "ComplexDouble": torch.complex128},
 }
-_UNTYPED = {"torch.storage.UntypedStorage", "torch.UntypedStorage"}
+_UNTYPED = re.compile(r"torch\.(storage\.)?UntypedStorage")
+_PYTHON: Any = pickle._Unpickler  # the one in C takes as much memory as a pickle asks for
+_PLAIN_OPERATIONS = """
+PROTO STOP MARK POP NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT STRING BINSTRING
+SHORT_BINSTRING UNICODE BINUNICODE SHORT_BINUNICODE BINUNICODE8 BINBYTES SHORT_BINBYTES BINBYTES8 EMPTY_DICT EMPTY_LIST
+EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 LIST PUT BINPUT LONG_BINPUT MEMOIZE GET BINGET LONG_BINGET
+GLOBAL STACK_GLOBAL BINPERSID"""
+_REPLACED = {"EMPTY_SET": "EMPTY_LIST", "FROZENSET": "LIST", "BUILD": "POP"}
+"""Sets become lists, as their elements may be anything; BUILD would set an object's attributes."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,7 @@ StorageReader = Callable[[str, int, torch.dtype], torch.Tensor]
 
 
 def read_pickle(file: IO[bytes], storage: StorageReader | None = None) -> Any:
-    """Reads one pickle, and no byte beyond it.
+    """Reads one pickle, and leaves the file at its end.
 
     Args:
         file: stands at its beginning.
@@ -60,117 +67,111 @@ def read_pickle(file: IO[bytes], storage: StorageReader | None = None) -> Any:
         HodorError: the pickle names something that is not harmless; the message has no file in it.
         Exception: of any kind, where it is broken.
     """
-    return _Reading(file, storage).result()
+    start = file.tell()
+    pickled = _Pickled(file.read(_MAX_BYTES))
+    content = _Unpickler(pickled, storage).load()
+    file.seek(start + pickled.tell())
+    return content
 
 
-class _Reading:
-    def __init__(self, file: IO[bytes], storage: StorageReader | None) -> None:
-        self._file = file
+class _Pickled(io.BytesIO):
+    """The bytes of a pickle, which may be asked for only so many times: what operations make needs more memory than they."""
+
+    reads = 0
+
+    def read(self, count: int | None = -1) -> bytes:
+        self.reads += 1
+        if self.reads > _MAX_READS:
+            raise ValueError("the pickle is too long")
+        return super().read(count)
+
+
+def _code(operation: str) -> int:
+    code: bytes = getattr(pickle, operation)
+    return code[0]
+
+
+class _Unpickler(_PYTHON):
+    """Python's own, with the operations that make plain values, and harmless ones in place of those that call or change."""
+
+    def __init__(self, file: _Pickled, storage: StorageReader | None) -> None:
+        super().__init__(file, encoding="latin-1")
         self._storage = storage
-        self._stack: list[Any] = []
-        self._outer: list[list[Any]] = []  # stacks below the marks
-        self.memo: dict[int, Any] = {}
         self._tensors = 0
 
-    def result(self) -> Any:
-        """Goes through the pickle."""
-        start = self._file.tell()
-        for number, (operation, argument, position) in enumerate(pickletools.genops(self._file)):
-            if number > _MAX_OPERATIONS or (position or 0) - start > _MAX_BYTES:
-                raise ValueError("the pickle is too long")
-            name = operation.name
-            if name == "STOP":
-                return self._stack.pop()
-            if _CONSTANTS.fullmatch(name):
-                self._stack.append(argument)
-            elif name not in ("PROTO", "FRAME"):
-                _OPERATIONS[name](self, argument)
-        raise EOFError
-
-    def push(self, value: Any) -> None:
-        self._stack.append(value)
-
-    def pop(self) -> Any:
-        return self._stack.pop()
-
-    def mark(self) -> None:
-        self._outer.append(self._stack)
-        self._stack = []
-
-    def above_mark(self) -> list[Any]:
-        """Takes everything above the last mark from the stack."""
-        items, self._stack = self._stack, self._outer.pop()
-        return items
-
-    def last(self, count: int) -> tuple[Any, ...]:
-        """Takes the last items from the stack."""
-        return tuple([self._stack.pop() for _ in range(count)][::-1])
-
-    def remember(self, key: int | None) -> None:
-        self.memo[len(self.memo) if key is None else key] = self._stack[-1]
-
-    def append(self, items: list[Any]) -> None:
-        """Adds items to the list on the stack."""
-        target = self._stack[-1]
-        if type(target) is list:
-            target.extend(items)
-
-    def set_items(self, items: list[Any]) -> None:
-        """Adds keys and values to the dict on the stack; those whose key is no number or text are left out."""
-        target = self._stack[-1]
-        if type(target) is not dict:
-            raise TypeError
-        target.update((key, value) for key, value in zip(items[::2], items[1::2], strict=True) if type(key) in _KEYS)
-
-    def name(self, module: str, name: str) -> None:
-        """Puts something that the file names on the stack."""
-        if type(module) is not str or type(name) is not str:
-            raise TypeError
+    def find_class(self, module: str, name: str) -> Inert:
+        """Stands for what the file names."""
         full = f"{module}.{name}"
-        harmless = full in _MAPPINGS | _SEQUENCES | _UNTYPED or _INERT.fullmatch(full)
+        harmless = any(pattern.fullmatch(full) for pattern in (_MAPPING, _SEQUENCE, _UNTYPED, _INERT))
         if not harmless and not (module == "torch" and (_storage_kind(full) or _number_kind(full))):
             shown = ascii(full[:_SHOWN])[1:-1]
             raise HodorError(f"the file wants to run {shown} and was not loaded; get it from a source you trust")
-        self._stack.append(Inert(full))
+        return Inert(full)
 
-    def call(self, arguments: tuple[Any, ...]) -> None:
-        """Replaces a name on the stack by what stands for the outcome of its call."""
-        called = self._stack.pop()
-        if not isinstance(called, Inert):
-            raise TypeError
-        function, value = called.name, cast(Any, called)
-        if function in _MAPPINGS:
-            value = {}
-        elif function in _SEQUENCES:  # not copied: many copies of one long list would need more memory than the file has
-            value = arguments[0] if arguments else []
-        elif function in ("torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state"):
-            value = arguments[0]
-        elif function in ("torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2"):
-            value = self._tensor(*arguments[:4])
-        elif function == "torch._utils._rebuild_tensor_v3":
-            value = self._tensor(arguments[0].view(_number_kind(arguments[6].name)), *arguments[1:4])
-        self._stack.append(value)
-
-    def persistent(self, claim: tuple[Any, ...]) -> None:
-        """Replaces what names a storage by its memory."""
+    def persistent_load(self, claim: Any) -> torch.Tensor:
+        """The memory of what the file says is a storage."""
         _, kind, key, _, count, *view = claim
-        dtype = torch.uint8 if kind.name in _UNTYPED else _storage_kind(kind.name)
+        dtype = torch.uint8 if _UNTYPED.fullmatch(kind.name) else _storage_kind(kind.name)
         if self._storage is None or dtype is None or type(key) is not str or type(count) is not int or any(view):
             raise ValueError("no storage of numbers")
-        self._stack.append(self._storage(key, count, dtype))
+        return self._storage(key, count, dtype)
+
+    def call(self) -> None:
+        """Replaces a name and arguments by what stands for the outcome of its call."""
+        arguments, called = self.stack.pop(), self.stack.pop()
+        if not isinstance(called, Inert):
+            raise TypeError
+        self.append(self._outcome(called, arguments))
+
+    def _outcome(self, called: Inert, arguments: tuple[Any, ...]) -> Any:
+        if _MAPPING.fullmatch(called.name):
+            return {}
+        if _SEQUENCE.fullmatch(called.name):  # not copied: copies of one long list need more memory than the file
+            return arguments[0] if arguments else []
+        match called.name.removeprefix("torch._utils._rebuild_"):
+            case "parameter" | "parameter_with_state":
+                return arguments[0]
+            case "tensor" | "tensor_v2":
+                return self._tensor(*arguments[:4])
+            case "tensor_v3":
+                return self._tensor(arguments[0].view(_number_kind(arguments[6].name)), *arguments[1:4])
+        return called
 
     def _tensor(self, storage: torch.Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...]) -> torch.Tensor:
         """A view of a storage `[N]`, nowhere beyond it, with at most as many numbers as it has."""
         self._tensors += 1
         if self._tensors > _MAX_TENSORS or any(type(value) is not int or value < 0 for value in (offset, *size, *stride)):
             raise ValueError("no tensor")
-        count = 1
-        for length in size:
-            count *= length
+        count = math.prod(size)
         last = offset + sum((length - 1) * step for length, step in zip(size, stride, strict=True))
         if count and (count > storage.numel() or last >= storage.numel()):
             raise ValueError("the tensor is larger than its storage")
         return storage.as_strided(size, stride, offset if count else 0)
+
+    def extend(self, items: list[Any]) -> None:
+        """Adds items to the list on the stack; anything else that has some stays without."""
+        if type(self.stack[-1]) is list:
+            self.stack[-1].extend(items)
+
+    def set_items(self, items: list[Any]) -> None:
+        """Adds keys and values to the dict on the stack; those whose key is no number or text are left out."""
+        if type(self.stack[-1]) is not dict:
+            raise TypeError
+        pairs = zip(items[::2], items[1::2], strict=True)
+        self.stack[-1].update((key, value) for key, value in pairs if type(key) in _KEYS)
+
+    dispatch: ClassVar = {
+        **{_code(name): _PYTHON.dispatch[_code(name)] for name in _PLAIN_OPERATIONS.split()},
+        **{_code(name): _PYTHON.dispatch[_code(harmless)] for name, harmless in _REPLACED.items()},
+        _code("FRAME"): lambda self: self.read(8),  # the length of what follows, which needs no frame
+        _code("REDUCE"): call,
+        _code("NEWOBJ"): call,
+        _code("APPEND"): lambda self: self.extend([self.stack.pop()]),
+        _code("APPENDS"): lambda self: self.extend(self.pop_mark()),
+        _code("ADDITEMS"): lambda self: self.extend(self.pop_mark()),
+        _code("SETITEM"): lambda self: self.set_items([self.stack.pop(-2), self.stack.pop()]),
+        _code("SETITEMS"): lambda self: self.set_items(self.pop_mark()),
+    }
 
 
 def _storage_kind(name: str) -> torch.dtype | None:
@@ -180,30 +181,3 @@ def _storage_kind(name: str) -> torch.dtype | None:
 def _number_kind(name: str) -> torch.dtype | None:
     kind = vars(torch).get(name.removeprefix("torch."))
     return kind if isinstance(kind, torch.dtype) else None
-
-
-_OPERATIONS: dict[str, Callable[[_Reading, Any], None]] = {
-    "NONE": lambda reading, _: reading.push(None),
-    "NEWTRUE": lambda reading, _: reading.push(True),
-    "NEWFALSE": lambda reading, _: reading.push(False),
-    "EMPTY_DICT": lambda reading, _: reading.push({}),
-    **dict.fromkeys(("EMPTY_LIST", "EMPTY_SET"), lambda reading, _: reading.push([])),
-    "EMPTY_TUPLE": lambda reading, _: reading.push(()),
-    "MARK": lambda reading, _: reading.mark(),
-    **dict.fromkeys(("POP", "BUILD"), lambda reading, _: reading.pop()),  # BUILD sets attributes of an object
-    "TUPLE": lambda reading, _: reading.push(tuple(reading.above_mark())),
-    "TUPLE1": lambda reading, _: reading.push(reading.last(1)),
-    "TUPLE2": lambda reading, _: reading.push(reading.last(2)),
-    "TUPLE3": lambda reading, _: reading.push(reading.last(3)),
-    **dict.fromkeys(("LIST", "FROZENSET"), lambda reading, _: reading.push(reading.above_mark())),
-    "APPEND": lambda reading, _: reading.append([reading.pop()]),
-    **dict.fromkeys(("APPENDS", "ADDITEMS"), lambda reading, _: reading.append(reading.above_mark())),
-    "SETITEM": lambda reading, _: reading.set_items(list(reading.last(2))),
-    "SETITEMS": lambda reading, _: reading.set_items(reading.above_mark()),
-    **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"), lambda reading, key: reading.remember(key)),
-    **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), lambda reading, key: reading.push(reading.memo[key])),
-    "GLOBAL": lambda reading, names: reading.name(*names.split(" ")),
-    "STACK_GLOBAL": lambda reading, _: reading.name(*reading.last(2)),
-    **dict.fromkeys(("REDUCE", "NEWOBJ"), lambda reading, _: reading.call(reading.pop())),
-    "BINPERSID": lambda reading, _: reading.persistent(reading.pop()),
-}

@@ -14,18 +14,15 @@ from hodor.errors import HodorError
 from hodor.modelling.model import HODOR
 from hodor.modelling.swin import SwinTransformer
 from hodor.modelling.timm_backbone import TimmBackbone
+from hodor.program import one_line
 from hodor.workspace import Workspace
 
 _IN_TIMM = ("swin_tiny", "swin_small", "swin_base")
 _BACKBONE = "feature_extractor.backbone."
-_ORIGINAL_BACKBONE, _ORIGINAL_PYRAMID = "feature_extractor.bb_fpn.0.", "feature_extractor.bb_fpn.1."
+_ORIGINAL_BACKBONE = "feature_extractor.bb_fpn.0."
+_PARTS_OF_DETECTOR = {"backbone": _ORIGINAL_BACKBONE, "neck": "feature_extractor.bb_fpn.1."}
 _PACKAGE = "package:"
 _OUTSIDE_BLOCKS = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
-_EXPANDED = {
-    **{"_expand_conv": "conv_pw", "_bn0": "bn1", "_depthwise_conv": "conv_dw", "_bn1": "bn2"},
-    **{"_project_conv": "conv_pwl", "_bn2": "bn3"},
-}
-_NOT_EXPANDED = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
 _LAST_LAYERS = ("conv_head.", "bn2.", "classifier.", "fc.", "head.", "norm.", "norm_pre.")
 _HOW_TO_GO_ON = (
     "get the authors' swin_tiny_pretrained.pth (a Mask R-CNN detector), or start without: "
@@ -48,9 +45,9 @@ def load_pretrained(model: HODOR, choice: str, backbone: str, workspace: Workspa
     """
     if choice == "none":
         return
-    extractor = model.feature_extractor
+    own = model.feature_extractor.backbone
     if choice == "timm":
-        load_strictly(extractor.backbone, _from_timm(extractor.backbone, backbone), f"timm's {backbone}")
+        load_strictly(own, _from_timm(own, backbone), f"timm's {backbone}")
         return
     if choice.startswith(_PACKAGE):
         path = _file_in_package(choice.removeprefix(_PACKAGE))
@@ -59,13 +56,22 @@ def load_pretrained(model: HODOR, choice: str, backbone: str, workspace: Workspa
         if not path.is_file():
             raise HodorError(f"{path}: no such file; {_HOW_TO_GO_ON}")
     content = read_content(path)
-    if isinstance(extractor.backbone, TimmBackbone) and not (isinstance(content, dict) and "state_dict" in content):
-        weights = _from_classifier(state_dict_in(content, path), extractor.backbone.state_dict())
-        load_strictly(extractor.backbone, weights, str(path))
-        return
-    state, own = _from_detector(state_dict_in(content, path, "state_dict")), model.state_dict()
-    load_strictly(model, own | {name: value for name, value in state.items() if name in own}, str(path))
-    missing = [name for name in own if name.startswith(_BACKBONE) and name not in state]
+    if isinstance(own, TimmBackbone) and not (isinstance(content, dict) and "state_dict" in content):
+        load_strictly(own, _from_classifier(state_dict_in(content, path), own.state_dict()), str(path))
+    else:
+        _load_detector(model, state_dict_in(content, path, "state_dict"), path)
+
+
+def _load_detector(model: HODOR, state: dict[str, torch.Tensor], path: Path) -> None:
+    """Takes a detector's backbone and feature pyramid over, of which the backbone must be whole."""
+    renamed = {}
+    for name, value in state.items():
+        part, _, rest = name.partition(".")
+        if part in _PARTS_OF_DETECTOR:
+            renamed[_PARTS_OF_DETECTOR[part] + rest] = value
+    found, own = split_original(renamed)[0], model.state_dict()
+    load_strictly(model, own | {name: value for name, value in found.items() if name in own}, str(path))
+    missing = [name for name in own if name.startswith(_BACKBONE) and name not in found]
     if missing:
         raise HodorError(f"{path}: weights of the backbone are missing, such as {missing[0]}; {_HOW_TO_GO_ON}")
 
@@ -107,36 +113,20 @@ def _from_classifier(state: dict[str, torch.Tensor], own: Iterable[str]) -> dict
 def rename_efficientnet(state: dict[str, torch.Tensor], own: Iterable[str]) -> dict[str, torch.Tensor]:
     """Weights of the TensorFlow port of EfficientNet under timm's names.
 
-    The port counts blocks through (`_blocks.4`), timm by stage (`blocks.2.1`). In a block without expansion timm's `conv_pw` is
-    what the port calls its projection.
+    The port counts blocks through (`_blocks.4`), timm by stage (`blocks.2.1`); the layers in them come in the same order.
 
     Args:
         state: names such as `_blocks.4._bn1.weight`.
-        own: timm's names, of which those of blocks tell how many each stage has.
+        own: timm's names, in its order.
     """
-    places = dict.fromkeys(match[1] for name in own if (match := re.search(r"\bblocks\.(\d+\.\d+)\.", name)))
-    blocks = {str(number): place for number, place in enumerate(places)}
+    theirs = dict.fromkeys(found[0] for name in state if (found := re.match(r"_blocks\.\d+\.\w+", name)))
+    ours = dict.fromkeys(found[0] for name in own if (found := re.search(r"\bblocks\.\d+\.\d+\.\w+", name)))
+    layers = _OUTSIDE_BLOCKS | dict(zip(theirs, ours, strict=False))
     renamed = {}
     for name, value in state.items():
-        match = re.match(r"_blocks\.(\d+)\.(_\w+)\.(\w+)$", name)
-        if match and match[1] in blocks:
-            parts = _EXPANDED if f"_blocks.{match[1]}._expand_conv.weight" in state else _NOT_EXPANDED
-            renamed[f"blocks.{blocks[match[1]]}.{parts.get(match[2], match[2])}.{match[3]}"] = value
-        else:
-            part, _, rest = name.partition(".")
-            renamed[f"{_OUTSIDE_BLOCKS.get(part, part)}.{rest}"] = value
+        layer, _, kind = name.rpartition(".")
+        renamed[f"{layers.get(layer, layer)}.{kind}"] = value
     return renamed
-
-
-def _from_detector(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """A detector's weights under our names; those of other parts are left out."""
-    renamed = {}
-    for name, value in state.items():
-        if name.startswith("backbone."):
-            renamed[_ORIGINAL_BACKBONE + name.removeprefix("backbone.")] = value
-        elif name.startswith(("neck.lateral_convs.", "neck.fpn_convs.")):
-            renamed[_ORIGINAL_PYRAMID + name.removeprefix("neck.")] = value
-    return split_original(renamed)[0]
 
 
 def _from_timm(backbone: torch.nn.Module, name: str) -> dict[str, torch.Tensor]:
@@ -151,7 +141,7 @@ def _from_timm(backbone: torch.nn.Module, name: str) -> dict[str, torch.Tensor]:
             return TimmBackbone(name, pretrained=True).state_dict()
         state = timm.create_model(f"{name}_patch4_window7_224", pretrained=True, num_classes=0).state_dict()
     except Exception as error:  # whatever stands between here and the weights: no network, a full disk, a proxy
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(str(error))[:200]
         raise HodorError(f"MODEL.PRETRAINED_BACKBONE timm: the weights can't be downloaded ({reason}); use none") from None
     norms = {key: value for key, value in backbone.state_dict().items() if key.startswith("norms.")}
     return rename_timm(state) | norms
@@ -162,9 +152,9 @@ def rename_timm(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
     timm's names are those of the original's backbone, but it merges patches before a stage, and not after the one before.
     """
-
-    def original(name: str) -> str:
-        return _ORIGINAL_BACKBONE + re.sub(r"(?<=layers\.)\d+(?=\.downsample)", lambda match: str(int(match[0]) - 1), name)
-
-    renamed, _ = split_original({original(name): value for name, value in state.items()})
+    original = {}
+    for name, value in state.items():
+        moved = re.sub(r"(?<=layers\.)\d+(?=\.downsample)", lambda found: str(int(found[0]) - 1), name)
+        original[_ORIGINAL_BACKBONE + moved] = value
+    renamed, _ = split_original(original)
     return {name.removeprefix(_BACKBONE): value for name, value in renamed.items() if name.startswith(_BACKBONE)}

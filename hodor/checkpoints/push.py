@@ -1,12 +1,11 @@
 """Putting a checkpoint on a hub, from Python (`hodor.push_to_hub`) and from a terminal (`hodor push`)."""
 
-import argparse
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hodor.checkpoints.hub import CONFIGURATION, WEIGHTS, HubName, hub_errors, parse_hub_name
+from hodor.checkpoints.hub import CONFIGURATION, WEIGHTS, hub_errors, parse_hub_name
 from hodor.checkpoints.weights import locate_existing, names
 from hodor.config import to_yaml
 from hodor.program import ArgumentParser
@@ -46,7 +45,7 @@ labels = segmenter.step(frame, {{1: mask}})
 {summary}
 ```
 
-`{weights}` holds the weights, and once more the configuration that `{configuration}` shows.
+`model.safetensors` holds the weights, and once more the configuration that `config.yaml` shows.
 """
 
 
@@ -72,48 +71,26 @@ def push_to_hub(
 
     target = parse_hub_name(name)
     loaded = checkpoint if isinstance(checkpoint, Checkpoint) else load(checkpoint)
+    card = _CARD_TEXT.format(title=target.repository.partition("/")[2], name=target, summary=loaded)
     with tempfile.TemporaryDirectory() as folder:
         files = {each: Path(folder) / each for each in (WEIGHTS, CONFIGURATION, _CARD)}
         save_checkpoint(files[WEIGHTS], loaded, half=half)
         files[CONFIGURATION].write_text(to_yaml(loaded.config), encoding="utf-8")
-        files[_CARD].write_text(_card(target, loaded), encoding="utf-8")
-        return _upload(target, files, private=private, message=message)
-
-
-def _upload(target: HubName, files: dict[str, Path], *, private: bool, message: str) -> str:
-    """One commit of these files; a card that is there stays."""
-    with hub_errors(target) as library:
-        api = library.HfApi()
-        api.create_repo(target.repository, private=private or None, exist_ok=True)  # else as the owner has it by default
-        if target.revision:
-            api.create_branch(target.repository, branch=target.revision, exist_ok=True)
-        if api.file_exists(target.repository, _CARD, revision=target.revision):
-            files = {each: path for each, path in files.items() if each != _CARD}
-        operations = [library.CommitOperationAdd(each, str(path)) for each, path in files.items()]
-        commit = api.create_commit(target.repository, operations, commit_message=message, revision=target.revision)
-        return str(commit.commit_url)
-
-
-def _card(target: HubName, checkpoint: "Checkpoint") -> str:
-    return _CARD_TEXT.format(
-        title=target.repository.partition("/")[2],
-        name=target,
-        summary=str(checkpoint),
-        weights=WEIGHTS,
-        configuration=CONFIGURATION,
-    )
+        files[_CARD].write_text(card, encoding="utf-8")
+        with hub_errors(target) as library:
+            api = library.HfApi()
+            api.create_repo(target.repository, private=private or None, exist_ok=True)  # else as the owner has it by default
+            if target.revision:
+                api.create_branch(target.repository, branch=target.revision, exist_ok=True)
+            if api.file_exists(target.repository, _CARD, revision=target.revision):
+                del files[_CARD]
+            operations = [library.CommitOperationAdd(each, str(path)) for each, path in files.items()]
+            commit = api.create_commit(target.repository, operations, commit_message=message, revision=target.revision)
+            return str(commit.commit_url)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the program; see `--help`. Returns the exit code 0."""
-    options = _parser().parse_args(arguments)
-    parse_hub_name(options.name)
-    weights = locate_existing(options.checkpoint, checkpoints_folder())
-    print(push_to_hub(weights, options.name, private=options.private, half=options.half, message=options.message))
-    return 0
-
-
-def _parser() -> argparse.ArgumentParser:
     parser = ArgumentParser(
         prog="hodor push",
         description="Puts a checkpoint on a hub: safetensors, its configuration, and a model card where there is none yet. "
@@ -127,4 +104,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--private", action="store_true", help="make the repository a private one, if it is made")
     parser.add_argument("--half", action="store_true", help="keep 16 bits of every weight")
     parser.add_argument("--message", default=_MESSAGE, help="of the commit (default: %(default)s)")
-    return parser
+    options = parser.parse_args(arguments)
+    parse_hub_name(options.name)
+    weights = locate_existing(options.checkpoint, checkpoints_folder())
+    print(push_to_hub(weights, options.name, private=options.private, half=options.half, message=options.message))
+    return 0

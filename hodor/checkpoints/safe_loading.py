@@ -2,10 +2,8 @@
 
 import errno
 import io
-import struct
 import sys
 import zipfile
-import zlib
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,7 +13,6 @@ from hodor.checkpoints.pickles import Inert, read_pickle
 from hodor.errors import HodorError
 
 _ZIP = b"PK\x03\x04"
-_LENGTHS_IN_HEADER = 26  # where they stand in what a zip archive has before an entry
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_VERSION = 1001
 
@@ -61,10 +58,9 @@ def _read_zip(file: IO[bytes]) -> Any:
     """<name>/data.pkl and, for each storage, <name>/data/<key>."""
     with zipfile.ZipFile(file) as archive:
         entries = {entry.filename: entry for entry in archive.infolist()}
-        if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries.values()):
-            raise HodorError("what is in the file is compressed, which checkpoints never are; get it again")
-        if sum(entry.file_size for entry in entries.values()) > file.seek(0, io.SEEK_END):
-            raise HodorError("the file would unpack to more than it holds; get it again")
+        is_packed = any(entry.compress_type != zipfile.ZIP_STORED for entry in entries.values())
+        if is_packed or sum(entry.file_size for entry in entries.values()) > file.seek(0, io.SEEK_END):
+            raise HodorError("the file would unpack to more than it holds, which checkpoints never do; get it again")
         (name,) = (name.removesuffix("data.pkl") for name in entries if name.endswith("/data.pkl") and name.count("/") == 1)
         if f"{name}byteorder" in entries and archive.read(f"{name}byteorder").decode() != sys.byteorder:
             raise HodorError("the file was written by a machine with another order of bytes; save it again on one like this")
@@ -74,10 +70,7 @@ def _read_zip(file: IO[bytes]) -> Any:
             if key not in storages:
                 entry = entries[f"{name}data/{key}"]
                 storages[key] = torch.empty(entry.file_size, dtype=torch.uint8)
-                file.seek(entry.header_offset + _LENGTHS_IN_HEADER)
-                file.seek(sum(struct.unpack("<HH", file.read(4))), io.SEEK_CUR)  # the lengths of a name and of what follows it
-                if zlib.crc32(_fill(storages[key], file)) != entry.CRC:
-                    raise ValueError
+                _fill(storages[key], archive.open(entry))
             return storages[key][: count * kind.itemsize].view(kind)
 
         return read_pickle(io.BytesIO(archive.read(f"{name}data.pkl")), storage)
@@ -112,9 +105,8 @@ def _read_legacy(file: IO[bytes]) -> Any:
     return content
 
 
-def _fill(storage: torch.Tensor, source: IO[bytes]) -> memoryview:
-    """Reads as many bytes as a storage `[N]` has. Returns them."""
+def _fill(storage: torch.Tensor, source: IO[bytes]) -> None:
+    """Reads as many bytes as a storage `[N]` has."""
     place = memoryview(storage.view(torch.uint8).numpy())  # type: ignore[arg-type]
     if source.readinto(place) != len(place):  # type: ignore[attr-defined]
         raise EOFError
-    return place

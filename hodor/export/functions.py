@@ -1,13 +1,14 @@
 """The three functions of the network as modules of plain tensors, in operators that ONNX has."""
 
 import copy
+from typing import ClassVar
 
 import torch
 from timm.layers import Conv2dSame
 from torch import nn
 from torch.nn import functional as F
 
-from hodor.modelling.descriptors import DescribedFrames
+from hodor.modelling.descriptors import DescribedFrames, Descriptors
 from hodor.modelling.features import Features
 from hodor.modelling.kernels.deformable_convolution import DeformableConvolution
 from hodor.modelling.model import HODOR
@@ -22,28 +23,32 @@ from hodor.modelling.soft_masks import (
 _TAPS = 9
 
 
-class ExtractFeatures(nn.Module):
+class NetworkFunction(nn.Module):
+    """What a network computes from plain tensors, whose names are those of the file's inputs."""
+
+    outputs: ClassVar[list[str]]
+
+    def __init__(self, model: HODOR) -> None:
+        super().__init__()
+        self.model = model
+
+
+class ExtractFeatures(NetworkFunction):
     """Prepared images -> features."""
 
-    def __init__(self, model: HODOR) -> None:
-        super().__init__()
-        self.feature_extractor = model.feature_extractor
+    outputs: ClassVar = ["stride_4", "stride_8"]
 
-    def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, image: torch.Tensor) -> Features:
         """[1, 3, H, W] -> [1, C, H/4, W/4] and [1, C, H/8, W/8]."""
-        features = self.feature_extractor(image)
-        return features.stride_4, features.stride_8
+        return self.model.extract_features(image)
 
 
-class Describe(nn.Module):
+class Describe(NetworkFunction):
     """Features and masks -> descriptors, of masks that are given and of those that were found."""
 
-    def __init__(self, model: HODOR) -> None:
-        super().__init__()
-        self.encoder = model.encoder
-        self.num_background = model.num_background
+    outputs: ClassVar = ["objects", "background"]
 
-    def forward(self, stride_8: torch.Tensor, masks: torch.Tensor, given: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, stride_8: torch.Tensor, masks: torch.Tensor, given: torch.Tensor) -> Descriptors:
         """Describes.
 
         Args:
@@ -58,20 +63,15 @@ class Describe(nn.Module):
         kept = (vanished & given)[..., None, None]
         objects = torch.where(kept, shrunk, shrink(masks))
         blocks = (shrunk * kept).amax(dim=1, keepdim=True)
-        of_given = background_of_given_masks(masks, self.num_background) * (1 - blocks)
-        of_predicted = background_of_predicted_masks(objects, self.num_background).clamp(min=0)
-        described = self.encoder(stride_8, objects, torch.where(given.all(), of_given, of_predicted))
-        return described.objects, described.background
+        of_given = background_of_given_masks(masks, self.model.num_background) * (1 - blocks)
+        of_predicted = background_of_predicted_masks(objects, self.model.num_background).clamp(min=0)
+        return self.model.encoder(stride_8, objects, torch.where(given.all(), of_given, of_predicted))
 
 
-class Segment(nn.Module):
+class Segment(NetworkFunction):
     """Features of a frame and descriptors of others -> logits."""
 
-    def __init__(self, model: HODOR) -> None:
-        super().__init__()
-        self.encoder_embeddings = nn.ParameterList(model.encoder.embeddings)
-        self.decoder = model.decoder
-        self.kind = type(model.encoder.embeddings)
+    outputs: ClassVar = ["logits"]
 
     def forward(  # noqa: PLR0917 (inputs of ONNX have an order)
         self,
@@ -84,8 +84,7 @@ class Segment(nn.Module):
     ) -> torch.Tensor:
         """As `HODOR.segment`, with the parts of `Features` and `DescribedFrames` one by one; [1, K + I, H/4, W/4]."""
         memory = DescribedFrames(objects, background, objects_absent, background_absent)
-        logits: torch.Tensor = self.decoder(Features(stride_4, stride_8), memory, self.kind(*self.encoder_embeddings))
-        return logits
+        return self.model.segment(Features(stride_4, stride_8), memory)
 
 
 class GridSampledConvolution(nn.Module):

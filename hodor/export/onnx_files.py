@@ -3,18 +3,16 @@
 import json
 import logging
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import onnx
 import torch
-from torch import nn
 from torch.export import Dim
 
 from hodor.checkpoints.checkpoint import Checkpoint
 from hodor.errors import HodorError
-from hodor.export.functions import Describe, ExtractFeatures, Segment, exportable
+from hodor.export.functions import Describe, ExtractFeatures, NetworkFunction, Segment, exportable
 from hodor.files import folder_written_aside
 
 FORMAT = "1"
@@ -23,13 +21,8 @@ _OPSET = 20
 _HEIGHT, _WIDTH, _OBJECTS, _FRAMES = 96, 160, 3, 2  # of the examples that are traced; none of them is kept
 
 
-class _Function(NamedTuple):
-    """A module, and examples of its inputs with their sizes that may change."""
-
-    name: str
-    module: nn.Module
-    inputs: dict[str, tuple[torch.Tensor, dict[int, Any]]]
-    outputs: list[str]
+_Inputs = dict[str, tuple[torch.Tensor, dict[int, Any]]]
+"""Examples of a function's inputs, with their sizes that may change."""
 
 
 def write_onnx(folder: Path, checkpoint: Checkpoint) -> None:
@@ -48,10 +41,10 @@ def write_onnx(folder: Path, checkpoint: Checkpoint) -> None:
         raise HodorError(f"{folder}: exists already; remove it, or choose another name")
     properties = {"hodor_format": FORMAT, "hodor_settings": json.dumps(settings(checkpoint))}
     with folder_written_aside(folder) as aside:
-        for function in _functions(checkpoint):
-            proto = _traced(function)
+        for name, (function, inputs) in _functions(checkpoint).items():
+            proto = _traced(name, function, inputs)
             onnx.helper.set_model_props(proto, properties)
-            onnx.save(proto, aside / f"{function.name}.onnx")
+            onnx.save(proto, aside / f"{name}.onnx")
 
 
 def settings(checkpoint: Checkpoint) -> dict[str, Any]:
@@ -68,7 +61,7 @@ def settings(checkpoint: Checkpoint) -> dict[str, Any]:
     }
 
 
-def _functions(checkpoint: Checkpoint) -> Iterator[_Function]:
+def _functions(checkpoint: Checkpoint) -> dict[str, tuple[NetworkFunction, _Inputs]]:
     model = exportable(checkpoint.model)
     channels, cells = model.encoder.embeddings.object.shape[0], model.num_background
     rows, columns = Dim("rows", min=1, max=1024), Dim("columns", min=1, max=1024)
@@ -78,35 +71,30 @@ def _functions(checkpoint: Checkpoint) -> Iterator[_Function]:
         values = torch.rand(1, count, _HEIGHT // stride, _WIDTH // stride)
         return values, {2: 32 // stride * rows, 3: 32 // stride * columns}
 
+    image, stride_4, stride_8 = maps(3, 1), maps(channels, 4), maps(channels, 8)
     masks, sizes = maps(_OBJECTS, 1)
-    of_objects = {1: objects, 2: frames}
-    yield _Function("features", ExtractFeatures(model), {"image": maps(3, 1)}, ["stride_4", "stride_8"])
-    yield _Function(
-        "describe",
-        Describe(model),
-        {
-            "stride_8": maps(channels, 8),
-            "masks": (masks, {1: objects, **sizes}),
-            "given": (torch.tensor([True, False, True]), {0: objects}),
-        },
-        ["objects", "background"],
-    )
-    yield _Function(
-        "segment",
-        Segment(model),
-        {
-            "stride_4": maps(channels, 4),
-            "stride_8": maps(channels, 8),
-            "objects": (torch.rand(1, _OBJECTS, _FRAMES, channels), of_objects),
-            "background": (torch.rand(1, cells, _FRAMES, channels), {2: frames}),
-            "objects_absent": (torch.zeros(1, _OBJECTS, _FRAMES, dtype=torch.bool), of_objects),
-            "background_absent": (torch.zeros(1, cells, _FRAMES, dtype=torch.bool), {2: frames}),
-        },
-        ["logits"],
-    )
+    of_objects, of_frames = {1: objects, 2: frames}, {2: frames}
+    to_describe = {
+        "stride_8": stride_8,
+        "masks": (masks, {1: objects, **sizes}),
+        "given": (torch.tensor([True, False, True]), {0: objects}),
+    }
+    to_segment = {
+        "stride_4": stride_4,
+        "stride_8": stride_8,
+        "objects": (torch.rand(1, _OBJECTS, _FRAMES, channels), of_objects),
+        "background": (torch.rand(1, cells, _FRAMES, channels), of_frames),
+        "objects_absent": (torch.zeros(1, _OBJECTS, _FRAMES, dtype=torch.bool), of_objects),
+        "background_absent": (torch.zeros(1, cells, _FRAMES, dtype=torch.bool), of_frames),
+    }
+    return {
+        "features": (ExtractFeatures(model), {"image": image}),
+        "describe": (Describe(model), to_describe),
+        "segment": (Segment(model), to_segment),
+    }
 
 
-def _traced(function: _Function) -> onnx.ModelProto:
+def _traced(name: str, function: NetworkFunction, inputs: _Inputs) -> onnx.ModelProto:
     """A function as ONNX.
 
     Raises:
@@ -114,24 +102,23 @@ def _traced(function: _Function) -> onnx.ModelProto:
     """
     for library in ("onnx_ir", "onnxscript", "torch.onnx", "torch.export"):
         logging.getLogger(library).setLevel(logging.ERROR)  # they tell of each thing that they simplify
+    examples, sizes = zip(*inputs.values(), strict=True)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             program = torch.onnx.export(
-                function.module.eval(),
-                tuple(example for example, _ in function.inputs.values()),
-                input_names=list(function.inputs),
+                function.eval(),
+                examples,
+                input_names=list(inputs),
                 output_names=function.outputs,
-                dynamic_shapes=tuple(sizes for _, sizes in function.inputs.values()),
+                dynamic_shapes=sizes,
                 opset_version=_OPSET,
                 dynamo=True,
                 verbose=False,
             )
     except (torch.onnx.OnnxExporterError, RuntimeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise HodorError(
-            f"{function.name}: this network can't be written as ONNX ({reason}); choose another backbone"
-        ) from None
+        raise HodorError(f"{name}: this network can't be written as ONNX ({reason}); choose another backbone") from None
     assert program is not None
     proto: onnx.ModelProto = program.model_proto
     return proto

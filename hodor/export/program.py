@@ -29,8 +29,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if missing := [name for name in _PACKAGES if importlib.util.find_spec(name) is None]:
         raise HodorError(f"hodor export needs {' and '.join(missing)}; install them: pip install 'hodor[export]'")
     weights = locate_existing(options.checkpoint, checkpoints_folder())
-    if options.out.exists():
-        raise HodorError(f"{options.out}: exists already; remove it, or choose another name")
 
     from hodor.checkpoints.checkpoint import load  # noqa: PLC0415 (torch takes seconds to import)
     from hodor.export.onnx_files import write_onnx  # noqa: PLC0415

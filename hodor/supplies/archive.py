@@ -1,13 +1,14 @@
 """An archive that anybody may have made, unpacked into a workspace: looked through as a whole before a byte is written."""
 
-import contextlib
 import errno
+import os
 import shutil
 import stat
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -30,13 +31,6 @@ _BLOCK = 1 << 20
 
 class BadArchiveError(HodorError):
     """The archive itself is damaged or means harm, so that it is of no further use."""
-
-
-class Item(NamedTuple):
-    """A file in an archive, and its path in the workspace."""
-
-    entry: zipfile.ZipInfo
-    place: PurePosixPath
 
 
 class Unpacked(NamedTuple):
@@ -63,42 +57,61 @@ def unpack(path: Path, root: Path) -> Unpacked:
             more than its packed size makes likely; or nothing for a workspace.
         HodorError: the disk has too little space.
     """
-    with _damage_named(path), zipfile.ZipFile(path) as archive:
-        items = _items(path, archive)
-        _verify(path, archive, items)
-        missing: list[Item] = []
-        equal: list[Item] = []
-        different: list[Item] = []
-        for item in items:
-            (missing if not _is_there(root / item.place) else equal if _is_equal(root, item) else different).append(item)
-        require_space(root, sum(item.entry.file_size for item in missing))
-        for item in tqdm(missing, desc="unpacking", unit="file", disable=None):
-            place = root / item.place
-            with (
-                errors_naming(place),
-                written_aside(place) as aside,
-                archive.open(item.entry) as source,
-                aside.open("wb") as to,
-            ):
-                shutil.copyfileobj(source, to, _BLOCK)
-    return Unpacked(*([item.place for item in group] for group in (missing, equal, different)))
+    try:
+        with zipfile.ZipFile(path) as archive:
+            files = _files(path, archive)
+            _verify(path, archive, files)
+            return _unpack(archive, files, root)
+    except HodorError:
+        raise
+    except Exception as error:  # all that a damaged archive makes its reader stumble over
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise
+        raise BadArchiveError(f"{path}: truncated or damaged ({error or type(error).__name__}); get it again") from None
 
 
-def _items(path: Path, archive: zipfile.ZipFile) -> list[Item]:
-    """The files of an archive that belong into a workspace, after a look at all its entries."""
+def _unpack(archive: zipfile.ZipFile, files: Mapping[PurePosixPath, zipfile.ZipInfo], root: Path) -> Unpacked:
+    unpacked = Unpacked([], [], [])
+    for place, entry in files.items():
+        if not os.path.lexists(root / place):
+            unpacked.written.append(place)
+        elif _is_equal(root / place, entry):
+            unpacked.equal.append(place)
+        else:
+            unpacked.different.append(place)
+    require_space(root, sum(files[place].file_size for place in unpacked.written))
+    for place in tqdm(unpacked.written, desc="unpacking", unit="file", disable=None):
+        to = root / place
+        with errors_naming(to), written_aside(to) as aside, archive.open(files[place]) as source, aside.open("wb") as file:
+            shutil.copyfileobj(source, file, _BLOCK)
+    return unpacked
+
+
+def _files(path: Path, archive: zipfile.ZipFile) -> dict[PurePosixPath, zipfile.ZipInfo]:
+    """The files of an archive that belong into a workspace, by their places in it, after a look at all its entries."""
     entries = archive.infolist()
-    for entry in entries:
+    end = 0
+    for entry in sorted(entries, key=lambda entry: entry.header_offset):
         _refuse(path, entry)
-    _refuse_overlaps(path, archive, entries)
+        if entry.header_offset < end:  # by which a small archive can hold any number of large ones
+            raise BadArchiveError(f"{path}: entry {entry.filename!r} is refused: it shares bytes with another")
+        end = entry.header_offset + _LOCAL_HEADER + entry.compress_size
+    if end > archive.start_dir:
+        raise BadArchiveError(f"{path}: truncated or damaged; get it again")
     if sum(entry.file_size for entry in entries) > max(_ANYWAY, _MOST_TIMES * path.stat().st_size):
         raise BadArchiveError(f"{path}: is refused: it would unpack to far more than it holds; nothing was unpacked")
-    places = [(entry, _place(entry.filename)) for entry in entries if not entry.is_dir()]
-    items = [Item(entry, place) for entry, place in places if place is not None]
-    if not items:
+    places = [(_place(entry.filename), entry) for entry in entries if not entry.is_dir()]
+    wanted = [(place, entry) for place, entry in places if place is not None]
+    if not wanted:
         found = ", ".join(sorted({entry.filename.split("/")[0] for entry in entries})[:5]) or "nothing"
         raise BadArchiveError(f"{path}: holds {found}, but none of a workspace's folders: {', '.join(FOLDERS)}")
-    _refuse_clashes(path, [item.place for item in items])
-    return items
+    # disks may not tell capital letters, and a file can't be another's folder
+    plain = [PurePosixPath(unicodedata.normalize("NFC", str(place)).casefold()) for place, _ in wanted]
+    folders, times = {folder for name in plain for folder in name.parents}, Counter(plain)
+    for (place, _), name in zip(wanted, plain, strict=True):
+        if name in folders or times[name] > 1:
+            raise BadArchiveError(f"{path}: entry {str(place)!r} is refused: its name stands twice; nothing was unpacked")
+    return dict(wanted)
 
 
 def _refuse(path: Path, entry: zipfile.ZipInfo) -> None:
@@ -123,17 +136,6 @@ def _refuse(path: Path, entry: zipfile.ZipInfo) -> None:
             raise BadArchiveError(f"{path}: entry {entry.orig_filename!r} is refused: {reason}; nothing was unpacked")
 
 
-def _refuse_overlaps(path: Path, archive: zipfile.ZipFile, entries: Sequence[zipfile.ZipInfo]) -> None:
-    """Entries that share bytes, by which a small archive can hold any number of large ones."""
-    end = 0
-    for entry in sorted(entries, key=lambda entry: entry.header_offset):
-        if entry.header_offset < end:
-            raise BadArchiveError(f"{path}: entry {entry.filename!r} is refused: it shares bytes with another")
-        end = entry.header_offset + _LOCAL_HEADER + entry.compress_size
-    if end > archive.start_dir:
-        raise BadArchiveError(f"{path}: truncated or damaged; get it again")
-
-
 def _place(name: str) -> PurePosixPath | None:
     """Where in a workspace a file belongs; None = nowhere."""
     parts = name.split("/")
@@ -142,55 +144,26 @@ def _place(name: str) -> PurePosixPath | None:
     return None if begin is None or clutter else PurePosixPath(*parts[begin:])
 
 
-def _refuse_clashes(path: Path, places: Sequence[PurePosixPath]) -> None:
-    """Names that stand twice, also for disks that don't tell capital letters; and files that others have as their folder."""
-    plain = [unicodedata.normalize("NFC", str(place)).casefold() for place in places]
-    files = set(plain)
-    seen: set[str] = set()
-    for place, name in zip(places, plain, strict=True):
-        if name in seen or not files.isdisjoint(map(str, PurePosixPath(name).parents)):
-            raise BadArchiveError(f"{path}: entry {str(place)!r} is refused: its name stands twice; nothing was unpacked")
-        seen.add(name)
-
-
-def _verify(path: Path, archive: zipfile.ZipFile, items: Sequence[Item]) -> None:
+def _verify(path: Path, archive: zipfile.ZipFile, files: Mapping[PurePosixPath, zipfile.ZipInfo]) -> None:
     """Reads every file to its end; `zipfile` compares with the checksums, and reads no more than the size that was declared."""
-    total = sum(item.entry.file_size for item in items)
+    total = sum(entry.file_size for entry in files.values())
     with tqdm(total=total, desc="checking", unit="B", unit_scale=True, disable=None) as bar:
-        for item in items:
+        for entry in files.values():
             count = 0
-            with archive.open(item.entry) as source:
+            with archive.open(entry) as source:
                 while block := source.read(_BLOCK):
                     count += len(block)
                     bar.update(len(block))
-            if count != item.entry.file_size:
-                raise BadArchiveError(f"{path}: entry {item.entry.filename!r} has another size than was declared; get it again")
+            if count != entry.file_size:
+                raise BadArchiveError(f"{path}: entry {entry.filename!r} has another size than was declared; get it again")
 
 
-def _is_there(place: Path) -> bool:
-    return place.exists() or place.is_symlink()
-
-
-def _is_equal(root: Path, item: Item) -> bool:
+def _is_equal(place: Path, entry: zipfile.ZipInfo) -> bool:
     """Whether what is there has the size and the checksum of a file in the archive."""
-    place = root / item.place
-    if not place.is_file() or place.stat().st_size != item.entry.file_size:
+    if not place.is_file() or place.stat().st_size != entry.file_size:
         return False
     checksum = 0
     with place.open("rb") as file:
         while block := file.read(_BLOCK):
             checksum = zlib.crc32(block, checksum)
-    return checksum == item.entry.CRC
-
-
-@contextlib.contextmanager
-def _damage_named(path: Path) -> Iterator[None]:
-    """Makes one error of all that a damaged archive makes its reader stumble over."""
-    try:
-        yield
-    except HodorError:
-        raise
-    except Exception as error:
-        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
-            raise
-        raise BadArchiveError(f"{path}: truncated or damaged ({error or type(error).__name__}); get it again") from None
+    return checksum == entry.CRC

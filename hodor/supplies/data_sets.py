@@ -2,11 +2,12 @@
 
 from typing import NamedTuple
 
-from hodor.workspace import INFERENCE_DATASETS, TRAINING_DATASETS, DatasetName, Workspace
+from hodor.workspace import INFERENCE_DATASETS, TRAINING_DATASETS, DatasetName
 
 _DAVIS = "https://davischallenge.org/davis2017/code.html"
 _YOUTUBE_VOS = "https://youtube-vos.org/dataset/vos/"
 _COCO = "https://cocodataset.org/#download"
+_COCO_FILES = "~/coco/train2017 ~/coco/annotations/instances_train2017.json"
 
 
 class ByHand(NamedTuple):
@@ -17,38 +18,30 @@ class ByHand(NamedTuple):
         what: the files to download.
         page: where.
         command: makes it known once it is unpacked in the user's folder; `~` stands for wherever that is.
-        dataset: its place in a workspace.
     """
 
     name: str
     what: str
     page: str
     command: str
-    dataset: DatasetName
+
+    @property
+    def dataset(self) -> DatasetName:
+        """Its place in a workspace."""
+        return (INFERENCE_DATASETS | TRAINING_DATASETS).get(self.name, DatasetName(self.name, self.name))
 
 
-_TEXTS = {
-    "davis_val": ("DAVIS 2017 TrainVal, 480p", _DAVIS, "davis ~/DAVIS --split val"),
-    "davis_testdev": ("DAVIS 2017 Test-Dev, 480p", _DAVIS, "davis ~/DAVIS-test-dev --split test-dev"),
-    "youtube_vos_val": ("YouTube-VOS 2019, valid", _YOUTUBE_VOS, "youtube_vos ~/youtube_vos_2019/valid"),
-    "coco_2017_train": (
-        "COCO 2017 train images and annotations",
-        _COCO,
-        "coco ~/coco/train2017 ~/coco/annotations/instances_train2017.json",
-    ),
-    "davis_train": ("DAVIS 2017 TrainVal, 480p", _DAVIS, "davis_training ~/DAVIS --split train"),
-    "youtube_vos_2019_train": ("YouTube-VOS 2019, train", _YOUTUBE_VOS, "youtube_vos_training ~/youtube_vos_2019/train"),
-}
+_TRAINVAL = "DAVIS 2017 TrainVal, 480p"
 BY_HAND = [
-    ByHand(name, what, page, f"hodor convert {command}", (INFERENCE_DATASETS | TRAINING_DATASETS)[name])
-    for name, (what, page, command) in _TEXTS.items()
+    ByHand("davis_val", _TRAINVAL, _DAVIS, "hodor convert davis ~/DAVIS --split val"),
+    ByHand("davis_testdev", "DAVIS 2017 Test-Dev, 480p", _DAVIS, "hodor convert davis ~/DAVIS-test-dev --split test-dev"),
+    ByHand("youtube_vos_val", "YouTube-VOS 2019, valid", _YOUTUBE_VOS, "hodor convert youtube_vos ~/youtube_vos_2019/valid"),
+    ByHand("coco_2017_train", "COCO 2017 train images and annotations", _COCO, f"hodor convert coco {_COCO_FILES}"),
+    ByHand("davis_train", _TRAINVAL, _DAVIS, "hodor convert davis_training ~/DAVIS --split train"),
+    ByHand(
+        "youtube_vos_2019_train",
+        "YouTube-VOS 2019, train",
+        _YOUTUBE_VOS,
+        "hodor convert youtube_vos_training ~/youtube_vos_2019/train",
+    ),
 ]
-
-
-def lacking_images(workspace: Workspace) -> list[ByHand]:
-    """The data sets of the paper whose images or JSON are not in a workspace."""
-    return [
-        each
-        for each in BY_HAND
-        if not workspace.images(each.dataset).is_dir() or not workspace.annotations(each.dataset).is_file()
-    ]

@@ -16,7 +16,7 @@ from shlex import quote
 import hodor
 from hodor.devices import usable_cores
 from hodor.program import ArgumentParser, one_line, run
-from hodor.supplies.checks import Finding, checkpoints, data_sets, shipped_weights
+from hodor.supplies.checks import Finding, data_sets, weight_files
 from hodor.workspace import VARIABLE, Workspace
 
 _NEEDED = {
@@ -46,61 +46,48 @@ Looks at the machine, the versions of packages, the workspace, its data sets and
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints what was found; returns 1 if something is broken, else 0."""
+    """Prints each finding as soon as it is there, and a summary, or all as JSON; returns 1 if something is broken, else 0."""
     parser = ArgumentParser(
         prog="python -m hodor.supplies.doctor", description=_DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--json", action="store_true", help="print a list of {group, name, state, detail, mend} instead")
     options = parser.parse_args(arguments)
-    findings = _examine(Workspace.expected())
-    found = _gathered(findings) if options.json else _told(findings)
-    return 1 if any(each.state == "broken" for each in found) else 0
-
-
-def _examine(workspace: Workspace) -> Iterator[Finding]:
-    """Everything, the slowest last."""
-    yield from _versions()
-    yield _workspace(workspace)
-    yield from data_sets(workspace)
-    yield shipped_weights()
-    yield from checkpoints(workspace)
-    yield from _optional()
-    yield from _machine(workspace.root)
-
-
-def _gathered(findings: Iterator[Finding]) -> list[Finding]:
-    found = list(findings)
-    print(json.dumps([each._asdict() for each in found], indent=1))
-    return found
-
-
-def _told(findings: Iterator[Finding]) -> list[Finding]:
-    """Prints each finding as soon as it is there, and a summary."""
-    found: list[Finding] = []
-    for each in findings:
-        if not found or found[-1].group != each.group:
-            print(each.group)
-        print(f"  {each.state:7}  {each.name}: {one_line(each.detail)}", flush=True)
-        if each.mend:
-            print(f"           -> {one_line(each.mend)}")
-        found.append(each)
-    broken = [each.name for each in found if each.state == "broken"]
-    print(f"\nbroken: {', '.join(broken)}" if broken else "\nnothing is broken; what is missing only some programs need")
-    return found
+    workspace = Workspace.expected()
+    groups = {
+        "versions": _versions(),
+        "workspace": _workspace(workspace),
+        "data sets": data_sets(workspace),
+        "weights": weight_files(workspace),
+        "optional": _optional(),
+        "machine": _machine(workspace.root),  # the slowest last
+    }
+    found = []
+    for group, findings in groups.items():
+        if not options.json:
+            print(group)
+        for each in findings:
+            found.append({"group": group, **each._asdict()})
+            if not options.json:
+                print(f"  {each.state:7}  {each.name}: {one_line(each.detail)}", flush=True)
+                print(f"           -> {one_line(each.mend)}\n" if each.mend else "", end="")
+    broken = [each["name"] for each in found if each["state"] == "broken"]
+    if options.json:
+        print(json.dumps(found, indent=1))
+    else:
+        print(f"\nbroken: {', '.join(broken)}" if broken else "\nnothing is broken; what is missing only some programs need")
+    return 1 if broken else 0
 
 
 def _versions() -> Iterator[Finding]:
-    yield Finding("versions", "hodor", "ok", f"{hodor.__version__}, {Path(hodor.__file__).parent}")
-    yield Finding("versions", "python", "ok", f"{platform.python_version()}, {sys.executable}")
+    yield Finding("hodor", "ok", f"{hodor.__version__}, {Path(hodor.__file__).parent}")
+    yield Finding("python", "ok", f"{platform.python_version()}, {sys.executable}")
     for name, least in _NEEDED.items():
         version = _version(name)
         wanted = f"{name}>={least}" if least else name
         if version and _numbers(version) >= _numbers(least):
-            yield Finding("versions", name, "ok", version)
+            yield Finding(name, "ok", version)
         else:
-            yield Finding(
-                "versions", name, "broken", f"{version or 'not installed'}, needed: {wanted}", f"pip install '{wanted}'"
-            )
+            yield Finding(name, "broken", f"{version or 'not installed'}, needed: {wanted}", f"pip install '{wanted}'")
 
 
 def _optional() -> Iterator[Finding]:
@@ -108,9 +95,9 @@ def _optional() -> Iterator[Finding]:
         lacking = [name for name in packages if not _version(name)]
         if lacking:
             mend = f"pip install 'hodor[{part}]' (in a checkout: pip install -e '.[{part}]')"
-            yield Finding("optional", part, "missing", f"not installed: {', '.join(lacking)}", mend)
+            yield Finding(part, "missing", f"not installed: {', '.join(lacking)}", mend)
         else:
-            yield Finding("optional", part, "ok", ", ".join(packages))
+            yield Finding(part, "ok", ", ".join(packages))
 
 
 def _version(name: str) -> str:
@@ -125,56 +112,50 @@ def _numbers(version: str) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", version.partition("+")[0])]
 
 
-def _workspace(workspace: Workspace) -> Finding:
+def _workspace(workspace: Workspace) -> Iterator[Finding]:
     root, given = workspace.root, os.environ.get(VARIABLE)
     named_by = f"${VARIABLE}" if given else f"${VARIABLE} is not set"
     if root.is_dir() and os.access(root, os.W_OK):
-        return Finding("workspace", "folder", "ok", f"{root} ({named_by})")
-    if root.is_dir():
-        return Finding("workspace", "folder", "broken", f"{root}: may not be written to", f"chmod u+w {quote(str(root))}")
-    if given or root.exists():
-        return Finding("workspace", "folder", "broken", f"{named_by}: {root} is no folder", f"mkdir -p {quote(str(root))}")
-    return Finding("workspace", "folder", "missing", f"{root}: not there yet ({named_by})", f"mkdir -p {quote(str(root))}")
+        yield Finding("folder", "ok", f"{root} ({named_by})")
+    elif root.is_dir():
+        yield Finding("folder", "broken", f"{root}: may not be written to", f"chmod u+w {quote(str(root))}")
+    elif given or root.exists():
+        yield Finding("folder", "broken", f"{named_by}: {root} is no folder", f"mkdir -p {quote(str(root))}")
+    else:
+        yield Finding("folder", "missing", f"{root}: not there yet ({named_by})", f"mkdir -p {quote(str(root))}")
 
 
 def _machine(root: Path) -> Iterator[Finding]:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30 if hasattr(os, "sysconf") else 0.0
-    yield Finding("machine", "processor", "ok", f"{usable_cores()} of {os.cpu_count()} cores")
-    yield Finding("machine", "memory", "ok", f"{memory:.1f} GiB" if memory else "unknown")
+    yield Finding("processor", "ok", f"{usable_cores()} of {os.cpu_count()} cores")
+    yield Finding("memory", "ok", f"{memory:.1f} GiB" if memory else "unknown")
     free = shutil.disk_usage(next(each for each in (root.absolute(), *root.absolute().parents) if each.is_dir())).free
+    said = f"{free / 2**30:.1f} GiB free for the workspace"
     if free < _LEAST_DISK:
-        yield Finding(
-            "machine", "disk", "broken", f"{free / 2**30:.1f} GiB free for the workspace", "free some, or move the workspace"
-        )
+        yield Finding("disk", "broken", said, "free some, or move the workspace")
     else:
-        yield Finding("machine", "disk", "ok", f"{free / 2**30:.1f} GiB free for the workspace")
+        yield Finding("disk", "ok", said)
     yield _gpu()
 
 
 def _gpu() -> Finding:
     """Asks PyTorch, in a process of its own, which may take seconds to begin, or not begin at all."""
     mend = "pip install --force-reinstall torch torchvision"
+    command, nothing = [sys.executable, "-c", _GPU], subprocess.DEVNULL
     try:
-        asked = subprocess.run(
-            [sys.executable, "-c", _GPU],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=_GPU_SECONDS,
-            stdin=subprocess.DEVNULL,
-        )
+        asked = subprocess.run(command, capture_output=True, text=True, check=True, timeout=_GPU_SECONDS, stdin=nothing)
         count, name, memory = json.loads(asked.stdout.splitlines()[-1])
     except subprocess.CalledProcessError as error:
         reason = (error.stderr.strip().splitlines() or [f"exit code {error.returncode}"])[-1]
-        return Finding("machine", "GPU", "broken", f"PyTorch doesn't start: {reason}", mend)
+        return Finding("GPU", "broken", f"PyTorch doesn't start: {reason}", mend)
     except (subprocess.TimeoutExpired, ValueError, IndexError) as error:
-        return Finding("machine", "GPU", "broken", f"PyTorch gives no answer ({type(error).__name__})", mend)
+        return Finding("GPU", "broken", f"PyTorch gives no answer ({type(error).__name__})", mend)
     if count:
-        return Finding("machine", "GPU", "ok", f"{count} x {name}, {memory / 2**30:.1f} GiB")
+        return Finding("GPU", "ok", f"{count} x {name}, {memory / 2**30:.1f} GiB")
     if shutil.which("nvidia-smi"):
-        mend = "pip install --force-reinstall torch torchvision (built for CUDA: https://pytorch.org/get-started/locally)"
-        return Finding("machine", "GPU", "missing", "the driver is there, but PyTorch can't use it", mend)
-    return Finding("machine", "GPU", "missing", "none; programs use the processor (--device cpu)")
+        mend += " (built for CUDA: https://pytorch.org/get-started/locally)"
+        return Finding("GPU", "missing", "the driver is there, but PyTorch can't use it", mend)
+    return Finding("GPU", "missing", "none; programs use the processor (--device cpu)")
 
 
 if __name__ == "__main__":

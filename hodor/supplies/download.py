@@ -10,7 +10,7 @@ from hodor.errors import HodorError
 from hodor.files import folder_lock, written_aside
 from hodor.program import ArgumentParser, run
 from hodor.supplies.archive import BadArchiveError, Unpacked, unpack
-from hodor.supplies.data_sets import lacking_images
+from hodor.supplies.data_sets import BY_HAND
 from hodor.supplies.fetch import RETRIES, discard, fetch_zip
 from hodor.workspace import VARIABLE, Workspace
 
@@ -40,26 +40,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Raises:
         HodorError: the archive can't be had, or is not as it should be; or there is no workspace or space.
     """
-    options = _parser().parse_args(arguments)
-    workspace = Workspace.from_environment()
-    downloads = workspace.root / _DOWNLOADS
-    there = [] if options.archive else _unpacked_before(downloads / _RECEIPT, options.url, workspace.root)
-    if there:
-        with folder_lock(downloads):
-            discard(downloads / _PART)  # a process that was killed as the last thing it did may have left it
-        _tell("there already", there)
-    elif options.archive:
-        if not options.archive.is_file():
-            raise HodorError(f"{options.archive}: no such file; --archive is a zip archive from {PAGE}")
-        _report(unpack(options.archive, workspace.root))
-    else:
-        with folder_lock(downloads):
-            _report(_download(options.url, downloads, workspace.root, options.retries))
-    _tell_what_is_left(workspace)
-    return 0
-
-
-def _parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="python -m hodor.supplies.download",
         description=_DESCRIPTION,
@@ -76,7 +56,23 @@ def _parser() -> ArgumentParser:
         metavar="N",
         help="how often to try again, after 1, 2, 4, ... seconds, where nothing comes (default: %(default)s)",
     )
-    return parser
+    options = parser.parse_args(arguments)
+    workspace = Workspace.from_environment()
+    downloads = workspace.root / _DOWNLOADS
+    there = [] if options.archive else _unpacked_before(downloads / _RECEIPT, options.url, workspace.root)
+    if there:
+        with folder_lock(downloads):
+            discard(downloads / _PART)  # a process that was killed as the last thing it did may have left it
+        _tell("there already", there)
+    elif options.archive:
+        if not options.archive.is_file():
+            raise HodorError(f"{options.archive}: no such file; --archive is a zip archive from {PAGE}")
+        _report(unpack(options.archive, workspace.root))
+    else:
+        with folder_lock(downloads):
+            _report(_download(options.url, downloads, workspace.root, options.retries))
+    _tell_what_is_left(workspace)
+    return 0
 
 
 def _whole_number(text: str) -> int:
@@ -129,7 +125,11 @@ def _tell(what: str, places: Sequence[PurePosixPath]) -> None:
 
 
 def _tell_what_is_left(workspace: Workspace) -> None:
-    lacking = lacking_images(workspace)
+    lacking = [
+        each
+        for each in BY_HAND
+        if not workspace.images(each.dataset).is_dir() or not workspace.annotations(each.dataset).is_file()
+    ]
     if not lacking:
         print("nothing is left to download: the data sets of the paper are all known")
         return

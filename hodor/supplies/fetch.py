@@ -1,16 +1,15 @@
 """One large file by HTTP: goes on where it broke off, tries again where that may help, and takes no web page for an archive."""
 
 import http.client
-import json
 import logging
 import re
 import ssl
 import time
 import urllib.error
 import urllib.request
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pydantic import BaseModel
 from tqdm import tqdm
 
 import hodor
@@ -32,9 +31,8 @@ class _BrokenOffError(Exception):
     """The connection ended before the file did."""
 
 
-@dataclass
-class _Note:
-    """What a server said of the file that a part belongs to; "" and None where it said nothing."""
+class _Note(BaseModel, strict=True):
+    """What a server said of the file that a part belongs to; "" and None where it said nothing. It lies beside the part."""
 
     url: str
     etag: str = ""
@@ -43,63 +41,7 @@ class _Note:
 
     def contradicts(self, other: "_Note") -> bool:
         """Whether the two can't be of the same file."""
-        pairs = zip(asdict(self).values(), asdict(other).values(), strict=True)
-        return any(mine != others for mine, others in pairs if mine and others)
-
-    @property
-    def validator(self) -> str:
-        """What `If-Range` takes: a strong ETag, else the date."""
-        return self.etag if self.etag and not self.etag.startswith("W/") else self.modified
-
-
-class _Part:
-    """The bytes that came so far, in a file, and beside it the note of what they belong to."""
-
-    def __init__(self, path: Path, url: str) -> None:
-        self.path = path
-        self._note_path = path.with_name(path.name + ".json")
-        self.note = self._read_note(url)
-        if self.size and (self.note.url != url or (self.note.size is not None and self.size > self.note.size)):
-            self.discard(url)
-
-    @property
-    def size(self) -> int:
-        return self.path.stat().st_size if self.path.is_file() else 0
-
-    @property
-    def is_whole(self) -> bool:
-        return self.note.size is not None and self.size == self.note.size
-
-    def begin(self, note: _Note) -> None:
-        """Forgets what came, and keeps a new note."""
-        self.path.unlink(missing_ok=True)
-        self.note = note
-        self._write_note()
-
-    def end(self) -> None:
-        """All came of a file whose size the server did not say, or not rightly."""
-        self.note.size = self.size
-        self._write_note()
-
-    def discard(self, url: str) -> None:
-        """Forgets everything; what comes next is from this address."""
-        self.path.unlink(missing_ok=True)
-        self._note_path.unlink(missing_ok=True)
-        self.note = _Note(url)
-
-    def _write_note(self) -> None:
-        with written_aside(self._note_path) as aside:
-            aside.write_text(json.dumps(asdict(self.note)))
-
-    def _read_note(self, url: str) -> _Note:
-        try:
-            note = _Note(**json.loads(self._note_path.read_text()))
-            is_text = all(isinstance(text, str) for text in (note.url, note.etag, note.modified))
-            return note if is_text and isinstance(note.size, int | None) else _Note("")
-        except FileNotFoundError:
-            return _Note("" if self.size else url)
-        except (ValueError, TypeError):
-            return _Note("")
+        return any(mine != others for (_, mine), (_, others) in zip(self, other, strict=True) if mine and others)
 
 
 def fetch_zip(url: str, path: Path, retries: int = RETRIES) -> None:
@@ -118,44 +60,73 @@ def fetch_zip(url: str, path: Path, retries: int = RETRIES) -> None:
     """
     if not re.match(r"https?://[^/]", url, re.IGNORECASE):
         raise HodorError(f"--url: {url!r} is no address of a file; it begins with https:// (or http://)")
-    part = _Part(path, url)
-    furthest, failures = part.size, 0
-    while not part.is_whole:
+    note = _known(path, url)
+    furthest, failures = _size(path), 0
+    while note.size is None or _size(path) != note.size:
         try:
-            _receive(url, part)
+            _receive(url, path, note)
         except (_BrokenOffError, http.client.HTTPException, urllib.error.URLError, ConnectionError, TimeoutError) as error:
             reason = _reason_to_wait(url, error)
-            failures = 1 if part.size > furthest else failures + 1
-            furthest = max(furthest, part.size)
+            size = _size(path)
+            failures = 1 if size > furthest else failures + 1
+            furthest = max(furthest, size)
             if failures > retries:
-                kept = f"; {megabytes(part.size)} came and are kept: the same command goes on" if part.size else ""
+                kept = f"; {megabytes(size)} came and are kept: the same command goes on" if size else ""
                 raise HodorError(f"{url}: {reason}{kept}") from None
             wait = min(_FIRST_WAIT * 2 ** (failures - 1), _LONGEST_WAIT)
             _log.warning("%s; trying again in %g s", reason, wait)
             time.sleep(wait)
+        note = _known(path, url)
 
 
 def discard(path: Path) -> None:
     """Removes what `fetch_zip` wrote."""
-    _Part(path, "").discard("")
+    path.unlink(missing_ok=True)
+    _beside(path).unlink(missing_ok=True)
 
 
-def _receive(url: str, part: _Part) -> None:
+def _beside(path: Path) -> Path:
+    return path.with_name(path.name + ".json")
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
+
+
+def _known(path: Path, url: str) -> _Note:
+    """The note beside a part. A part that it doesn't belong to, or that is of another address, is removed."""
+    try:
+        note = _Note.model_validate_json(_beside(path).read_bytes())
+        if note.url == url and (note.size is None or _size(path) <= note.size):
+            return note
+    except (FileNotFoundError, ValueError):
+        pass
+    discard(path)
+    return _Note(url=url)
+
+
+def _keep(path: Path, note: _Note) -> None:
+    with written_aside(_beside(path)) as aside:
+        aside.write_text(note.model_dump_json())
+
+
+def _receive(url: str, path: Path, note: _Note) -> None:
     """Asks once for what is missing, and takes what comes."""
-    headers = {"User-Agent": f"hodor/{hodor.__version__}"}
-    if part.size and part.note.validator:
-        headers |= {"Range": f"bytes={part.size}-", "If-Range": part.note.validator}
-    elif part.size and part.note.size is not None:  # the size alone must tell whether it is the same file
-        headers["Range"] = f"bytes={part.size}-"
+    headers, done = {"User-Agent": f"hodor/{hodor.__version__}"}, _size(path)
+    unchanged = note.modified if note.etag.startswith("W/") else note.etag or note.modified
+    if done and (unchanged or note.size is not None):
+        headers["Range"] = f"bytes={done}-"
+    if done and unchanged:  # else the size alone must tell whether it is the same file
+        headers["If-Range"] = unchanged
     try:
         response = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=_TIMEOUT)
     except urllib.error.HTTPError as error:
-        if error.code != _RANGE_REFUSED or not part.size:
+        if error.code != _RANGE_REFUSED or not done:
             raise
-        if error.headers.get("Content-Range", "").strip() == f"bytes */{part.size}":  # then it said another size before
-            part.end()
+        if error.headers.get("Content-Range", "").strip() == f"bytes */{done}":  # then it said another size before
+            _keep(path, note.model_copy(update={"size": done}))
         else:
-            part.discard(url)
+            discard(path)
         return
     except (http.client.InvalidURL, ValueError) as error:
         raise HodorError(f"--url: {url!r} is no address of a file ({error})") from None
@@ -163,32 +134,33 @@ def _receive(url: str, part: _Part) -> None:
         if response.headers.get_content_type() in ("text/html", "application/xhtml+xml"):
             raise _no_zip(url, "a web page (to log in, or of an error)")
         start, size = _place(response)
-        note = _Note(url, response.headers.get("ETag", ""), response.headers.get("Last-Modified", ""), size)
-        if response.status == _PARTIAL and (start != part.size or size is None or part.note.contradicts(note)):
-            if not part.size:
+        etag, modified = (response.headers.get(name, "") for name in ("ETag", "Last-Modified"))
+        said = _Note(url=url, etag=etag, modified=modified, size=size)
+        if response.status == _PARTIAL and (start != done or size is None or note.contradicts(said)):
+            if not done:
                 raise HodorError(f"{url}: the server sends another piece of the file than was asked for; try again later")
             _log.warning("the file on the server is another one now; starting again")
-            part.discard(url)
+            discard(path)
             return
-        _take(response, part, note, start)
+        _take(response, path, said, start)
 
 
-def _take(response: http.client.HTTPResponse, part: _Part, note: _Note, start: int) -> None:
+def _take(response: http.client.HTTPResponse, path: Path, note: _Note, start: int) -> None:
     """Writes what a response brings behind what is there, or instead of it where it begins with the file's first byte."""
     first = b"" if start else _read(response, len(_ZIP))
     if not _ZIP.startswith(first) or note.size == 0:
         raise _no_zip(note.url, "something else")
+    replaced = 0 if start else _size(path)
+    if replaced:
+        _log.warning("the server can't go on where it broke off, or has another file now; starting again")
+    require_space(path.parent, (note.size or 0) - start, replaced)
     if not start:
-        if part.size:
-            _log.warning("the server can't go on where it broke off, or has another file now; starting again")
-        require_space(part.path.parent, note.size or 0, part.size)
-        part.begin(note)
-    else:
-        require_space(part.path.parent, (note.size or 0) - start)
+        path.unlink(missing_ok=True)
+        _keep(path, note)
     done = start
     with (
-        errors_naming(part.path),
-        part.path.open("ab") as file,
+        errors_naming(path),
+        path.open("ab") as file,
         tqdm(total=note.size, initial=start, unit="B", unit_scale=True, desc="downloading", disable=None) as bar,
     ):
         block = first or _read(response, _BLOCK)
@@ -199,7 +171,7 @@ def _take(response: http.client.HTTPResponse, part: _Part, note: _Note, start: i
             bar.update(len(block))
             block = _read(response, _BLOCK)
     if note.size is None:
-        part.end()
+        _keep(path, note.model_copy(update={"size": done}))
     elif done < note.size:
         raise _BrokenOffError(f"the connection broke off at {megabytes(done)} of {megabytes(note.size)}")
 

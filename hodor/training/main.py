@@ -11,7 +11,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from hodor.checkpoints.weights import locate, names
+from hodor.checkpoints.weights import locate_existing, names
 from hodor.config import load_config
 from hodor.errors import HodorError
 from hodor.program import ArgumentParser, parse_with_overrides, run
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     workspace = Workspace.from_environment()
     for name in ("restore_session", "restore_path"):
         if getattr(options, name) is not None:
-            setattr(options, name, locate(getattr(options, name), workspace.checkpoints))
+            setattr(options, name, locate_existing(getattr(options, name), workspace.checkpoints))
     recipe = _config_path(options)
     config = load_config(recipe, overrides)
     folder = _output_folder(options, recipe, workspace)

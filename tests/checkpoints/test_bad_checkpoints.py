@@ -10,8 +10,8 @@ from support.checkpoints import complaint, write_original
 from support.goldens import STATIC_RECIPE
 
 import hodor
-from hodor import Checkpoint
-from hodor.checkpoints.weights import FOLDER, locate, names
+from hodor import Checkpoint, HodorError
+from hodor.checkpoints.weights import FOLDER, locate_existing, names
 from hodor.config import load_config, to_yaml
 
 
@@ -75,9 +75,10 @@ def test_files_of_another_kind(name, content, tmp_path):
 def test_a_folder_that_is_called_like_the_weights_of_the_package_does_not_hide_them(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "compact").mkdir()
-    assert locate("compact") == FOLDER / "compact.safetensors"
+    assert locate_existing("compact") == FOLDER / "compact.safetensors"
     (tmp_path / "empty").mkdir()
-    assert str(locate("empty")) == "empty"
+    with pytest.raises(HodorError, match=r"^empty: no such checkpoint"):
+        locate_existing("empty")
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from hodor import Checkpoint, HodorError
 from hodor.checkpoints.checkpoint import load_strictly
 from hodor.checkpoints.pickles import Inert, read_pickle
 from hodor.checkpoints.safe_loading import read_content
-from hodor.checkpoints.weights import FOLDER, locate
+from hodor.checkpoints.weights import FOLDER, locate_existing
 from hodor.config import to_yaml
 
 MEMORY = 4 << 30
@@ -193,8 +193,10 @@ def test_names_below_a_workspace(tmp_path, monkeypatch):
         path.touch()
         os.utime(path, (1000 + time, 1000 + time))
     folder = tmp_path / "checkpoints"
-    assert locate("first/000010.pth", folder) == folder / "first/000010.pth"
-    assert locate("first", folder) == locate(folder / "first") == folder / "first/000020.pth"
-    assert locate("latest", folder) == folder / "second/000005.pth"
-    assert str(locate("third", folder)) == "third" and str(locate("latest")) == "latest"
-    assert locate("compact", folder) == FOLDER / "compact.safetensors"
+    assert locate_existing("first/000010.pth", folder) == folder / "first/000010.pth"
+    assert locate_existing("first", folder) == locate_existing(folder / "first") == folder / "first/000020.pth"
+    assert locate_existing("latest", folder) == folder / "second/000005.pth"
+    for name, place in (("third", folder), ("latest", None)):
+        with pytest.raises(HodorError, match=f"^{name}: no such checkpoint"):
+            locate_existing(name, place)
+    assert locate_existing("compact", folder) == FOLDER / "compact.safetensors"

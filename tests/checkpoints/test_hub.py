@@ -17,7 +17,7 @@ import hodor
 from hodor import HodorError
 from hodor.checkpoints import hub as hub_module
 from hodor.checkpoints.checkpoint import save_checkpoint
-from hodor.checkpoints.weights import locate
+from hodor.checkpoints.weights import locate_existing
 from hodor.config import load_config, to_yaml
 
 ROOT = Path(__file__).parent.parent.parent
@@ -90,11 +90,11 @@ def test_a_card_that_is_there_stays_and_a_branch_is_another_thing(hub):
 
 def test_what_came_once_serves_without_a_connection_and_weights_and_configuration_are_of_one_commit(hub, files):
     first = hub.put("lab/small", files)
-    path = locate(NAME)
+    path = locate_existing(NAME)
     assert path.parent.name == first and path.with_name("config.yaml").read_bytes() == files["config.yaml"]
     assert f"GET /lab/small/resolve/{first}/model.safetensors" in hub.asked
     hub.status = 503
-    assert locate(NAME) == path and locate(Path(NAME)) == path
+    assert locate_existing(NAME) == path and locate_existing(Path(NAME)) == path
 
 
 def test_no_pickle_is_ever_asked_for(hub, files):

@@ -53,7 +53,7 @@ def data_set(root, name):
 
 
 def checkpoint(root, name="checkpoints/static"):
-    return of(checks.checkpoints(Workspace(root)), name)
+    return of(checks.weight_files(Workspace(root)), name)
 
 
 def test_nothing_is_broken_in_a_workspace_that_lacks_only_what_some_programs_need(whole):
@@ -82,8 +82,9 @@ def test_a_workspace_that_is_none_is_broken_and_is_not_made(tmp_path):
     code = """
 import sys
 from hodor.supplies import doctor
-findings = [doctor._workspace(doctor.Workspace.expected()), *doctor._versions(), *doctor._optional()]
-findings += [*doctor.data_sets(doctor.Workspace.expected()), doctor.shipped_weights()]
+expected = doctor.Workspace.expected()
+findings = [*doctor._workspace(expected), *doctor._versions(), *doctor._optional()]
+findings += [*doctor.data_sets(expected), *doctor.weight_files(expected)]
 assert not {"torch", "cv2", "av"} & set(sys.modules), "it must answer where these don't start"
 print(findings[0].state, [each.name for each in findings[1:] if each.state == "broken"])
 """

@@ -6,7 +6,7 @@ import torch
 import torchvision
 from support.goldens import DEVICES, golden, relative_difference, training_case
 
-from hodor.checkpoints.original_names import to_original_name
+from hodor.checkpoints.original_names import original_name
 from hodor.config import TrainingConfig
 from hodor.data.loader import TrainingBatch
 from hodor.modelling.kernels import deformable_convolution
@@ -90,7 +90,7 @@ def test_losses_labels_and_gradients_equal_the_original(original_model, name, dt
 def compare_gradients(model, expected, tolerance, kinks):
     compared = set()
     for ours, parameter in model.named_parameters():
-        name = to_original_name(ours)
+        name = original_name(ours)
         compared.add(name)
         if name.endswith("cross_attn.k_proj.bias"):
             assert parameter.grad.norm() < 1e-6
@@ -112,7 +112,7 @@ def test_what_lies_at_a_kink_is_what_torchvision_computes(original_model, monkey
             monkeypatch.setattr(deformable_convolution, "deformable_convolution", by_torchvision)
         model = without_dropout(original_model).double()
         run_case(model, name)[0].total.backward()
-        norms.append({to_original_name(ours): p.grad.norm().item() for ours, p in model.named_parameters()}[parameter])
+        norms.append({original_name(ours): p.grad.norm().item() for ours, p in model.named_parameters()}[parameter])
     assert norms[0] == pytest.approx(norms[1], rel=1e-9)
 
 

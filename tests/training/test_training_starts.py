@@ -104,8 +104,9 @@ def test_a_session_needs_more_than_weights(tmp_path, other):
             message.startswith(f"{tmp_path / 'given' / name}: holds no training to go on with") and "--restore_path" in message
         )
     assert "no such checkpoint" in complaint(tmp_path / "out", "--restore_session", tmp_path / "none.pth")
+    (tmp_path / "alone.pth").touch()
     assert f"{tmp_path / 'config.yaml'}: no such file" in complaint(
-        tmp_path / "out", "--restore_session", tmp_path / "none.pth", cfg=None
+        tmp_path / "out", "--restore_session", tmp_path / "alone.pth", cfg=None
     )
 
 

@@ -18,53 +18,36 @@ def names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.safetensors"))
 
 
-def locate(checkpoint: str | Path, folder: Path | None = None) -> Path:
+def locate_existing(checkpoint: str | Path, folder: Path | None = None) -> Path:
     """The file of a checkpoint; one on a hub is downloaded.
 
     Args:
         checkpoint: a path, `hf://owner/name[@revision]`, the name of shipped weights, or with a folder also a path relative to
             that, such as "static/250000.pth"; a folder of a training stands for its newest checkpoint, and "latest" for the
-            newest of all.
+            newest of all. The first of these that exists counts.
         folder: a workspace's `checkpoints`.
 
-    Returns:
-        The first of these that exists, else the path as it was given.
-
     Raises:
-        HodorError: a checkpoint on a hub can't be had, see `hodor.checkpoints.hub.fetch`.
+        HodorError: there is none of these, or it can't be had from the hub.
     """
     if hub.is_hub_name(checkpoint):
         return hub.fetch(hub.parse_hub_name(checkpoint))
-    given = Path(checkpoint)
-    if given.exists() and (found := _newest(given)) is not None:
-        return found
+    places = [Path(checkpoint)]
     if str(checkpoint) in names():
-        return FOLDER / f"{checkpoint}.safetensors"
-    below = None if folder is None else folder if str(checkpoint) == LATEST else folder / given
-    if below is not None and below.exists():
-        return _newest(below) or below
-    return given
+        places.append(FOLDER / f"{checkpoint}.safetensors")
+    if folder is not None:
+        places.append(folder if str(checkpoint) == LATEST else folder / checkpoint)
+    for place in places:
+        path = _newest(place) if place.is_dir() else place
+        if path is not None and path.is_file():
+            return path
+    known = ", ".join(names())
+    raise HodorError(f"{checkpoint}: no such checkpoint; name a file, or weights that come with the package: {known}")
 
 
-def locate_existing(checkpoint: str | Path, folder: Path | None = None) -> Path:
-    """As `locate`.
-
-    Raises:
-        HodorError: there is no such file, or it can't be had.
-    """
-    path = locate(checkpoint, folder)
-    if not path.is_file():
-        raise HodorError(
-            f"{path}: no such checkpoint; name a file, or weights that come with the package: {', '.join(names())}"
-        )
-    return path
-
-
-def _newest(place: Path) -> Path | None:
-    """A file itself, or the checkpoint that was last written in a folder or in the folders in it; None if there is none."""
-    if not place.is_dir():
-        return place
-    files = [path for end in ("pth", "safetensors") for path in (*place.glob(f"*.{end}"), *place.glob(f"*/*.{end}"))]
+def _newest(folder: Path) -> Path | None:
+    """The checkpoint that was last written in a folder or in the folders in it; None if there is none."""
+    files = [path for end in ("pth", "safetensors") for path in (*folder.glob(f"*.{end}"), *folder.glob(f"*/*.{end}"))]
     return max(files, key=lambda path: (path.stat().st_mtime_ns, path.name), default=None)
 
 
