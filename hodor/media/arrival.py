@@ -1,5 +1,6 @@
 """What came of a video stream, against what its container promised: how videos that were cut off are noticed."""
 
+import math
 import re
 
 import av
@@ -17,55 +18,45 @@ class Arrived:
 
     Lengths are compared as times, since counts mean little where frames differ in duration, were left out by the one who wrote
     an AVI, or lie outside the edit list of an MP4.
-
-    Attributes:
-        frames: how many came, which is also the number of the next one. Whoever begins within the video sets it.
     """
 
     def __init__(self, container: InputContainer, stream: VideoStream) -> None:
-        self.frames = 0
-        self._damaged = 0
         transport = container.format.name == "mpegts"
         self._ends_within_packet = transport and all(container.size % size for size in _PACKET_SIZES)
         self._rate = float(stream.average_rate or 0)
         self._promised_end = _promised_end(container, stream)
-        self._promised_frames = stream.frames or round((self._promised_end or 0) * self._rate)
-        self._is_counted = stream.frames > 0
-        self._added = 0
-        self._first: float | None = None
-        self._last = self._end = 0.0
+        self._promised_frames = str(stream.frames or "")
+        if not stream.frames and self._promised_end and self._rate:
+            self._promised_frames = f"about {round(self._promised_end * self._rate)}"
+        self._added = self._damaged = 0
+        self._first, self._last, self._end = math.inf, 0.0, 0.0
 
     def add(self, frame: av.VideoFrame) -> None:
         """Counts a frame."""
-        self.frames += 1
         self._added += 1
         self._damaged += frame.is_corrupt
         if frame.time is None or frame.time_base is None:
             self._promised_end = None  # no way to compare
             return
-        self._first = frame.time if self._first is None else self._first
-        self._last = max(self._last, frame.time)
+        self._first, self._last = min(self._first, frame.time), max(self._last, frame.time)
         self._end = max(self._end, frame.time + float((frame.duration or 0) * frame.time_base))
 
     def is_incomplete(self) -> bool:
-        """Now that no more frames come: some were patched by the decoder, or the file ends too early."""
-        return self._is_short() or self._damaged > 0 or self._ends_within_packet
-
-    def _is_short(self) -> bool:
-        """More than two frames, of the usual or of their mean duration, are missing at the end."""
-        if self._promised_end is None or not self.frames:
+        """Now that no more come: some were patched by the decoder, or more than two, as long as usual or on average, are missing."""
+        if self._damaged or self._ends_within_packet:
+            return True
+        if self._promised_end is None or not self._added:
             return False
         usual = 1 / self._rate if self._rate else 0.0
-        mean = (self._last - (self._first or 0.0)) / max(self._added - 1, 1)
+        mean = (self._last - self._first) / max(self._added - 1, 1)
         return self._promised_end - self._end > _TOLERANCE * max(usual, mean) + _ROUNDING
 
-    def describe(self) -> str:
-        """How many frames came, and of how many."""
-        about = "" if self._is_counted else "about "
-        promised = f" of {about}{self._promised_frames} promised" if self._promised_frames else ""
+    def describe(self, number: int) -> str:
+        """That so many frames came, also those before the first that was counted here, and of how many."""
+        promised = f" of {self._promised_frames} promised" if self._promised_frames else ""
         seconds = f" ({self._end:.2f} of {self._promised_end:.2f} s)" if self._promised_end else ""
         damaged = f", {self._damaged} of them damaged" if self._damaged else ""
-        return f"{self.frames} frames{promised} came{seconds}{damaged}"
+        return f"{number} frames{promised} came{seconds}{damaged}"
 
 
 def _promised_end(container: InputContainer, stream: VideoStream) -> float | None:

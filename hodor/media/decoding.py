@@ -1,9 +1,9 @@
 """Video files decoded: the one place where they become pictures, from their beginning or from somewhere within them."""
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import cast
 
 import av
 import numpy as np
@@ -14,19 +14,8 @@ from av.video.stream import VideoStream
 
 from hodor.errors import HodorError
 from hodor.media.arrival import Arrived
+from hodor.media.frame_table import FrameTable
 from hodor.media.images import MAX_PIXELS, refuse_too_large
-
-
-class Seek(NamedTuple):
-    """A place within a video.
-
-    Attributes:
-        timestamp: where to begin, in the stream's time base; the container finds some keyframe near it.
-        locate: gives the number of the keyframe that was found, or None if it is unknown.
-    """
-
-    timestamp: int
-    locate: Callable[[av.VideoFrame], int | None]
 
 
 @contextmanager
@@ -58,15 +47,16 @@ def first_video(container: InputContainer) -> VideoStream | None:
 
 
 def decode(
-    path: Path, max_pixels: int = MAX_PIXELS, seek: Seek | None = None
+    path: Path, max_pixels: int = MAX_PIXELS, table: FrameTable | None = None, start: int = 0
 ) -> Generator[tuple[int, av.VideoFrame], None, None]:
     """The frames of a video file with their numbers from 0 on, in the order of their display, one at a time.
 
     Args:
         path: the file.
         max_pixels: how many a frame may have.
-        seek: begins at a keyframe instead; what is shown before it is left out, since it may lack what it is made from. No
-            frame comes if that keyframe is unknown.
+        table: what is known of its frames, to begin later than with the first one.
+        start: a keyframe in the table near which to begin, at any keyframe that is in it, else no frame comes. What is shown
+            before that keyframe is left out, since it may lack what it is made from.
 
     Raises:
         HodorError: the file is missing, broken, too large, or holds no pictures; or, after the last frame that could be
@@ -74,28 +64,28 @@ def decode(
     """
     with opened_video(path, max_pixels) as (container, stream):
         arrived = Arrived(container, stream)
-        landed = seek is None
+        number = 0 if table is None or start == 0 else None
         try:
             stream.thread_type = "AUTO"
-            if seek is not None:
-                container.seek(seek.timestamp, stream=stream)
+            if table is not None and number is None:
+                container.seek(table.timestamps[start], stream=stream)
             for frame in container.decode(stream):
                 refuse_too_large(path, frame.width, frame.height, max_pixels)  # the size may change on the way
-                if seek is not None and not landed:
+                if table is not None and number is None:
                     if not frame.key_frame:
                         continue
-                    number = seek.locate(frame)
-                    if number is None:
-                        return
-                    arrived.frames, landed = number, True
-                yield arrived.frames, frame
+                    number = table.find(frame)
+                if number is None:
+                    return
+                yield number, frame
+                number += 1
                 arrived.add(frame)
         except (av.FFmpegError, ValueError) as error:
-            if not arrived.frames:
+            if not number:
                 raise _unreadable(path, error) from None
-            raise HodorError(f"{path}: broken in the middle ({error}): {arrived.describe()}") from None
-        if landed and arrived.is_incomplete():
-            raise HodorError(f"{path}: truncated or damaged: {arrived.describe()}; get a whole copy")
+            raise HodorError(f"{path}: broken in the middle ({error}): {arrived.describe(number)}") from None
+        if number is not None and arrived.is_incomplete():
+            raise HodorError(f"{path}: truncated or damaged: {arrived.describe(number)}; get a whole copy")
 
 
 class Upright:
@@ -108,12 +98,12 @@ class Upright:
     def __init__(self, name: Path | str) -> None:
         """`name` is the video's, for messages."""
         self._name = name
-        self._matrices: dict[float, np.ndarray | None] = {}
+        self._ways: dict[float, tuple[bool, int, int]] = {}
 
     @property
     def swaps_sides(self) -> bool:
         """Whether frames that were seen lie on their sides in the file."""
-        return any(matrix is not None and abs(matrix[0, 1]) > abs(matrix[0, 0]) for matrix in self._matrices.values())
+        return any(swaps for swaps, _, _ in self._ways.values())
 
     def pixels(self, frame: av.VideoFrame) -> np.ndarray:
         """A frame as [H, W, 3] uint8, R, G, B.
@@ -125,31 +115,27 @@ class Upright:
             pixels = frame.to_ndarray(format="rgb24")
         except (av.FFmpegError, ValueError) as error:
             raise _unreadable(self._name, error) from None
-        if frame.rotation not in self._matrices:
-            self._matrices[frame.rotation] = _display_matrix(frame)
-        matrix = self._matrices[frame.rotation]
-        if matrix is None:
-            return pixels
-        (along_x, down_x), (along_y, down_y) = matrix  # where a step along x, and one along y, leads
-        if abs(down_x) > abs(along_x):
-            pixels = pixels.swapaxes(0, 1)
-            rightwards, downwards = along_y, down_x
-        else:
-            rightwards, downwards = along_x, down_y
-        return np.ascontiguousarray(pixels[:: -1 if downwards < 0 else 1, :: -1 if rightwards < 0 else 1])
+        if frame.rotation not in self._ways:
+            self._ways[frame.rotation] = _way_up(frame)
+        swaps, downwards, rightwards = self._ways[frame.rotation]
+        return np.ascontiguousarray((pixels.swapaxes(0, 1) if swaps else pixels)[::downwards, ::rightwards])
 
 
-def _display_matrix(frame: av.VideoFrame) -> np.ndarray | None:
-    """[2, 2], rows x and y of the matrix that maps stored to displayed positions; None where frames are stored upright."""
+def _way_up(frame: av.VideoFrame) -> tuple[bool, int, int]:
+    """Whether to swap rows and columns, and then the steps, 1 or -1, by which rows and columns are taken."""
     try:
         side_data = cast("Mapping[str, Buffer]", frame.side_data)
     except ValueError:  # PyAV lacks a name for data that this FFmpeg adds, as of EXIF; it tells the angle all the same
         angle = np.deg2rad(frame.rotation)
         matrix = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        return matrix.round().astype(np.int32) if frame.rotation else None
-    if "DISPLAYMATRIX" not in side_data:
-        return None
-    return np.frombuffer(bytes(side_data["DISPLAYMATRIX"]), np.int32).reshape(3, 3)[:2, :2].copy()
+    else:
+        if "DISPLAYMATRIX" not in side_data:
+            return False, 1, 1
+        matrix = np.frombuffer(bytes(side_data["DISPLAYMATRIX"]), np.int32).reshape(3, 3)[:2, :2]
+    (along_x, down_x), (along_y, down_y) = matrix  # where a step along x, and one along y, leads
+    swaps = bool(abs(down_x) > abs(along_x))
+    downwards, rightwards = (down_x, along_y) if swaps else (down_y, along_x)
+    return swaps, -1 if downwards < 0 else 1, -1 if rightwards < 0 else 1
 
 
 def _unreadable(path: Path | str, error: Exception) -> HodorError:

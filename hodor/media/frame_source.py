@@ -1,5 +1,6 @@
 """What every source of frames has in common: how frames are numbered and timed, which of them are wanted, and how large."""
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -49,28 +50,24 @@ class Selection:
     max_size: int | None = None
 
     def __post_init__(self) -> None:
-        _check("--start", self.start, 0)
+        numbers = {"--start": (self.start, 0), "--stride": (self.stride, 1)}
         if self.end is not None:
-            _check("--end", self.end, 0)
-            if self.end <= self.start:
-                raise HodorError(
-                    f"--end: no frame is left from --start {self.start} to --end {self.end}, which is not included"
-                )
-        _check("--stride", self.stride, 1)
+            numbers["--end"] = (self.end, 0)
         if self.max_size is not None:
-            _check("--max-size", self.max_size, 1)
+            numbers["--max-size"] = (self.max_size, 1)
+        for option, (value, lowest) in numbers.items():
+            if type(value) is not int or value < lowest:
+                raise HodorError(f"{option} must be a whole number, at least {lowest}, not {value!r}")
+        if not self.indices():
+            raise HodorError(f"--end: no frame is left from --start {self.start} to --end {self.end}, which is not included")
+
+    def indices(self, total: int = sys.maxsize) -> range:
+        """The wanted ones of `total` frames."""
+        return range(self.start, total if self.end is None else min(self.end, total), self.stride)
 
     def holds(self, index: int) -> bool:
         """Whether a frame is wanted."""
-        return index >= self.start and not self.is_over(index) and (index - self.start) % self.stride == 0
-
-    def is_over(self, index: int) -> bool:
-        """Whether a frame lies behind all that are wanted."""
-        return self.end is not None and index >= self.end
-
-    def indices(self, total: int) -> range:
-        """The wanted ones of `total` frames."""
-        return range(self.start, total if self.end is None else min(self.end, total), self.stride)
+        return index in self.indices()
 
     def size(self, height: int, width: int) -> tuple[int, int]:
         """(height, width) of frames of the given size once they are small enough."""
@@ -92,6 +89,9 @@ class FrameSource(ABC):
 
     Attributes:
         is_live: frames come only once, as time goes by.
+        total: how many frames there probably are, selected or not, as far as anyone knows.
+        pixel_aspect: width of a pixel by its height, as it is meant to be shown; of a video that is turned, once a frame was seen.
+        end_time: when the first frame behind the selected ones is shown, in seconds; None where the selection goes on to the end.
         name: for messages.
         rate: mean frames per second.
         audio: the file whose sound belongs to the frames; None where there is none.
@@ -99,6 +99,7 @@ class FrameSource(ABC):
     """
 
     is_live = False
+    total: int | None = None
 
     def __init__(self, name: str, rate: float, audio: Path | None, selection: Selection) -> None:
         self.name = name
@@ -108,12 +109,15 @@ class FrameSource(ABC):
 
     @property
     def pixel_aspect(self) -> Fraction:
-        """Width of a pixel by its height, as it is meant to be shown; of a video that is turned, once a frame was seen."""
         return Fraction(1)
 
-    @abstractmethod
+    @property
+    def end_time(self) -> float | None:
+        return None
+
     def expected_frames(self) -> int | None:
         """How many frames will probably come; None where nobody knows."""
+        return None if self.total is None else len(self.selection.indices(self.total))
 
     @abstractmethod
     def frames(self, begin: int = 0) -> Iterator[SourceFrame]:
@@ -133,16 +137,11 @@ class FrameSource(ABC):
 
     @abstractmethod
     def frame(self, index: int) -> SourceFrame:
-        """One frame, selected or not.
+        """One frame, selected or not; of a camera only the first that is selected, before the others, which comes once more.
 
         Raises:
             HodorError: there is none, or it can't be read.
         """
-
-    @property
-    @abstractmethod
-    def end_time(self) -> float | None:
-        """When the first frame behind the selected ones is shown, in seconds; None where the selection goes on to the end."""
 
     def name_of(self, index: int) -> str:
         """What a frame is called: the name of its file without the suffix, else its index in five digits or more."""
@@ -158,8 +157,3 @@ class FrameSource(ABC):
             raise HodorError(f"{self.name}: holds no frames")
         if self.selection.start >= count:
             raise HodorError(f"{self.name}: --start {self.selection.start} is behind its last frame, which is {count - 1}")
-
-
-def _check(option: str, value: int, lowest: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
-        raise HodorError(f"{option} must be a whole number, at least {lowest}, not {value!r}")

@@ -17,7 +17,7 @@ from pycocotools import mask as coco
 from support.small import write_small_checkpoint
 
 from hodor.formats.label_maps import davis_palette, read_label_map, write_label_map
-from hodor.media.images import read_image, read_upright
+from hodor.media.images import read_image
 from hodor.media.sources import Selection, open_source
 from hodor.media.video_output import VideoWriter
 from hodor.synthetic.clip import SyntheticClip
@@ -351,7 +351,7 @@ def test_a_photograph_with_exif_is_a_source(made, tmp_path, orientation):
         exif[0x112] = orientation
     Image.open(made / "picture.png").save(tmp_path / "photo.jpg", exif=exif, quality=95)
     (frame,) = (each.image for each in open_source(str(tmp_path / "photo.jpg"), Selection()).frames())
-    expected = read_upright(tmp_path / "photo.jpg")
+    expected = read_image(tmp_path / "photo.jpg", upright=True)
     assert frame.shape == expected.shape and np.abs(frame.astype(int) - expected).mean() < 3
 
 
