@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from hodor.errors import HodorError
-from hodor.media import standing_out
 from hodor.media.boxes import bounding_box
+from hodor.media.standing_out import most_like_an_object
 
 _MIN_SIDE = 4  # of a box, in pixels
 _MARGIN = 0.4  # how much of its surroundings is looked at, in sides of the box
@@ -53,7 +53,7 @@ def mask_of_box(image: np.ndarray, box: tuple[float, float, float, float]) -> np
     x, y = max(0, left - across), max(0, top - down)
     crop = image[y : bottom + down, x : right + across]
     mask = np.zeros(image.shape[:2], dtype=bool)
-    found = _cut_box(crop, (left - x, top - y, right - x, bottom - y))[top - y : bottom - y, left - x : right - x]
+    found = _cut_box(crop, np.array([left - x, top - y, right - x, bottom - y]))[top - y : bottom - y, left - x : right - x]
     if not found.any():
         _log.warning("box %s: nothing in it stands out from its surroundings; the ellipse in it is taken", _written(box))
         found = _radii(bottom - top, right - left, (0, 0, right - left, bottom - top)) < 1
@@ -61,12 +61,12 @@ def mask_of_box(image: np.ndarray, box: tuple[float, float, float, float]) -> np
     return mask
 
 
-def _cut_box(crop: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
-    """The object in a box in `[h, w, 3]`, `[h, w]` bool; all False where none stands out."""
+def _cut_box(crop: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """The object in a box (left, top, right, bottom) in `[h, w, 3]`, `[h, w]` bool; all False where none stands out."""
     height, width = crop.shape[:2]
     small = _at_most(crop, _WORKING_SIDE)
     rows, columns = small.shape[:2]
-    place = np.array(box) * ([columns / width, rows / height] * 2)
+    place = box * ([columns / width, rows / height] * 2)
     radii = _radii(rows, columns, place.tolist())
     left, top, right, bottom = np.round(place).astype(int)
     best, best_reach = np.zeros((rows, columns), dtype=bool), 0.0
@@ -76,7 +76,7 @@ def _cut_box(crop: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
         if (labels == cv2.GC_PR_FGD).all():  # no surroundings: what is not in the ellipse has to do
             labels[radii > 1] = cv2.GC_PR_BGD
         labels[radii < core] = cv2.GC_FGD
-        found = _large_parts(_smooth(_grab_cut(small, labels)))
+        found = _large_parts(_grab_cut(small, labels))
         _, _, across, down = bounding_box(found) or (0, 0, 0, 0)
         reach = across * down / max(1, (right - left) * (bottom - top))
         if reach > best_reach:
@@ -113,38 +113,34 @@ def mask_of_click(
     small = _at_most(image, _CLICK_SIDE)
     scale = small.shape[1] / width, small.shape[0] / height
     near, far = (_distance(small.shape[:2], places, scale) for places in (points, not_points))
-    regions = [_region(small, near, far, reach * max(small.shape[:2])) for reach in _REACHES]
-    grown = [region for region, reach in zip(regions, _REACHES, strict=True) if _has_grown(region, near, reach)] or regions[:1]
-    stabilities = [max((_overlap(region, other) for other in grown if other is not region), default=0.0) for region in grown]
-    appearance = standing_out.Appearance(small)
-    scores = [appearance.score(*each) for each in zip(grown, [near < 1] * len(grown), stabilities, strict=True)]
-    mask = _resized(grown[int(np.argmax(scores))], width, height)
+    regions, grown = [], []
+    for reach in np.array(_REACHES) * max(near.shape):
+        sure = near <= max(_CLICK_SIZE, _SURE * reach)
+        regions.append(_region(small, near, far, reach, sure))
+        if regions[-1].sum() > _GROWTH * sure.sum():
+            grown.append(regions[-1])
+    mask = _resized(most_like_an_object(small, grown or regions[:1], near < 1), width, height)
     for x, y in points:
         mask[int(y), int(x)] = True
     return mask
 
 
-def _region(image: np.ndarray, near: np.ndarray, far: np.ndarray, reach: float) -> np.ndarray:
+def _region(image: np.ndarray, near: np.ndarray, far: np.ndarray, reach: float, sure: np.ndarray) -> np.ndarray:
     """The part of `[h, w, 3]` that belongs to what was clicked on, if it is about as large as `reach`, `[h, w]` bool.
 
-    `near` and `far` are distances of pixels, `[h, w]`, to the closest click on the object, and on what it isn't.
+    `near` and `far` are distances of pixels, `[h, w]`, to the closest click on the object, and on what it isn't; `sure`, `[h, w]`
+    bool, is taken for the object.
     """
     labels = np.full(near.shape, cv2.GC_BGD, np.uint8)
     labels[near < _SEEN * reach] = cv2.GC_PR_BGD
     labels[near < reach] = cv2.GC_PR_FGD
     labels[far <= _CLICK_SIZE] = cv2.GC_BGD
-    clicked = near <= max(_CLICK_SIZE, _SURE * reach)
-    labels[clicked & (near <= far)] = cv2.GC_FGD
-    if not np.isin(labels, (cv2.GC_BGD, cv2.GC_PR_BGD)).any():
+    labels[sure & (near <= far)] = cv2.GC_FGD
+    if _is_object(labels).all():
         labels[near == near.max()] = cv2.GC_PR_BGD
-    found = _smooth(_grab_cut(cv2.cvtColor(image, cv2.COLOR_RGB2LAB), labels)) | (near <= _CLICK_SIZE)
+    found = _grab_cut(cv2.cvtColor(image, cv2.COLOR_RGB2LAB), labels) | (near <= _CLICK_SIZE)
     _, parts = cv2.connectedComponents(found.astype(np.uint8), connectivity=4)
     return _filled(np.isin(parts, parts[near < 1])) & (far > _CLICK_SIZE) | (near < 1)
-
-
-def _has_grown(region: np.ndarray, near: np.ndarray, reach: float) -> bool:
-    """Whether more was found than what was surely the object."""
-    return bool(region.sum() > _GROWTH * (near <= max(_CLICK_SIZE, _SURE * reach * max(near.shape))).sum())
 
 
 def _distance(size: tuple[int, int], points: Sequence[tuple[float, float]], scale: tuple[float, float]) -> np.ndarray:
@@ -157,26 +153,23 @@ def _distance(size: tuple[int, int], points: Sequence[tuple[float, float]], scal
     return distance
 
 
-def _overlap(one: np.ndarray, other: np.ndarray) -> float:
-    return float((one & other).sum() / (one | other).sum())
-
-
 def _grab_cut(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """GrabCut from `labels` [H, W] uint8 (GC_...), which become its result; returns the foreground, [H, W] bool."""
-    found = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD))
-    if found.all() or not found.any():  # one of the two has no colours to learn from
-        return found
-    cv2.setRNGSeed(_SEED)
-    background, foreground = np.zeros((2, 1, 65))
-    cv2.grabCut(image, labels, _NO_BOX, background, foreground, _ITERATIONS, cv2.GC_INIT_WITH_MASK)
-    return (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
+    """GrabCut from `labels` [H, W] uint8 (GC_...), which become its result; returns the foreground, smooth, [H, W] bool."""
+    if 0 < _is_object(labels).mean() < 1:  # else one of the two has no colours to learn from
+        cv2.setRNGSeed(_SEED)
+        background, foreground = np.zeros((2, 1, 65))
+        cv2.grabCut(image, labels, _NO_BOX, background, foreground, _ITERATIONS, cv2.GC_INIT_WITH_MASK)
+    return np.asarray(cv2.GaussianBlur(_is_object(labels).astype(np.float32), (0, 0), _SMOOTHNESS) > 0.5)
+
+
+def _is_object(labels: np.ndarray) -> np.ndarray:
+    return np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD))
 
 
 def _clipped(box: tuple[float, float, float, float], height: int, width: int) -> tuple[int, int, int, int]:
-    """The whole pixels that a box touches in an image."""
     if not (box[0] < box[2] and box[1] < box[3]):
         raise HodorError(f"box {_written(box)}: is empty; first the upper left corner, then the lower right one, in pixels")
-    left, top, right, bottom = (min(max(corner, 0), side) for corner, side in zip(box, (width, height) * 2, strict=True))
+    left, top, right, bottom = np.clip(box, 0, (width, height) * 2).tolist()
     left, top, right, bottom = math.floor(left), math.floor(top), math.ceil(right), math.ceil(bottom)
     if right <= left or bottom <= top:
         raise HodorError(f"box {_written(box)}: lies outside the frame, which is {width}x{height}; draw it around the object")
@@ -209,10 +202,6 @@ def _radii(height: int, width: int, box: Sequence[float]) -> np.ndarray:
     across = (np.arange(width) + 0.5 - (left + right) / 2) / ((right - left) / 2)
     down = (np.arange(height) + 0.5 - (top + bottom) / 2) / ((bottom - top) / 2)
     return np.hypot(across, down[:, None])
-
-
-def _smooth(mask: np.ndarray) -> np.ndarray:
-    return np.asarray(cv2.GaussianBlur(mask.astype(np.float32), (0, 0), _SMOOTHNESS) > 0.5)
 
 
 def _large_parts(mask: np.ndarray) -> np.ndarray:

@@ -7,26 +7,18 @@ from collections.abc import Mapping
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-_ROWS = 22
-"""So many rows fit below each other."""
-_LOWEST = 13
-"""Height of a row in pixels, in small frames."""
-_WIDEST = 0.45
-"""What the box takes of a frame's width at most."""
-_GROUND = 0.35
-"""What the box leaves of the frame's brightness."""
+_ROWS = 22  # so many fit below each other
+_LOWEST = 13  # height of a row in pixels, in small frames
+_WIDEST = 0.45  # what the box takes of a frame's width at most
+_GROUND = 0.35  # what the box leaves of the frame's brightness
 _TEXT = (245, 245, 245)
 _EMPTY = (115, 115, 115)
 
 
 def draw_legend(image: np.ndarray, colours: np.ndarray, names: Mapping[int, str], confidences: Mapping[int, float]) -> None:
-    """Draws the legend into a frame. Objects for which there is no room are counted in its last row.
+    """Draws the legend into `image`; arguments are those of `drawing.draw`.
 
-    Args:
-        image: [H, W, 3] uint8, R, G, B; is changed.
-        colours: [256, 3] uint8, a colour for each object id.
-        names: {object id: name}; others that have a confidence are called by their number.
-        confidences: {object id: 0 to 1, NaN where it is unknown}.
+    Objects without a name are called by their number; those for which there is no room are counted in the last row.
     """
     height, width = image.shape[:2]
     row = max(round(min(height, 1.2 * width) / _ROWS), _LOWEST)
@@ -44,10 +36,11 @@ def draw_legend(image: np.ndarray, colours: np.ndarray, names: Mapping[int, str]
     box[:] = (box * _GROUND).astype(np.uint8)
     for number, label in enumerate(labels):
         line = box[number * row + row // 8 : (number + 1) * row + row // 8]
-        _blend(line[:, swatch:], label)
+        area = line[: len(label), swatch : swatch + label.shape[1]]
+        share = label[: area.shape[0], : area.shape[1], None] / 255
+        area[:] = (area * (1 - share) + np.array(_TEXT) * share).astype(np.uint8)
         if number < len(shown):
-            colour = colours[shown[number]]
-            edge = row // 5
+            colour, edge = colours[shown[number]], row // 5
             line[edge : row - edge, edge : row - edge] = colour
             if shown[number] in confidences:
                 _bar(line[:, -bar:], row, confidences[shown[number]], colour)
@@ -61,20 +54,15 @@ def _bar(area: np.ndarray, row: int, confidence: float, colour: np.ndarray) -> N
         track[:, : round(min(max(confidence, 0.0), 1.0) * track.shape[1])] = colour
 
 
-def _blend(area: np.ndarray, coverage: np.ndarray) -> None:
-    part = area[: coverage.shape[0], : coverage.shape[1]]
-    share = coverage[: part.shape[0], : part.shape[1], None] / 255
-    part[:] = (part * (1 - share) + np.array(_TEXT) * share).astype(np.uint8)
-
-
 @functools.lru_cache(maxsize=1024)
 def _text(text: str, row: int, space: int) -> np.ndarray:
     """A text in a row of some height, shortened to some width: [row, W] uint8, how much of each pixel it covers."""
     font = ImageFont.load_default(0.72 * row)
     shortened = text
-    while shortened and font.getlength(shortened + ("…" if shortened != text else "")) > space:
-        shortened = shortened[:-1]
-    shortened += "…" if shortened != text else ""
+    for length in range(len(text) - 1, -1, -1):
+        if font.getlength(shortened) <= space:
+            break
+        shortened = text[:length] + "…"
     width = max(math.ceil(font.getlength(shortened)), 1) + row // 4
     picture = Image.new("L", (width, row))
     ImageDraw.Draw(picture).text((0, row / 2), shortened, fill=255, font=font, anchor="lm")
