@@ -3,7 +3,7 @@
 import logging
 import math
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,15 +17,11 @@ from av.packet import Packet
 from hodor.errors import HodorError
 from hodor.media.decoding import first_video
 
-_COPIED = {"aac", "ac3", "alac", "eac3", "flac", "mp3", "opus"}
-"""Codecs that mp4 can hold."""
-_LOWEST_MP3_RATE = 16000
-"""Samples per second below which mp4 can't hold mp3."""
+_COPIED = {"aac", "ac3", "alac", "eac3", "flac", "mp3", "opus"}  # codecs that mp4 can hold
+_LOWEST_MP3_RATE = 16000  # samples per second below which mp4 can't hold mp3
 _AAC_RATES = {8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000}
-_AAC_RATE = 48000
-"""Where it can't have the sound's own."""
-_LEAD = 2.0
-"""Seconds before the wanted part at which reading begins, as seeking is not exact."""
+_AAC_RATE = 48000  # where it can't have the sound's own
+_LEAD = 2.0  # seconds before the wanted part at which reading begins, as seeking is not exact
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -33,13 +29,7 @@ class Sound:
     """Adds the sound of a file to an mp4, piece by piece beside the pictures, so that players find both in one place."""
 
     def __init__(self, path: Path, output: OutputContainer, start: float, end: float | None) -> None:
-        """Opens the file and adds a stream to the mp4.
-
-        Args:
-            path: has sound.
-            output: the mp4, of which nothing was written yet.
-            start: what is heard at the beginning, in seconds since the first picture of `path`, if it holds pictures.
-            end: where to stop, on the same clock; None goes on to the end.
+        """Opens the file and adds a stream to the mp4, of which nothing was written yet; see `written_video` for the others.
 
         Raises:
             HodorError: the file can't be read, or holds no sound.
@@ -47,21 +37,22 @@ class Sound:
         self._path = path
         self._output = output
         self._is_damaged = False
-        with ExitStack() as opened:
-            try:
-                self._input = opened.enter_context(av.open(str(path)))
-            except (av.FFmpegError, ValueError) as error:
-                raise HodorError(f"{path}: its sound can't be read ({error})") from None
-            stream = first_sound(self._input)
-            if stream is None:
-                raise HodorError(f"{path}: holds no sound")
-            self._stream = stream
-            clock = first_video(self._input) or self._stream
-            self._start = start + (float(clock.start_time * clock.time_base) if clock.start_time and clock.time_base else 0.0)
-            self._end = math.inf if end is None else self._start + end - start
-            self._pieces = self._copies() if self._can_be_copied() else self._encoded()
-            self._next = next(self._pieces, None)
-            self._opened = opened.pop_all()
+        try:
+            self._input = av.open(str(path))
+        except (av.FFmpegError, ValueError) as error:
+            raise HodorError(f"{path}: its sound can't be read ({error})") from None
+        stream = first_sound(self._input)
+        if stream is None:
+            self.close()
+            raise HodorError(f"{path}: holds no sound")
+        self._stream = stream
+        clock = first_video(self._input) or stream
+        self._start = start + (float(clock.start_time * clock.time_base) if clock.start_time and clock.time_base else 0.0)
+        self._end = math.inf if end is None else self._start + end - start
+        codec, samples = stream.codec_context.codec.canonical_name, stream.codec_context.sample_rate
+        is_copied = codec in _COPIED and not (codec == "mp3" and samples < _LOWEST_MP3_RATE)
+        self._pieces = self._copies() if is_copied else self._encoded()
+        self._next = next(self._pieces, None)
 
     def write_until(self, seconds: float | None) -> None:
         """Writes what is heard up to a time of the mp4, or all that is left."""
@@ -71,12 +62,7 @@ class Sound:
 
     def close(self) -> None:
         """Closes the file."""
-        self._opened.close()
-
-    def _can_be_copied(self) -> bool:
-        source = self._stream.codec_context
-        codec = source.codec.canonical_name
-        return codec in _COPIED and not (codec == "mp3" and source.sample_rate < _LOWEST_MP3_RATE)
+        self._input.close()
 
     def _copies(self) -> Iterator[Packet]:
         """The packets of the wanted part as they are. The first may begin before it, which mp4 knows how to leave out."""
@@ -100,9 +86,8 @@ class Sound:
         stream = self._output.add_stream("aac", rate=rate, layout=layout)
         for frame in self._decoded(AudioResampler("fltp", layout, rate)):
             begin = (frame.time or 0.0) - self._start
-            first, last = (
-                round(min(max((edge - begin) * rate, 0.0), frame.samples)) for edge in (0.0, self._end - self._start)
-            )
+            edges = (np.array([0.0, self._end - self._start]) - begin) * rate
+            first, last = np.clip(edges, 0, frame.samples).round().astype(int).tolist()
             if first < last:
                 wanted = np.ascontiguousarray(frame.to_ndarray()[:, first:last], np.float32)
                 part = av.AudioFrame.from_ndarray(wanted, format="fltp", layout=layout)

@@ -1,15 +1,13 @@
 """Video files: frames out of anything that FFmpeg reads, frames into H.264."""
 
 from collections.abc import Iterable, Iterator
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
-from hodor.errors import HodorError
 from hodor.media.decoding import Upright, decode
 from hodor.media.images import MAX_PIXELS
-from hodor.media.video_output import VideoWriter
+from hodor.media.video_output import written_video
 
 
 def read_video(path: str | Path, max_pixels: int = MAX_PIXELS) -> Iterator[np.ndarray]:
@@ -29,20 +27,11 @@ def read_video(path: str | Path, max_pixels: int = MAX_PIXELS) -> Iterator[np.nd
 
 
 def write_video(path: Path, frames: Iterable[np.ndarray], rate: float = 24.0) -> None:
-    """Writes an H.264 video that browsers play; complete or absent.
-
-    Args:
-        path: ends in .mp4.
-        frames: [H, W, 3] uint8, R, G, B, all of one size; an odd last row or column is doubled, as H.264 asks for even sides.
-        rate: frames per second, above 0.
+    """Writes frames, [H, W, 3] uint8 (R, G, B), all of one size, as `written_video` does, `rate` of them a second.
 
     Raises:
         HodorError: there is no frame, they differ in size, or the disk is full.
     """
-    coming = iter(frames)
-    first = next(coming, None)
-    if first is None:
-        raise HodorError(f"{path}: no frames to write")
-    with VideoWriter(path, rate=rate, size=first.shape[:2]) as writer:
-        for number, image in enumerate(chain([first], coming)):
+    with written_video(path, rate=rate) as writer:
+        for number, image in enumerate(frames):
             writer.write(image, number / rate)
