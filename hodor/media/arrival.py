@@ -14,10 +14,8 @@ _ROUNDING = 0.002  # seconds; Matroska and FLV count in thousandths
 
 
 class Arrived:
-    """What came of a video stream so far, against what its container promised.
-
-    Lengths are compared as times, since counts mean little where frames differ in duration, were left out by the one who wrote
-    an AVI, or lie outside the edit list of an MP4.
+    """Compares lengths as times, as counts mean little where frames differ in duration, were left out by the one who wrote an AVI,
+    or lie outside the edit list of an MP4.
     """
 
     def __init__(self, container: InputContainer, stream: VideoStream) -> None:
@@ -42,17 +40,15 @@ class Arrived:
         self._end = max(self._end, frame.time + float((frame.duration or 0) * frame.time_base))
 
     def is_incomplete(self) -> bool:
-        """Now that no more come: some were patched by the decoder, or more than two, as long as usual or on average, are missing."""
-        if self._damaged or self._ends_within_packet:
-            return True
-        if self._promised_end is None or not self._added:
-            return False
+        """Now that no more come: some were patched by the decoder, or more than two are missing at the end."""
+        if self._damaged or self._ends_within_packet or self._promised_end is None or not self._added:
+            return self._damaged > 0 or self._ends_within_packet
         usual = 1 / self._rate if self._rate else 0.0
         mean = (self._last - self._first) / max(self._added - 1, 1)
         return self._promised_end - self._end > _TOLERANCE * max(usual, mean) + _ROUNDING
 
     def describe(self, number: int) -> str:
-        """That so many frames came, also those before the first that was counted here, and of how many."""
+        """That so many frames came, with those before the first that was counted here, and of how many."""
         promised = f" of {self._promised_frames} promised" if self._promised_frames else ""
         seconds = f" ({self._end:.2f} of {self._promised_end:.2f} s)" if self._promised_end else ""
         damaged = f", {self._damaged} of them damaged" if self._damaged else ""

@@ -35,15 +35,15 @@ _log = logging.getLogger(__name__)
 
 
 def mask_of_box(image: np.ndarray, box: tuple[float, float, float, float]) -> np.ndarray:
-    """Cuts out the object that a box was drawn around.
+    """Cuts out the object that a box was drawn around; always the same.
 
     Args:
         image: [H, W, 3] uint8.
         box: (x0, y0, x1, y1) in pixels, x1 and y1 behind the last ones; what lies outside the image is cut off.
 
     Returns:
-        [H, W] bool, True somewhere, and only in the box. The same for the same image and box. Where no object stands out it is
-        the ellipse in the box, and a warning says so.
+        [H, W] bool, True somewhere, and only in the box. Where no object stands out it is the ellipse in the box, and a warning
+        says so.
 
     Raises:
         HodorError: the box is outside the image, or has a side of fewer than 4 pixels.
@@ -89,9 +89,7 @@ def _cut_box(crop: np.ndarray, box: np.ndarray) -> np.ndarray:
 def mask_of_click(
     image: np.ndarray, points: Sequence[tuple[float, float]], *, not_points: Sequence[tuple[float, float]] = ()
 ) -> np.ndarray:
-    """Cuts out the object that was clicked on.
-
-    How large it is nobody said, so several sizes are tried, and the region is taken whose border is the best one to see.
+    """Cuts out the object that was clicked on; always the same. Of the sizes that it may have, the best one to see is taken.
 
     Args:
         image: [H, W, 3] uint8.
@@ -99,7 +97,7 @@ def mask_of_click(
         not_points: (x, y) of what is not the object.
 
     Returns:
-        [H, W] bool, True at the points. The same for the same image and points.
+        [H, W] bool, True at the points.
 
     Raises:
         HodorError: there is no point, or one lies outside the image.
@@ -128,8 +126,8 @@ def mask_of_click(
 def _region(image: np.ndarray, near: np.ndarray, far: np.ndarray, reach: float, sure: np.ndarray) -> np.ndarray:
     """The part of `[h, w, 3]` that belongs to what was clicked on, if it is about as large as `reach`, `[h, w]` bool.
 
-    `near` and `far` are distances of pixels, `[h, w]`, to the closest click on the object, and on what it isn't; `sure`, `[h, w]`
-    bool, is taken for the object.
+    `near` and `far` `[h, w]` are distances to the closest click on the object, and on what it isn't; `sure`, `[h, w]` bool, is
+    taken for the object.
     """
     labels = np.full(near.shape, cv2.GC_BGD, np.uint8)
     labels[near < _SEEN * reach] = cv2.GC_PR_BGD
@@ -144,13 +142,11 @@ def _region(image: np.ndarray, near: np.ndarray, far: np.ndarray, reach: float, 
 
 
 def _distance(size: tuple[int, int], points: Sequence[tuple[float, float]], scale: tuple[float, float]) -> np.ndarray:
-    """How far each pixel is from the closest point, in pixels, `[h, w]`; infinite where there is none."""
-    rows, columns = np.indices(size)
-    distance = np.full(size, np.inf)
+    """How far each pixel is from the closest point, in pixels, `[h, w]`; very far where there is none."""
+    elsewhere = np.ones(size, np.uint8)
     for x, y in points:
-        column, row = int((x + 0.5) * scale[0]), int((y + 0.5) * scale[1])
-        distance = np.minimum(distance, np.hypot(rows - min(row, size[0] - 1), columns - min(column, size[1] - 1)))
-    return distance
+        elsewhere[min(int((y + 0.5) * scale[1]), size[0] - 1), min(int((x + 0.5) * scale[0]), size[1] - 1)] = 0
+    return cv2.distanceTransform(elsewhere, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
 
 
 def _grab_cut(image: np.ndarray, labels: np.ndarray) -> np.ndarray:

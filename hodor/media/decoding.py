@@ -49,18 +49,10 @@ def first_video(container: InputContainer) -> VideoStream | None:
 def decode(
     path: Path, max_pixels: int = MAX_PIXELS, table: FrameTable | None = None, start: int = 0
 ) -> Generator[tuple[int, av.VideoFrame], None, None]:
-    """The frames of a video file with their numbers from 0 on, in the order of their display, one at a time.
+    """The frames of a video file with their numbers from 0 on, in the order of their display; errors are those of `read_video`.
 
-    Args:
-        path: the file.
-        max_pixels: how many a frame may have.
-        table: what is known of its frames, to begin later than with the first one.
-        start: a keyframe in the table near which to begin, at any keyframe that is in it, else no frame comes. What is shown
-            before that keyframe is left out, since it may lack what it is made from.
-
-    Raises:
-        HodorError: the file is missing, broken, too large, or holds no pictures; or, after the last frame that could be
-            read, some are damaged, or fewer came than the container promised, by more than two.
+    If `start` is above 0 they begin near that keyframe of the `table`, at any keyframe that is in it, else none comes. What is
+    shown before that keyframe is left out, since it may lack what it is made from.
     """
     with opened_video(path, max_pixels) as (container, stream):
         arrived = Arrived(container, stream)

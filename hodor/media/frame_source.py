@@ -90,8 +90,6 @@ class FrameSource(ABC):
     Attributes:
         is_live: frames come only once, as time goes by.
         total: how many frames there probably are, selected or not, as far as anyone knows.
-        pixel_aspect: width of a pixel by its height, as it is meant to be shown; of a video that is turned, once a frame was seen.
-        end_time: when the first frame behind the selected ones is shown, in seconds; None where the selection goes on to the end.
         name: for messages.
         rate: mean frames per second.
         audio: the file whose sound belongs to the frames; None where there is none.
@@ -109,10 +107,12 @@ class FrameSource(ABC):
 
     @property
     def pixel_aspect(self) -> Fraction:
+        """Width of a pixel by its height, as it is meant to be shown; of a video that is turned, once a frame was seen."""
         return Fraction(1)
 
     @property
     def end_time(self) -> float | None:
+        """When the first frame behind the selected ones is shown, in seconds; None where the selection goes on to the end."""
         return None
 
     def expected_frames(self) -> int | None:

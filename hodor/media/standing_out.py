@@ -15,13 +15,10 @@ _CONTRAST, _MIDDLE, _STABILITY, _EDGE, _SIZE = 0.15, 0.45, 0.35, 0.1, -0.04
 
 
 def most_like_an_object(image: np.ndarray, regions: Sequence[np.ndarray], clicked: np.ndarray) -> np.ndarray:
-    """The one of `regions` that has other colours than the ring around it, edges along its border and none inside, the clicks in
-    its middle, most in common with the others, and is neither tiny nor all of the image.
+    """The best one of `regions` `[h, w]` bool of an image `[h, w, 3]` uint8, each with all pixels that were `clicked` `[h, w]`.
 
-    Args:
-        image: `[h, w, 3]` uint8.
-        regions: `[h, w]` bool, none of them empty.
-        clicked: `[h, w]` bool, pixels that are in all of them.
+    It has other colours than the ring around it, edges along its border and none inside, the clicks in its middle, much in
+    common with another one, and is neither tiny nor all of the image.
     """
     lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB)
     bins = (lab // (256 // np.array(_BINS))).astype(np.int32)
@@ -43,7 +40,7 @@ def most_like_an_object(image: np.ndarray, regions: Sequence[np.ndarray], clicke
 
 
 def _contrast_and_edge(colours: np.ndarray, edges: np.ndarray, region: np.ndarray) -> tuple[float, float]:
-    """How far the colours are from the ring's, 0 (the same) .. 1 (none in common), and how much stronger edges are on the border."""
+    """How unlike those of the ring the colours are, 0..1, and how much stronger edges are on the border than inside."""
     mask = region.astype(np.uint8)
     width = max(2, round(_RING * np.sqrt(mask.sum())))
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * width + 1,) * 2)
