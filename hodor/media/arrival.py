@@ -14,8 +14,8 @@ _ROUNDING = 0.002  # seconds; Matroska and FLV count in thousandths
 
 
 class Arrived:
-    """Compares lengths as times, as counts mean little where frames differ in duration, were left out by the one who wrote an AVI,
-    or lie outside the edit list of an MP4.
+    """Compares lengths as times, since counts mean little where frames differ in duration, were left out by the one who wrote
+    an AVI, or lie outside the edit list of an MP4.
     """
 
     def __init__(self, container: InputContainer, stream: VideoStream) -> None:

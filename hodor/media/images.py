@@ -105,7 +105,7 @@ def refuse_rotation(picture: Image.Image, path: Path) -> None:
 
 
 def network_size(height: int, width: int, min_dim: int, max_dim: int) -> tuple[int, int]:
-    """(height, width) of a frame whose shorter side becomes `min_dim` pixels, or the longer one `max_dim` if that is smaller."""
+    """(height, width), in pixels, of a frame whose shorter side becomes `min_dim`, or its longer one `max_dim` if smaller."""
     scale = min(min_dim / min(height, width), max_dim / max(height, width))
     return max(round(scale * height), 1), max(round(scale * width), 1)
 

@@ -1,18 +1,20 @@
 """H.264 videos that browsers play, of frames that come at any times, with the sound of another file."""
 
+import math
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 from av.container import OutputContainer
+from av.packet import Packet
 from av.video.stream import VideoStream
 
 from hodor.errors import HodorError
 from hodor.files import written_aside
-from hodor.media.sound import Sound
+from hodor.media.sound import begin_of, sound_packets
 
 _QUALITY = {"crf": "20", "preset": "veryfast"}
 _TICKS = 120_000
@@ -22,11 +24,14 @@ _TICKS = 120_000
 class VideoWriter:
     """An mp4 file that is being written; see `written_video`."""
 
-    def __init__(self, path: Path, container: OutputContainer, stream: VideoStream, sound: Sound | None, duration: int) -> None:
+    def __init__(
+        self, path: Path, container: OutputContainer, stream: VideoStream, sound: Iterator[Packet], duration: int
+    ) -> None:
         self._path = path
         self._container = container
         self._stream = stream
         self._sound = sound
+        self._next_sound = next(sound, None)
         self._duration = duration  # of each frame, in ticks
         self._size: tuple[int, int] | None = None
         self._first_time = 0.0
@@ -54,20 +59,20 @@ class VideoWriter:
         frame.pts, frame.time_base = self._last_tick, Fraction(1, _TICKS)
         frame.duration = self._duration
         self._container.mux(self._stream.encode(frame))
-        if self._sound is not None:
-            self._sound.write_until(frame.pts / _TICKS)
+        self._write_sound(frame.pts / _TICKS)
+
+    def _write_sound(self, until: float) -> None:
+        """Writes what is heard until some second, so that players find both in one place."""
+        while self._next_sound is not None and begin_of(self._next_sound) <= until:
+            self._container.mux(self._next_sound)
+            self._next_sound = next(self._sound, None)
 
     def finish(self) -> None:
-        """Writes what is left.
-
-        Raises:
-            HodorError: there was no frame.
-        """
+        """Writes what is left, or raises a HodorError where there was no frame."""
         if self._size is None:
             raise HodorError(f"{self._path}: no frames to write")
         self._container.mux(self._stream.encode())
-        if self._sound is not None:
-            self._sound.write_until(None)
+        self._write_sound(math.inf)
 
 
 @contextmanager
@@ -97,14 +102,15 @@ def written_video(
     """
     whole_rate = max(Fraction(rate).limit_denominator(1001), Fraction(1, 1001))
     try:
-        with written_aside(path) as aside, av.open(str(aside), "w", format="mp4") as container, ExitStack() as opened:
+        with (
+            written_aside(path) as aside,
+            av.open(str(aside), "w", format="mp4") as container,
+            closing(sound_packets(audio, container, audio_start, audio_end)) as sound,
+        ):
             stream = container.add_stream("libx264", rate=whole_rate, options=_QUALITY)
             stream.pix_fmt = "yuv420p"
             stream.codec_context.time_base = Fraction(1, _TICKS)
             stream.codec_context.sample_aspect_ratio = pixel_aspect
-            sound = None
-            if audio is not None:
-                sound = opened.enter_context(closing(Sound(audio, container, audio_start, audio_end)))
             writer = VideoWriter(path, container, stream, sound, round(_TICKS / whole_rate))
             yield writer
             writer.finish()
