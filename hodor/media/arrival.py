@@ -41,11 +41,10 @@ class Arrived:
 
     def is_incomplete(self) -> bool:
         """Now that no more come: some were patched by the decoder, or more than two are missing at the end."""
-        if self._damaged or self._ends_within_packet or self._promised_end is None or not self._added:
-            return self._damaged > 0 or self._ends_within_packet
         usual = 1 / self._rate if self._rate else 0.0
         mean = (self._last - self._first) / max(self._added - 1, 1)
-        return self._promised_end - self._end > _TOLERANCE * max(usual, mean) + _ROUNDING
+        missing = self._promised_end - self._end if self._promised_end is not None and self._added else 0.0
+        return missing > _TOLERANCE * max(usual, mean) + _ROUNDING or self._damaged > 0 or self._ends_within_packet
 
     def describe(self, number: int) -> str:
         """That so many frames came, with those before the first that was counted here, and of how many."""

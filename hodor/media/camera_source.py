@@ -14,8 +14,7 @@ from hodor.media.decoding import Upright
 from hodor.media.frame_source import FrameSource, Selection, SourceFrame
 from hodor.media.images import refuse_too_large
 
-CAMERA = "camera:"
-"""What a camera's name begins with."""
+CAMERA = "camera:"  # what a camera's name begins with
 _UNKNOWN_RATE = 30.0
 _PAUSE = 0.005  # seconds until a camera is asked again that has no new frame yet
 
@@ -26,11 +25,7 @@ class CameraSource(FrameSource):
     is_live = True
 
     def __init__(self, name: str, device: str, system: str, selection: Selection, max_pixels: int) -> None:
-        """Opens what the system calls `device`; `system` is FFmpeg's name of the system's devices, such as v4l2.
-
-        Raises:
-            HodorError: there is no such camera, or another program uses it.
-        """
+        """Opens what the system calls `device`; `system` is FFmpeg's name of the system's devices, such as v4l2."""
         options = {"framerate": "30"} if system == "avfoundation" else {}  # where the default is one that few cameras have
         try:
             self._container = av.open(device, format=system, options=options)
@@ -91,11 +86,7 @@ class CameraSource(FrameSource):
 
 
 def open_camera(text: str, selection: Selection, max_pixels: int) -> CameraSource:
-    """Opens `camera:0`, `camera:/dev/video1`, or what else the system calls a camera.
-
-    Raises:
-        HodorError: there is no such camera.
-    """
+    """Opens `camera:0`, `camera:/dev/video1`, or what else the system calls a camera; a HodorError if there is none."""
     device, system = text.removeprefix(CAMERA), "v4l2"
     if not device:
         raise HodorError(f"{text}: name a camera by its number, such as camera:0")
@@ -103,15 +94,11 @@ def open_camera(text: str, selection: Selection, max_pixels: int) -> CameraSourc
         device, system = f"{device}:none", "avfoundation"
     elif sys.platform == "win32":
         if device.isdecimal():
-            device = _windows_name(int(device), text)
+            cameras = [each for each in av.device.enumerate_input_devices("dshow") if "video" in each.media_types]
+            if int(device) >= len(cameras):
+                raise HodorError(f"{text}: no such camera; there are {len(cameras)}")
+            device = cameras[int(device)].name
         device, system = f"video={device}", "dshow"
     elif device.isdecimal():
         device = f"/dev/video{device}"
     return CameraSource(text, device, system, selection, max_pixels)
-
-
-def _windows_name(number: int, text: str) -> str:
-    cameras = [each for each in av.device.enumerate_input_devices("dshow") if "video" in each.media_types]
-    if number >= len(cameras):
-        raise HodorError(f"{text}: no such camera; there are {len(cameras)}")
-    return cameras[number].name

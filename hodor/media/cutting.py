@@ -35,15 +35,10 @@ _log = logging.getLogger(__name__)
 
 
 def mask_of_box(image: np.ndarray, box: tuple[float, float, float, float]) -> np.ndarray:
-    """Cuts out the object that a box was drawn around; always the same.
+    """Cuts out the object in an image [H, W, 3] uint8 that a box was drawn around; [H, W] bool, always the same.
 
-    Args:
-        image: [H, W, 3] uint8.
-        box: (x0, y0, x1, y1) in pixels, x1 and y1 behind the last ones; what lies outside the image is cut off.
-
-    Returns:
-        [H, W] bool, True somewhere, and only in the box. Where no object stands out it is the ellipse in the box, and a warning
-        says so.
+    The box is (x0, y0, x1, y1) in pixels, x1 and y1 behind the last ones; what lies outside the image is cut off. The mask is
+    True somewhere, and only in the box: where no object stands out it is the ellipse in it, and a warning says so.
 
     Raises:
         HodorError: the box is outside the image, or has a side of fewer than 4 pixels.
@@ -89,15 +84,10 @@ def _cut_box(crop: np.ndarray, box: np.ndarray) -> np.ndarray:
 def mask_of_click(
     image: np.ndarray, points: Sequence[tuple[float, float]], *, not_points: Sequence[tuple[float, float]] = ()
 ) -> np.ndarray:
-    """Cuts out the object that was clicked on; always the same. Of the sizes that it may have, the best one to see is taken.
+    """Cuts out the object in an image [H, W, 3] uint8 that was clicked on; [H, W] bool, always the same.
 
-    Args:
-        image: [H, W, 3] uint8.
-        points: (x, y) in pixels, one or more, all on the object.
-        not_points: (x, y) of what is not the object.
-
-    Returns:
-        [H, W] bool, True at the points.
+    All `points`, (x, y) in pixels, one or more, are on the object, and the mask is True there; `not_points` aren't. How large the
+    object is nobody said, so several sizes are tried, and the best one to see is taken.
 
     Raises:
         HodorError: there is no point, or one lies outside the image.

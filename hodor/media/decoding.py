@@ -88,8 +88,7 @@ class Upright:
     """
 
     def __init__(self, name: Path | str) -> None:
-        """`name` is the video's, for messages."""
-        self._name = name
+        self._name = name  # the video's, for messages
         self._ways: dict[float, tuple[bool, int, int]] = {}
 
     @property
@@ -98,11 +97,7 @@ class Upright:
         return any(swaps for swaps, _, _ in self._ways.values())
 
     def pixels(self, frame: av.VideoFrame) -> np.ndarray:
-        """A frame as [H, W, 3] uint8, R, G, B.
-
-        Raises:
-            HodorError: its colours can't be converted; names the video.
-        """
+        """A frame as [H, W, 3] uint8, R, G, B; a HodorError where its colours can't be converted."""
         try:
             pixels = frame.to_ndarray(format="rgb24")
         except (av.FFmpegError, ValueError) as error:

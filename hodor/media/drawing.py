@@ -11,8 +11,7 @@ from hodor.errors import HodorError
 from hodor.media.boxes import bounding_box
 from hodor.media.legend import draw_legend
 
-OPACITY = 0.45
-"""Of the colours within objects, where nobody says otherwise."""
+OPACITY = 0.45  # of the colours within objects, where nobody says otherwise
 _LINE = 270  # a line is a pixel wide for every so many pixels of the frame's shorter side, and at least one
 _LIGHTENED = 0.35  # how much white is in the light line
 _DARKENED = 0.25  # what the dark line leaves of the frame's brightness
@@ -113,8 +112,7 @@ def _outline(image: np.ndarray, labels: np.ndarray, colours: np.ndarray, width: 
     light = is_object & _near_others(labels, width)
     if width > 1:  # else objects that touch would have nothing but dark lines
         others = np.where(is_object, labels, near)  # the ground takes no part
-        seam = is_object & _near_others(others, width // 2)
-        dark |= seam
+        dark |= is_object & _near_others(others, width // 2)
     lightened = cv2.addWeighted(colours, 1 - _LIGHTENED, np.full_like(colours, 255), _LIGHTENED, 0)
     cv2.copyTo(_coloured(labels, lightened), light.view(np.uint8), image)
     cv2.copyTo(cv2.LUT(image, (np.arange(256) * _DARKENED).astype(np.uint8)), dark.view(np.uint8), image)

@@ -8,19 +8,14 @@ from hodor.files import natural_order
 from hodor.media.frame_source import FrameSource, Selection, SourceFrame
 from hodor.media.images import IMAGE_SUFFIXES, image_size, read_image
 
-FOLDER_RATE = 24.0
-"""Frames per second, where nobody says otherwise."""
+FOLDER_RATE = 24.0  # frames per second, where nobody says otherwise
 
 
 class FolderSource(FrameSource):
     """The image files of a folder in natural order (f9 before f10); other files and folders in it are passed over."""
 
     def __init__(self, folder: Path, selection: Selection, max_pixels: int, rate: float) -> None:
-        """Lists the images and reads their headers.
-
-        Raises:
-            HodorError: there are none, they differ in size, two differ only in their suffix, or all come before `--start`.
-        """
+        """Lists the images and reads their headers, which must tell of one size."""
         super().__init__(str(folder), rate, None, selection)
         self._max_pixels = max_pixels
         self._paths = images_in(folder)

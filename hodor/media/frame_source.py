@@ -15,39 +15,22 @@ from hodor.errors import HodorError
 
 @dataclass(frozen=True)
 class SourceFrame:
-    """A frame.
+    """A frame."""
 
-    Attributes:
-        index: in the source's own counting; its first frame is 0, whatever is selected.
-        time: seconds since the source's first frame at which it is shown.
-        image: [H, W, 3] uint8, R, G, B, upright, made smaller where the selection asks for it.
-        full_size: (height, width) before that.
-    """
-
-    index: int
-    time: float
-    image: np.ndarray
-    full_size: tuple[int, int]
+    index: int  # in the source's own counting; its first frame is 0, whatever is selected
+    time: float  # seconds since the source's first frame at which it is shown
+    image: np.ndarray  # [H, W, 3] uint8, R, G, B, upright, made smaller where the selection asks for it
+    full_size: tuple[int, int]  # (height, width) before that
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Which frames of a source are wanted, and how large.
+    """Which frames of a source are wanted, and how large. A number out of range is a HodorError that names the option."""
 
-    Attributes:
-        start: index of the first one.
-        end: index behind the last one; None takes all.
-        stride: every so many frames.
-        max_size: limit of a frame's longer side in pixels; None has no limit. Frames are only ever made smaller.
-
-    Raises:
-        HodorError: a number is out of range; the message names the option.
-    """
-
-    start: int = 0
-    end: int | None = None
-    stride: int = 1
-    max_size: int | None = None
+    start: int = 0  # index of the first one
+    end: int | None = None  # index behind the last one; None takes all
+    stride: int = 1  # every so many frames
+    max_size: int | None = None  # limit of a frame's longer side in pixels; frames are only ever made smaller
 
     def __post_init__(self) -> None:
         numbers = {"--start": (self.start, 0), "--stride": (self.stride, 1)}
@@ -85,24 +68,15 @@ class Selection:
 
 
 class FrameSource(ABC):
-    """Where frames come from: a video file, a folder of images, or a camera.
+    """Where frames come from: a video file, a folder of images, or a camera."""
 
-    Attributes:
-        is_live: frames come only once, as time goes by.
-        total: how many frames there probably are, selected or not, as far as anyone knows.
-        name: for messages.
-        rate: mean frames per second.
-        audio: the file whose sound belongs to the frames; None where there is none.
-        selection: which frames are wanted.
-    """
-
-    is_live = False
-    total: int | None = None
+    is_live = False  # frames come only once, as time goes by
+    total: int | None = None  # how many frames there probably are, selected or not, as far as anyone knows
 
     def __init__(self, name: str, rate: float, audio: Path | None, selection: Selection) -> None:
-        self.name = name
-        self.rate = rate
-        self.audio = audio
+        self.name = name  # for messages
+        self.rate = rate  # mean frames per second
+        self.audio = audio  # the file whose sound belongs to the frames; None where there is none
         self.selection = selection
 
     @property

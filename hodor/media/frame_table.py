@@ -9,27 +9,20 @@ from collections.abc import Iterator
 import av
 import numpy as np
 
-_ROWS = 4
-"""Every so many rows of a frame's first plane count for its checksum; what a missing reference spoils is larger."""
+_ROWS = 4  # every so many rows of a frame's first plane count for its checksum; what a missing reference spoils is larger
 
 
 class FrameTable:
     """Times, keyframes and checksums of the first frames of a video, as many as are known; some 20 bytes per frame.
 
     Threads that read the same video may share it.
-
-    Attributes:
-        is_whole: there are no more frames than those in the table.
-        timestamps: when each frame is shown, in its stream's time base.
-        times: the same in seconds since the first one.
     """
 
     def __init__(self, rate: float) -> None:
-        """`rate`: frames per second, for frames without a time of their own."""
-        self.is_whole = False
-        self.timestamps = array("q")
-        self.times = array("d")
-        self._rate = rate
+        self.is_whole = False  # there are no more frames than those in the table
+        self.timestamps = array("q")  # when each frame is shown, in its stream's time base
+        self.times = array("d")  # the same in seconds since the first one
+        self._rate = rate  # frames per second, for frames without a time of their own
         self._origin = 0.0
         self._checksums = array("L")
         self._keyframes = array("L")

@@ -14,10 +14,8 @@ from PIL import Image, ImageOps
 from hodor.errors import HodorError
 from hodor.files import written_aside
 
-MAX_PIXELS = 2**26
-"""What an image may have, 67 million: more than a frame of 8K."""
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
-"""Files of a folder that count as images."""
+MAX_PIXELS = 2**26  # that an image may have, 67 million: more than a frame of 8K
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})  # of files that count as images
 _FORMATS = ["PNG", "JPEG", "BMP", "WEBP", "TIFF", "GIF", "PPM", "JPEG2000"]
 if importlib.util.find_spec("PIL.AvifImagePlugin"):  # since Pillow 11.3
     _FORMATS.append("AVIF")
@@ -73,12 +71,9 @@ def image_size(path: Path, max_pixels: int = MAX_PIXELS, *, upright: bool = Fals
 
 
 def write_image(path: Path, picture: np.ndarray | Image.Image, quality: int = 95) -> None:
-    """Writes an image in the format that the name's ending says; complete or absent, and an error where a disk is full.
+    """Writes [H, W, 3] uint8 (R, G, B), or any picture of Pillow's, in the format of the name's ending; `quality` is of a JPEG.
 
-    Args:
-        path: ends in .png, .jpg, ...; its folder is made.
-        picture: [H, W, 3] uint8 (R, G, B), or any that Pillow has.
-        quality: of a JPEG.
+    The file is complete or absent, its folder is made, and an OSError tells of a full disk.
     """
     encoded = io.BytesIO()  # given a file of the system, Pillow takes no notice of a write that was cut short
     image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)

@@ -17,8 +17,7 @@ from hodor.files import written_aside
 from hodor.media.sound import begin_of, sound_packets
 
 _QUALITY = {"crf": "20", "preset": "veryfast"}
-_TICKS = 120_000
-"""Units of time in a second: whole numbers of them last as long as a frame at 24, 25, 30, 50, 60 and the same / 1.001."""
+_TICKS = 120_000  # in a second: whole numbers of them last as long as a frame at 24, 25, 30, 50, 60 and the same / 1.001
 
 
 class VideoWriter:
@@ -38,14 +37,9 @@ class VideoWriter:
         self._last_tick = -1
 
     def write(self, image: np.ndarray, time: float) -> None:
-        """Adds a frame; an odd last row or column is doubled, as H.264 asks for even sides.
+        """Adds a frame [H, W, 3] uint8 (R, G, B), all of one size; an odd last row or column is doubled, as H.264 asks for it.
 
-        Args:
-            image: [H, W, 3] uint8, R, G, B.
-            time: when it is shown, in seconds; only the time since the first frame counts, and it must grow.
-
-        Raises:
-            HodorError: the frame has another size.
+        It is shown at `time`, in seconds, which must grow; only the time since the first frame counts.
         """
         height, width = image.shape[:2]
         if self._size is None:
@@ -87,8 +81,6 @@ def written_video(
 ) -> Iterator[VideoWriter]:
     """An mp4 file, complete or absent, to which frames are written in their order.
 
-    The first frame is shown at the beginning, the others as long after it as their times say.
-
     Args:
         path: ends in .mp4.
         rate: frames per second, above 0; how long the last frame is shown, which is never longer than 1001 s.
@@ -98,7 +90,7 @@ def written_video(
         audio_end: where it ends, on the same clock; None takes all.
 
     Raises:
-        HodorError: no frame was written, the sound can't be read, or the disk is full.
+        HodorError: no frame was written, they differ in size, the sound can't be read, or the disk is full.
     """
     whole_rate = max(Fraction(rate).limit_denominator(1001), Fraction(1, 1001))
     try:

@@ -19,8 +19,7 @@ from hodor.media.frame_source import FrameSource, Selection, SourceFrame
 from hodor.media.frame_table import FrameTable
 from hodor.media.sound import first_sound
 
-_BYTES_HELD = 2**28
-"""What the frames may take that `backwards` holds at once."""
+_BYTES_HELD = 2**28  # what the frames may take that `backwards` holds at once
 _UNKNOWN_RATE = 24.0
 _LOGGER = logging.getLogger(__name__)
 
@@ -29,11 +28,7 @@ class VideoSource(FrameSource):
     """Any file that FFmpeg reads. One that is cut off or damaged is reported after the frames that could be read."""
 
     def __init__(self, path: Path, selection: Selection, max_pixels: int) -> None:
-        """Reads the header.
-
-        Raises:
-            HodorError: the file is missing, no video, too large, or holds no pictures.
-        """
+        """Reads the header; errors are those of `opened_video`."""
         with opened_video(path, max_pixels) as (container, stream):
             rate = float(stream.average_rate or stream.guessed_rate or _UNKNOWN_RATE)
             seconds = (container.duration or 0) / av.time_base
@@ -95,11 +90,7 @@ class VideoSource(FrameSource):
         raise HodorError(f"{self.name}: has no frame {index}" + (f"; its last is {len(self._table) - 1}" if index >= 0 else ""))
 
     def _know(self, index: int) -> None:
-        """Reads forwards until a frame is in the table, if there is one.
-
-        Raises:
-            HodorError: the video is broken before it.
-        """
+        """Reads forwards until a frame is in the table, if there is one; a HodorError if the video is broken before it."""
         if index >= len(self._table) and not self._table.is_whole:
             for found, _ in self._decoded(max(len(self._table) - 1, 0)):
                 if found >= index:
