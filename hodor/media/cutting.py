@@ -86,8 +86,8 @@ def mask_of_click(
 ) -> np.ndarray:
     """Cuts out the object in an image [H, W, 3] uint8 that was clicked on; [H, W] bool, always the same.
 
-    All `points`, (x, y) in pixels, one or more, are on the object, and the mask is True there; `not_points` aren't. How large the
-    object is nobody said, so several sizes are tried, and the best one to see is taken.
+    All `points`, (x, y) in pixels, one or more, are on the object, and the mask is True there; `not_points` aren't. How large
+    the object is nobody said, so several sizes are tried, and the best one to see is taken.
 
     Raises:
         HodorError: there is no point, or one lies outside the image.

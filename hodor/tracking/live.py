@@ -8,7 +8,7 @@ from types import FrameType
 
 from hodor.errors import HodorError
 from hodor.media.sources import FrameSource, Selection, SourceFrame, open_source
-from hodor.media.video_output import written_video
+from hodor.media.videos import written_video
 
 
 class RecordedCamera(FrameSource):

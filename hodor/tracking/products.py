@@ -17,7 +17,7 @@ from hodor.media.boxes import bounding_box
 from hodor.media.drawing import draw
 from hodor.media.images import write_image
 from hodor.media.sources import FrameSource, SourceFrame
-from hodor.media.video_output import VideoWriter, written_video
+from hodor.media.videos import VideoWriter, written_video
 from hodor.tracking.confidences import Row, draw_confidences
 from hodor.tracking.folder import TrackingFolder
 

@@ -4,7 +4,7 @@ import pytest
 from app_page import FRAMES, HEIGHT, WIDTH, Page
 from support.small import write_small_checkpoint
 
-from hodor.media.video_output import written_video
+from hodor.media.videos import written_video
 from hodor.synthetic.clip import SyntheticClip
 
 

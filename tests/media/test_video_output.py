@@ -9,8 +9,7 @@ from made_videos import heard, loudest_tone, moving_frames, tone_at, write, writ
 
 from hodor.errors import HodorError
 from hodor.media.sources import Selection, open_source
-from hodor.media.video_output import written_video
-from hodor.media.videos import read_video
+from hodor.media.videos import read_video, written_video
 
 COPIED = {"a.mp4": ("aac", 44100), "a.ts": ("aac", 44100), "opus.mkv": ("libopus", 48000), "flac.mkv": ("flac", 44100)}
 COPIED["alac.mkv"] = ("alac", 44100)  # whose packets don't say how long they are

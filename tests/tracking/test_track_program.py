@@ -19,7 +19,7 @@ from support.small import write_small_checkpoint
 from hodor.formats.label_maps import davis_palette, read_label_map, write_label_map
 from hodor.media.images import read_image
 from hodor.media.sources import Selection, open_source
-from hodor.media.video_output import written_video
+from hodor.media.videos import written_video
 from hodor.synthetic.clip import SyntheticClip
 
 FRAMES = 10
