@@ -1,20 +1,27 @@
 """Objects drawn into frames: tinted, outlined so that it shows on any ground, and named in a legend."""
 
 import functools
+import math
 from collections.abc import Mapping
 
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike
+from PIL import Image, ImageDraw, ImageFont
 
 from hodor.errors import HodorError
 from hodor.media.boxes import bounding_box
-from hodor.media.legend import draw_legend
 
 OPACITY = 0.45  # of the colours within objects, where nobody says otherwise
 _LINE = 270  # a line is a pixel wide for every so many pixels of the frame's shorter side, and at least one
 _LIGHTENED = 0.35  # how much white is in the light line
 _DARKENED = 0.25  # what the dark line leaves of the frame's brightness
+_ROWS = 22  # of the legend; so many fit below each other
+_LOWEST = 13  # height of a row in pixels, in small frames
+_WIDEST = 0.45  # what the box takes of a frame's width at most
+_GROUND = 0.35  # what the box leaves of the frame's brightness
+_TEXT = (245, 245, 245)
+_EMPTY = (115, 115, 115)
 _COLOURS = """
 00bbff ff3300 ffee00 ff6699 aaff88 7777ff ffbb44 11ffcc cc66cc 00aa55 ee5544 ff8800 ee00ff 00dd66 ff33aa
 ff77ff ddee66 bbdd00 ff77cc 77cc22 77dd99 ffaaee bbaa44 bbee99 ee22dd bb7722 aa66dd ee88bb ffaa66 ff4477
@@ -85,7 +92,7 @@ def draw(
         if outline:
             _outline(result[part], labels[part], colours, width)
     if names or confidences:
-        draw_legend(result, colours, names or {}, confidences or {})
+        _draw_legend(result, colours, names or {}, confidences or {})
     return result
 
 
@@ -131,3 +138,53 @@ def _near_others(labels: np.ndarray, distance: int) -> np.ndarray:
 
 def _disc(radius: int) -> np.ndarray:
     return cv2.getStructuringElement(cv2.MORPH_ELLIPSE if radius > 1 else cv2.MORPH_CROSS, (2 * radius + 1, 2 * radius + 1))
+
+
+def _draw_legend(image: np.ndarray, colours: np.ndarray, names: Mapping[int, str], confidences: Mapping[int, float]) -> None:
+    """Draws a small box into the upper left corner of `image`, with the colour, the name and the confidence of each object.
+
+    Objects without a name are called by their number; those for which there is no room are counted in the last row.
+    """
+    height, width = image.shape[:2]
+    row = max(round(min(height, 1.2 * width) / _ROWS), _LOWEST)
+    ids = sorted({*names, *confidences})
+    room = max((height - row) // row, 1)
+    shown = ids if len(ids) <= room else ids[: room - 1]
+    texts = [names.get(each, str(each)) for each in shown]
+    if len(shown) < len(ids):
+        texts.append(f"and {len(ids) - len(shown)} more")
+    swatch, bar = row, (round(2.4 * row) if confidences else 0)
+    space = max(round(_WIDEST * width) - swatch - bar - row, row)
+    labels = [_text(text, row, space) for text in texts]
+    box_width = swatch + max(label.shape[1] for label in labels) + bar + row // 2
+    box = image[row // 2 : row // 2 + len(texts) * row + row // 4, row // 2 : row // 2 + box_width]
+    box[:] = (box * _GROUND).astype(np.uint8)
+    for number, label in enumerate(labels):
+        line = box[number * row + row // 8 : (number + 1) * row + row // 8]
+        area = line[: len(label), swatch : swatch + label.shape[1]]
+        share = label[: area.shape[0], : area.shape[1], None] / 255
+        area[:] = (area * (1 - share) + np.array(_TEXT) * share).astype(np.uint8)
+        if number < len(shown):
+            colour, edge = colours[shown[number]], row // 5
+            line[edge : row - edge, edge : row - edge] = colour
+            if shown[number] in confidences:
+                area = line[round(0.34 * row) : round(0.66 * row), -bar:]
+                track = area[:, : max(area.shape[1] - row // 4, 1)]
+                track[:] = _EMPTY
+                known = min(max(0.0, confidences[shown[number]]), 1.0)  # and 0.0 instead of NaN
+                track[:, : round(known * track.shape[1])] = colour
+
+
+@functools.lru_cache(maxsize=1024)
+def _text(text: str, row: int, space: int) -> np.ndarray:
+    """A text in a row of some height, shortened to some width: [row, W] uint8, how much of each pixel it covers."""
+    font = ImageFont.load_default(0.72 * row)
+    shortened = text
+    for length in range(len(text) - 1, -1, -1):
+        if font.getlength(shortened) <= space:
+            break
+        shortened = text[:length] + "…"
+    width = max(math.ceil(font.getlength(shortened)), 1) + row // 4
+    picture = Image.new("L", (width, row))
+    ImageDraw.Draw(picture).text((0, row / 2), shortened, fill=255, font=font, anchor="lm")
+    return np.asarray(picture)
