@@ -21,8 +21,6 @@ _NOTHING = 0.3  # what reaches less far has hardly grown out of the core
 _ITERATIONS = 3
 _SMOOTHNESS = 1.0  # standard deviation, in pixels of the working size
 _SMALL_PART = 0.1  # of the largest part's pixels: smaller ones are no parts of the object
-_SEED = 0
-_NO_BOX = (0, 0, 1, 1)  # what GrabCut takes no notice of, given labels
 
 _CLICK_SIDE = 176  # the longer side of the image for clicks, in pixels
 _CLICK_SIZE = 2  # radius of what a click surely covers, in pixels of that
@@ -142,9 +140,9 @@ def _distance(size: tuple[int, int], points: Sequence[tuple[float, float]], scal
 def _grab_cut(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """GrabCut from `labels` [H, W] uint8 (GC_...), which become its result; returns the foreground, smooth, [H, W] bool."""
     if 0 < _is_object(labels).mean() < 1:  # else one of the two has no colours to learn from
-        cv2.setRNGSeed(_SEED)
+        cv2.setRNGSeed(0)
         background, foreground = np.zeros((2, 1, 65))
-        cv2.grabCut(image, labels, _NO_BOX, background, foreground, _ITERATIONS, cv2.GC_INIT_WITH_MASK)
+        cv2.grabCut(image, labels, None, background, foreground, _ITERATIONS, cv2.GC_INIT_WITH_MASK)
     return np.asarray(cv2.GaussianBlur(_is_object(labels).astype(np.float32), (0, 0), _SMOOTHNESS) > 0.5)
 
 

@@ -2,7 +2,6 @@
 
 import importlib.util
 import io
-import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -109,7 +108,7 @@ def network_size(height: int, width: int, min_dim: int, max_dim: int) -> tuple[i
 def opened_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
     """An image file whose header was read. Whatever goes wrong with it meanwhile becomes a HodorError, or is an OSError."""
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe could wait forever
+        if path.exists() and not path.is_file():  # opening a pipe could wait forever
             raise HodorError(f"{path}: is a folder, a pipe or a device, not an image; replace it")
         with Image.open(path, formats=_FORMATS) as picture:
             refuse_too_large(path, picture.width, picture.height, max_pixels)

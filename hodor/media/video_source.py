@@ -84,10 +84,11 @@ class VideoSource(FrameSource):
             raise broken
 
     def frame(self, index: int) -> SourceFrame:
-        if index >= 0:
-            for _, frame in self._decoded(index):
-                return self._wanted(index, frame)
-        raise HodorError(f"{self.name}: has no frame {index}" + (f"; its last is {len(self._table) - 1}" if index >= 0 else ""))
+        if index < 0:
+            raise HodorError(f"{self.name}: has no frame {index}")
+        for _, frame in self._decoded(index):
+            return self._wanted(index, frame)
+        raise HodorError(f"{self.name}: has no frame {index}; its last is {len(self._table) - 1}")
 
     def _know(self, index: int) -> None:
         """Reads forwards until a frame is in the table, if there is one; a HodorError if the video is broken before it."""

@@ -31,10 +31,7 @@ class Clip(ABC):
         return (self.frame(time) for time in range(self.frames))
 
     def frame(self, time: int) -> tuple[np.ndarray, np.ndarray]:
-        """Draws one frame.
-
-        Args:
-            time: 0..frames - 1, in any order.
+        """Draws frame `time`, 0..frames - 1, in any order.
 
         Returns:
             image `[H, W, 3]` uint8 (R, G, B), labels `[H, W]` uint8 with the id of the object that is seen in each pixel, or 0.

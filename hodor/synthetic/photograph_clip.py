@@ -47,10 +47,7 @@ def pose_at(keys: Sequence[Pose], progress: float) -> Pose:
 
 
 def draw_cutout(picture: np.ndarray, pose: Pose, size: tuple[int, int]) -> np.ndarray:
-    """A cut-out `[h, w, 4]` in a frame of `size` (height, width), `[H, W, 4]`.
-
-    Both are float32: R, G, B in 0..255, each times the opacity, and the opacity in 0..1.
-    """
+    """A cut-out in a frame of `size`, `[H, W, 4]` float32: R, G, B, 0..255, each times the opacity, and the opacity, 0..1."""
     height, width = size
     own_height, own_width = picture.shape[:2]
     scale = own_height / (pose.height * height)  # pixels of the picture per pixel of the frame
@@ -81,7 +78,6 @@ def _shrunk(picture: np.ndarray, scale: float) -> np.ndarray:
     return cv2.resize(picture, sides, interpolation=cv2.INTER_AREA)
 
 
-# At equal distances in time.
 _COFFEE = (
     Pose(0.17, 0.70, 0.33, 1.00, 20, 0.00, 1.00),
     Pose(0.25, 0.50, 0.31, 1.00, 4, 0.00, 1.05),
@@ -112,17 +108,13 @@ class PhotographClip(Clip):
     The objects' ids count from 1, from back to front. All are seen in frame 0; the coffee disappears behind the cat and comes
     back, the cat is partly covered by the shuttle.
 
-    Attributes:
-        frames: 1 or more; the same motion, spread over so many.
-        height: in pixels, at least 48; the width is 16/9 of it. Above 300 the photographs have no more detail to show.
-        cast: name of the photograph and path of each object, from back to front; poses are equally far apart in time.
-
     Raises:
-        ValueError: one of them is out of range.
+        ValueError: an argument is out of range.
     """
 
-    frames: int = _FRAMES
-    height: int = 240
+    frames: int = _FRAMES  # 1 or more; the same motion, spread over so many
+    height: int = 240  # in pixels, at least 48; the width is 16/9 of it; above 300 the photographs have no more detail to show
+    # Name of the photograph and path of each object, from back to front; poses are equally far apart in time.
     cast: tuple[tuple[str, tuple[Pose, ...]], ...] = (("coffee", _COFFEE), ("cat", _CAT), ("shuttle", _SHUTTLE))
 
     def __post_init__(self) -> None:
@@ -140,13 +132,9 @@ class PhotographClip(Clip):
         return {object_id: name for object_id, (name, _) in enumerate(self.cast, start=1)}
 
     def layer(self, object_id: int, time: int) -> np.ndarray:
-        """One object alone in frame `time`, as if nothing were in front of it, blurred by its motion.
-
-        Returns:
-            `[H, W, 4]` float32: R, G, B in about 0..255, each times the opacity, and the opacity in 0..1.
-        """
+        """One object alone in frame `time`, as `draw_cutout` gives it, blurred by its motion."""
         opening = _OPENING / max(_FRAMES - 1, self.frames - 1)  # fewer frames jump further, but don't blur more
-        moments = self._progress(time) + opening * np.linspace(-0.5, 0.5, _MOMENTS)
+        moments = time / max(1, self.frames - 1) + opening * np.linspace(-0.5, 0.5, _MOMENTS)
         poses = [pose_at(self.cast[object_id - 1][1], moment) for moment in moments]
         picture, size = self._cutouts[object_id - 1], (self.height, self.width)
         return np.mean([draw_cutout(picture, pose, size) for pose in poses], axis=0)
@@ -163,12 +151,9 @@ class PhotographClip(Clip):
         add_grain(picture, 2.5, [time])
         return picture, labels
 
-    def _progress(self, time: int) -> float:
-        return time / max(1, self.frames - 1)
-
     def _ground_at(self, time: int) -> np.ndarray:
         """What the camera sees behind all objects, `[H, W, 3]` float32 in 0..255."""
-        progress = self._progress(time)
+        progress = time / max(1, self.frames - 1)
         progress *= progress * (3 - 2 * progress)  # it starts and stops gently
         x, y, part = (1 - progress) * np.array(_CAMERA[0]) + progress * np.array(_CAMERA[1])
         height, width = self._ground.shape[:2]

@@ -56,9 +56,9 @@ def draw_shape(random: np.random.Generator) -> Shape:
     kind = _KINDS[random.integers(len(_KINDS))]
     radii, wobble = _radii(random, kind), _draw_wobble(random, 0.10)
     hole = random.uniform(0.4, 0.55) if kind == "ring" else 0.0
-    limbs = 0 if kind == "ring" else int(random.choice([0, 0, 1, 2, 3]))
+    count = 0 if kind == "ring" else int(random.choice([0, 0, 1, 2, 3]))
     first = random.uniform(0, 2 * np.pi)
-    return Shape(radii, wobble, hole, tuple(_draw_limb(random, first + 2 * np.pi * i / max(limbs, 1)) for i in range(limbs)))
+    return Shape(radii, wobble, hole, tuple(_draw_limb(random, first + 2 * np.pi * i / count) for i in range(count)))
 
 
 def _draw_limb(random: np.random.Generator, direction: float) -> Shape:

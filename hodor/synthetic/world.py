@@ -104,8 +104,8 @@ def _draw_ground(random: np.random.Generator, palette: np.ndarray, textures: lis
     for _ in range(_CLUTTER):
         shape, radius = draw_shape(random), size * random.uniform(0.04, 0.09)
         reach = int(radius * REACH) + 1
-        left, top = random.integers(0, max(1, size - 2 * reach), 2)
-        side = min(2 * reach, size)
+        side = 2 * reach
+        left, top = random.integers(0, size - side, 2)
         y, x = ((np.mgrid[:side, :side] - reach) / radius).astype(np.float32)
         coverage = np.clip(shape.inside(x, y, 0.0) * radius + 0.5, 0, 1)[..., None]
         tiles = -(-side // _TEXTURE)
@@ -154,13 +154,12 @@ def _pattern(random: np.random.Generator, kind: str, size: int, detail: int) -> 
     if kind == "stripes":
         slope = int(random.integers(-detail // 2, detail // 2 + 1))
         return 0.5 + 0.4 * np.sin(2 * np.pi * (detail * x + slope * y + bend))
-    waves = np.sin(2 * np.pi * (detail / 2 * x * 2 + 0.3 * bend)) * np.sin(2 * np.pi * (detail / 2 * y * 2 + 0.3 * bend))
+    waves = np.sin(2 * np.pi * (detail * x + 0.3 * bend)) * np.sin(2 * np.pi * (detail * y + 0.3 * bend))
     return 0.5 + 0.4 * np.sign(waves) * np.abs(waves) ** (0.3 if kind == "checks" else 1.0)
 
 
 def _noise(random: np.random.Generator, size: int, cells: int) -> np.ndarray:
     """Smooth random values in about 0..1 with `cells` hills along a side, continuing at the borders. `[size, size]` float32."""
-    cells = max(2, min(cells, size))
     grid = np.pad(random.random((cells, cells), dtype=np.float32), 2, mode="wrap")
     positions = (2 + np.arange(size, dtype=np.float32) * cells / size).astype(np.float32)
     columns, rows = np.meshgrid(positions, positions)
