@@ -142,7 +142,8 @@ def _grab_cut(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
     if 0 < _is_object(labels).mean() < 1:  # else one of the two has no colours to learn from
         cv2.setRNGSeed(0)
         background, foreground = np.zeros((2, 1, 65))
-        cv2.grabCut(image, labels, None, background, foreground, _ITERATIONS, cv2.GC_INIT_WITH_MASK)
+        no_box = (0, 0, 1, 1)  # is not looked at, given labels
+        cv2.grabCut(image, labels, no_box, background, foreground, _ITERATIONS, cv2.GC_INIT_WITH_MASK)
     return np.asarray(cv2.GaussianBlur(_is_object(labels).astype(np.float32), (0, 0), _SMOOTHNESS) > 0.5)
 
 

@@ -26,11 +26,7 @@ _ROUNDING = 0.002  # seconds; Matroska and FLV count in thousandths
 
 @contextmanager
 def opened_video(path: Path, max_pixels: int = MAX_PIXELS) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """A video file of which only the header was read, and its first video stream.
-
-    Raises:
-        HodorError: the file is missing, no video, too large, or holds no pictures.
-    """
+    """A video file of which only the header was read, and its first video stream; a HodorError if it has none that can be read."""
     if not path.is_file():
         raise HodorError(f"{path}: no such video")
     try:
@@ -139,8 +135,7 @@ def _unreadable(path: Path | str, error: Exception) -> HodorError:
 class _Arrived:
     """What came of a video stream so far, against what its container promised: how videos that were cut off are noticed.
 
-    Compares lengths as times, since counts mean little where frames differ in duration, were left out by the one who wrote
-    an AVI, or lie outside the edit list of an MP4.
+    It compares times, since counts mean little with uneven durations, gaps in an AVI, or the edit list of an MP4.
     """
 
     def __init__(self, container: InputContainer, stream: VideoStream) -> None:

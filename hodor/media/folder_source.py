@@ -65,11 +65,7 @@ class FolderSource(FrameSource):
 
 
 def images_in(folder: Path) -> list[Path]:
-    """The images of a folder in natural order.
-
-    Raises:
-        HodorError: there are none, or two differ only in their suffix.
-    """
+    """The images of a folder in natural order; a HodorError if there are none, or two differ only in their suffix."""
     found = [path for path in folder.iterdir() if not path.name.startswith(".")]
     images = [path for path in found if path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir()]
     if not images:

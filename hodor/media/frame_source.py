@@ -97,25 +97,19 @@ class FrameSource(ABC):
     def frames(self, begin: int = 0) -> Iterator[SourceFrame]:
         """The selected frames with `index >= begin`, ascending. May be called again, but for a camera.
 
-        Raises:
-            HodorError: the source is broken, after the last frame that could be read; or it ends before the first selected one.
+        A HodorError comes after the last frame that could be read of a broken source, or if it ends before the first one.
         """
 
     @abstractmethod
     def backwards(self, begin: int) -> Iterator[SourceFrame]:
         """The selected frames with `index <= begin`, descending, the same as `frames` gives, in bounded memory.
 
-        Raises:
-            HodorError: the source is broken before `begin`, after all frames that could be read; or it is a camera.
+        A HodorError comes after all frames that could be read of a source that is broken before `begin`; a camera refuses.
         """
 
     @abstractmethod
     def frame(self, index: int) -> SourceFrame:
-        """One frame, selected or not; of a camera only the first that is selected, before the others, which comes once more.
-
-        Raises:
-            HodorError: there is none, or it can't be read.
-        """
+        """One frame, selected or not, else a HodorError; of a camera only the first that is selected, before all are read."""
 
     def name_of(self, index: int) -> str:
         """What a frame is called: the name of its file without the suffix, else its index in five digits or more."""

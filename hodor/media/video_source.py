@@ -111,8 +111,7 @@ class VideoSource(FrameSource):
     def _decoded(self, begin: int) -> Iterator[tuple[int, av.VideoFrame]]:
         """All frames from `begin` on with their indices, and into the table with those that are new.
 
-        Raises:
-            HodorError: after the last frame that could be read, the file is damaged or cut off; or another file took its place.
+        A HodorError tells, after the last frame that could be read, that the file is damaged, cut off or another one now.
         """
         following = begin
         for start in self._table.starts(min(begin, len(self._table) - 1)):

@@ -31,13 +31,10 @@ class Clip(ABC):
         return (self.frame(time) for time in range(self.frames))
 
     def frame(self, time: int) -> tuple[np.ndarray, np.ndarray]:
-        """Draws frame `time`, 0..frames - 1, in any order.
+        """Draws frame `time`, 0..frames - 1, in any order; an IndexError if there is no such frame.
 
         Returns:
             image `[H, W, 3]` uint8 (R, G, B), labels `[H, W]` uint8 with the id of the object that is seen in each pixel, or 0.
-
-        Raises:
-            IndexError: there is no such frame.
         """
         if not 0 <= time < self.frames:
             raise IndexError(f"frame {time} of a clip of {self.frames}")
@@ -60,9 +57,7 @@ class SyntheticClip(Clip):
 
     The objects' ids are 1..objects. All of them can be seen in frame 0 unless the frame is too crowded for that; other
     things, which look just like them, move about unlabelled. A longer clip of the same seed begins with the shorter one.
-
-    Raises:
-        ValueError: an argument is out of range.
+    An argument that is out of range is a ValueError.
     """
 
     seed: int  # 0 or more
@@ -101,8 +96,7 @@ class SyntheticClip(Clip):
 def write_davis_folder(folder: Path, clips: Iterable[tuple[str, Clip]]) -> None:
     """Writes clips, (name, frames) of each, in the layout of DAVIS, as its 480p whatever their size is; complete or absent.
 
-    Raises:
-        HodorError: the folder holds something already.
+    A folder that holds something already is a HodorError.
     """
     folder = folder.resolve()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):

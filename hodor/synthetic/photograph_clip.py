@@ -106,10 +106,7 @@ class PhotographClip(Clip):
     """A video of cut-out photographs; always the same, only longer or larger.
 
     The objects' ids count from 1, from back to front. All are seen in frame 0; the coffee disappears behind the cat and comes
-    back, the cat is partly covered by the shuttle.
-
-    Raises:
-        ValueError: an argument is out of range.
+    back, the cat is partly covered by the shuttle. An argument that is out of range is a ValueError.
     """
 
     frames: int = _FRAMES  # 1 or more; the same motion, spread over so many
