@@ -26,7 +26,7 @@ _ROUNDING = 0.002  # seconds; Matroska and FLV count in thousandths
 
 @contextmanager
 def opened_video(path: Path, max_pixels: int = MAX_PIXELS) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """A video file of which only the header was read, and its first video stream; a HodorError if it has none that can be read."""
+    """A video file of which only the header was read, and its first video stream; a HodorError if none can be read."""
     if not path.is_file():
         raise HodorError(f"{path}: no such video")
     try:
