@@ -6,6 +6,7 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -146,9 +147,9 @@ def _image_examples(folder: Path) -> list[bytes]:
 
 def _read_image(path: Path) -> None:
     from hodor.formats.label_maps import read_label_map  # noqa: PLC0415
-    from hodor.media.images import read_image, read_upright  # noqa: PLC0415
+    from hodor.media.images import read_image  # noqa: PLC0415
 
-    for read in (read_label_map, read_image, read_upright):
+    for read in (read_label_map, read_image, partial(read_image, upright=True)):
         with contextlib.suppress(HodorError):
             read(path)
 

@@ -1,4 +1,4 @@
-"""Chooses the colours of objects in hodor/media/colours.py: python scripts/choose_colours.py
+"""Chooses the colours of objects in hodor/media/drawing.py: python scripts/choose_colours.py
 
 Bright colours, each as far as possible from all before it, for people who see red, green and blue and for those who lack one.
 """

@@ -8,8 +8,6 @@ A picture has a row for each way to follow the objects and a column for each of 
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,27 +20,9 @@ from hodor.media.images import write_image
 from hodor.program import ArgumentParser, run
 from hodor.synthetic import PhotographClip, SyntheticClip
 from hodor.synthetic.clip import Clip
-from hodor.synthetic.photograph_clip import Cutout, Pose, read_cutout
+from hodor.synthetic.photograph_clip import Pose
 
-PHOTOGRAPHS = Path(hodor.__file__).parent / "synthetic" / "photographs"
 QUALITY = 80
-
-
-@dataclass(frozen=True)
-class Scene(PhotographClip):
-    """A clip of the project's photographs with a cast of its own: (name of the file, poses), from back to front."""
-
-    cast: tuple[tuple[str, tuple[Pose, ...]], ...] = ()
-
-    @property
-    def names(self) -> dict[int, str]:
-        """What each object is, by its id."""
-        return {number: name for number, (name, _) in enumerate(self.cast, start=1)}
-
-    @cached_property
-    def _cutouts(self) -> dict[int, Cutout]:
-        cast = enumerate(self.cast, start=1)
-        return {number: read_cutout(PHOTOGRAPHS / f"{name}.png", poses, self.height) for number, (name, poses) in cast}
 
 
 class Way(NamedTuple):
@@ -72,7 +52,7 @@ def upright(x: float, y: float, height: float, light: float = 1.0) -> Pose:
     return Pose(x, y, height, 1.0, 0.0, 0.0, light)
 
 
-TWO_CUPS = Scene(
+TWO_CUPS = PhotographClip(
     frames=24,
     height=180,
     cast=(
@@ -80,7 +60,7 @@ TWO_CUPS = Scene(
         ("coffee", (upright(0.82, 0.66, 0.46), upright(0.50, 0.54, 0.46), upright(0.18, 0.66, 0.46))),
     ),
 )
-BEHIND_A_CAT = Scene(
+BEHIND_A_CAT = PhotographClip(
     frames=32,
     height=180,
     cast=(

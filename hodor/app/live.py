@@ -21,7 +21,7 @@ from hodor.errors import HodorError
 from hodor.files import folder_lock, written_aside
 from hodor.formats.label_maps import write_label_map
 from hodor.media.drawing import object_palette
-from hodor.media.images import read_upright
+from hodor.media.images import read_image
 from hodor.tracking.confidences import Row, Watch
 from hodor.tracking.folder import PAGE
 from hodor.tracking.inputs import parsed
@@ -54,7 +54,7 @@ class Recording:
         self._count = 0
         self._begin = time.monotonic()
         self._given = given  # whatever another page paints meanwhile
-        self._follow(read_upright(self._path(0)), given)
+        self._follow(read_image(self._path(0), upright=True), given)
 
     def step(self, picture: bytes) -> tuple[dict[str, Any], bytes]:
         """Keeps a picture and follows the objects into it.
@@ -71,7 +71,7 @@ class Recording:
         path = self._path(self._count)
         with written_aside(path) as aside:
             aside.write_bytes(picture)
-            pixels = read_upright(aside)
+            pixels = read_image(aside, upright=True)
             record = self._session.record
             if pixels.shape[:2] != (record.height, record.width):
                 raise HodorError(f"the camera's picture has {pixels.shape[1]}x{pixels.shape[0]} pixels now; begin once more")

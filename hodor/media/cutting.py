@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from hodor.errors import HodorError
-from hodor.media import standing_out
 from hodor.media.boxes import bounding_box
+from hodor.media.standing_out import most_like_an_object
 
 _MIN_SIDE = 4  # of a box, in pixels
 _MARGIN = 0.4  # how much of its surroundings is looked at, in sides of the box
@@ -21,8 +21,6 @@ _NOTHING = 0.3  # what reaches less far has hardly grown out of the core
 _ITERATIONS = 3
 _SMOOTHNESS = 1.0  # standard deviation, in pixels of the working size
 _SMALL_PART = 0.1  # of the largest part's pixels: smaller ones are no parts of the object
-_SEED = 0
-_NO_BOX = (0, 0, 1, 1)  # what GrabCut takes no notice of, given labels
 
 _CLICK_SIDE = 176  # the longer side of the image for clicks, in pixels
 _CLICK_SIZE = 2  # radius of what a click surely covers, in pixels of that
@@ -35,15 +33,10 @@ _log = logging.getLogger(__name__)
 
 
 def mask_of_box(image: np.ndarray, box: tuple[float, float, float, float]) -> np.ndarray:
-    """Cuts out the object that a box was drawn around.
+    """Cuts out the object in an image [H, W, 3] uint8 that a box was drawn around; [H, W] bool, always the same.
 
-    Args:
-        image: [H, W, 3] uint8.
-        box: (x0, y0, x1, y1) in pixels, x1 and y1 behind the last ones; what lies outside the image is cut off.
-
-    Returns:
-        [H, W] bool, True somewhere, and only in the box. The same for the same image and box. Where no object stands out it is
-        the ellipse in the box, and a warning says so.
+    The box is (x0, y0, x1, y1) in pixels, x1 and y1 behind the last ones; what lies outside the image is cut off. The mask is
+    True somewhere, and only in the box: where no object stands out it is the ellipse in it, and a warning says so.
 
     Raises:
         HodorError: the box is outside the image, or has a side of fewer than 4 pixels.
@@ -53,7 +46,7 @@ def mask_of_box(image: np.ndarray, box: tuple[float, float, float, float]) -> np
     x, y = max(0, left - across), max(0, top - down)
     crop = image[y : bottom + down, x : right + across]
     mask = np.zeros(image.shape[:2], dtype=bool)
-    found = _cut_box(crop, (left - x, top - y, right - x, bottom - y))[top - y : bottom - y, left - x : right - x]
+    found = _cut_box(crop, np.array([left - x, top - y, right - x, bottom - y]))[top - y : bottom - y, left - x : right - x]
     if not found.any():
         _log.warning("box %s: nothing in it stands out from its surroundings; the ellipse in it is taken", _written(box))
         found = _radii(bottom - top, right - left, (0, 0, right - left, bottom - top)) < 1
@@ -61,12 +54,12 @@ def mask_of_box(image: np.ndarray, box: tuple[float, float, float, float]) -> np
     return mask
 
 
-def _cut_box(crop: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
-    """The object in a box in `[h, w, 3]`, `[h, w]` bool; all False where none stands out."""
+def _cut_box(crop: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """The object in a box (left, top, right, bottom) in `[h, w, 3]`, `[h, w]` bool; all False where none stands out."""
     height, width = crop.shape[:2]
     small = _at_most(crop, _WORKING_SIDE)
     rows, columns = small.shape[:2]
-    place = np.array(box) * ([columns / width, rows / height] * 2)
+    place = box * ([columns / width, rows / height] * 2)
     radii = _radii(rows, columns, place.tolist())
     left, top, right, bottom = np.round(place).astype(int)
     best, best_reach = np.zeros((rows, columns), dtype=bool), 0.0
@@ -76,7 +69,7 @@ def _cut_box(crop: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
         if (labels == cv2.GC_PR_FGD).all():  # no surroundings: what is not in the ellipse has to do
             labels[radii > 1] = cv2.GC_PR_BGD
         labels[radii < core] = cv2.GC_FGD
-        found = _large_parts(_smooth(_grab_cut(small, labels)))
+        found = _large_parts(_grab_cut(small, labels))
         _, _, across, down = bounding_box(found) or (0, 0, 0, 0)
         reach = across * down / max(1, (right - left) * (bottom - top))
         if reach > best_reach:
@@ -89,17 +82,10 @@ def _cut_box(crop: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
 def mask_of_click(
     image: np.ndarray, points: Sequence[tuple[float, float]], *, not_points: Sequence[tuple[float, float]] = ()
 ) -> np.ndarray:
-    """Cuts out the object that was clicked on.
+    """Cuts out the object in an image [H, W, 3] uint8 that was clicked on; [H, W] bool, always the same.
 
-    How large it is nobody said, so several sizes are tried, and the region is taken whose border is the best one to see.
-
-    Args:
-        image: [H, W, 3] uint8.
-        points: (x, y) in pixels, one or more, all on the object.
-        not_points: (x, y) of what is not the object.
-
-    Returns:
-        [H, W] bool, True at the points. The same for the same image and points.
+    All `points`, (x, y) in pixels, one or more, are on the object, and the mask is True there; `not_points` aren't. How large
+    the object is nobody said, so several sizes are tried, and the best one to see is taken.
 
     Raises:
         HodorError: there is no point, or one lies outside the image.
@@ -113,70 +99,62 @@ def mask_of_click(
     small = _at_most(image, _CLICK_SIDE)
     scale = small.shape[1] / width, small.shape[0] / height
     near, far = (_distance(small.shape[:2], places, scale) for places in (points, not_points))
-    regions = [_region(small, near, far, reach * max(small.shape[:2])) for reach in _REACHES]
-    grown = [region for region, reach in zip(regions, _REACHES, strict=True) if _has_grown(region, near, reach)] or regions[:1]
-    stabilities = [max((_overlap(region, other) for other in grown if other is not region), default=0.0) for region in grown]
-    appearance = standing_out.Appearance(small)
-    scores = [appearance.score(*each) for each in zip(grown, [near < 1] * len(grown), stabilities, strict=True)]
-    mask = _resized(grown[int(np.argmax(scores))], width, height)
+    regions, grown = [], []
+    for reach in np.array(_REACHES) * max(near.shape):
+        sure = near <= max(_CLICK_SIZE, _SURE * reach)
+        regions.append(_region(small, near, far, reach, sure))
+        if regions[-1].sum() > _GROWTH * sure.sum():
+            grown.append(regions[-1])
+    mask = _resized(most_like_an_object(small, grown or regions[:1], near < 1), width, height)
     for x, y in points:
         mask[int(y), int(x)] = True
     return mask
 
 
-def _region(image: np.ndarray, near: np.ndarray, far: np.ndarray, reach: float) -> np.ndarray:
+def _region(image: np.ndarray, near: np.ndarray, far: np.ndarray, reach: float, sure: np.ndarray) -> np.ndarray:
     """The part of `[h, w, 3]` that belongs to what was clicked on, if it is about as large as `reach`, `[h, w]` bool.
 
-    `near` and `far` are distances of pixels, `[h, w]`, to the closest click on the object, and on what it isn't.
+    `near` and `far` `[h, w]` are distances to the closest click on the object, and on what it isn't; `sure`, `[h, w]` bool, is
+    taken for the object.
     """
     labels = np.full(near.shape, cv2.GC_BGD, np.uint8)
     labels[near < _SEEN * reach] = cv2.GC_PR_BGD
     labels[near < reach] = cv2.GC_PR_FGD
     labels[far <= _CLICK_SIZE] = cv2.GC_BGD
-    clicked = near <= max(_CLICK_SIZE, _SURE * reach)
-    labels[clicked & (near <= far)] = cv2.GC_FGD
-    if not np.isin(labels, (cv2.GC_BGD, cv2.GC_PR_BGD)).any():
+    labels[sure & (near <= far)] = cv2.GC_FGD
+    if _is_object(labels).all():
         labels[near == near.max()] = cv2.GC_PR_BGD
-    found = _smooth(_grab_cut(cv2.cvtColor(image, cv2.COLOR_RGB2LAB), labels)) | (near <= _CLICK_SIZE)
+    found = _grab_cut(cv2.cvtColor(image, cv2.COLOR_RGB2LAB), labels) | (near <= _CLICK_SIZE)
     _, parts = cv2.connectedComponents(found.astype(np.uint8), connectivity=4)
     return _filled(np.isin(parts, parts[near < 1])) & (far > _CLICK_SIZE) | (near < 1)
 
 
-def _has_grown(region: np.ndarray, near: np.ndarray, reach: float) -> bool:
-    """Whether more was found than what was surely the object."""
-    return bool(region.sum() > _GROWTH * (near <= max(_CLICK_SIZE, _SURE * reach * max(near.shape))).sum())
-
-
 def _distance(size: tuple[int, int], points: Sequence[tuple[float, float]], scale: tuple[float, float]) -> np.ndarray:
-    """How far each pixel is from the closest point, in pixels, `[h, w]`; infinite where there is none."""
-    rows, columns = np.indices(size)
-    distance = np.full(size, np.inf)
+    """How far each pixel is from the closest point, in pixels, `[h, w]`; very far where there is none."""
+    elsewhere = np.ones(size, np.uint8)
     for x, y in points:
-        column, row = int((x + 0.5) * scale[0]), int((y + 0.5) * scale[1])
-        distance = np.minimum(distance, np.hypot(rows - min(row, size[0] - 1), columns - min(column, size[1] - 1)))
-    return distance
-
-
-def _overlap(one: np.ndarray, other: np.ndarray) -> float:
-    return float((one & other).sum() / (one | other).sum())
+        elsewhere[min(int((y + 0.5) * scale[1]), size[0] - 1), min(int((x + 0.5) * scale[0]), size[1] - 1)] = 0
+    return cv2.distanceTransform(elsewhere, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
 
 
 def _grab_cut(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """GrabCut from `labels` [H, W] uint8 (GC_...), which become its result; returns the foreground, [H, W] bool."""
-    found = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD))
-    if found.all() or not found.any():  # one of the two has no colours to learn from
-        return found
-    cv2.setRNGSeed(_SEED)
-    background, foreground = np.zeros((2, 1, 65))
-    cv2.grabCut(image, labels, _NO_BOX, background, foreground, _ITERATIONS, cv2.GC_INIT_WITH_MASK)
-    return (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
+    """GrabCut from `labels` [H, W] uint8 (GC_...), which become its result; returns the foreground, smooth, [H, W] bool."""
+    if 0 < _is_object(labels).mean() < 1:  # else one of the two has no colours to learn from
+        cv2.setRNGSeed(0)
+        background, foreground = np.zeros((2, 1, 65))
+        no_box = (0, 0, 1, 1)  # is not looked at, given labels
+        cv2.grabCut(image, labels, no_box, background, foreground, _ITERATIONS, cv2.GC_INIT_WITH_MASK)
+    return np.asarray(cv2.GaussianBlur(_is_object(labels).astype(np.float32), (0, 0), _SMOOTHNESS) > 0.5)
+
+
+def _is_object(labels: np.ndarray) -> np.ndarray:
+    return np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD))
 
 
 def _clipped(box: tuple[float, float, float, float], height: int, width: int) -> tuple[int, int, int, int]:
-    """The whole pixels that a box touches in an image."""
     if not (box[0] < box[2] and box[1] < box[3]):
         raise HodorError(f"box {_written(box)}: is empty; first the upper left corner, then the lower right one, in pixels")
-    left, top, right, bottom = (min(max(corner, 0), side) for corner, side in zip(box, (width, height) * 2, strict=True))
+    left, top, right, bottom = np.clip(box, 0, (width, height) * 2).tolist()
     left, top, right, bottom = math.floor(left), math.floor(top), math.ceil(right), math.ceil(bottom)
     if right <= left or bottom <= top:
         raise HodorError(f"box {_written(box)}: lies outside the frame, which is {width}x{height}; draw it around the object")
@@ -209,10 +187,6 @@ def _radii(height: int, width: int, box: Sequence[float]) -> np.ndarray:
     across = (np.arange(width) + 0.5 - (left + right) / 2) / ((right - left) / 2)
     down = (np.arange(height) + 0.5 - (top + bottom) / 2) / ((bottom - top) / 2)
     return np.hypot(across, down[:, None])
-
-
-def _smooth(mask: np.ndarray) -> np.ndarray:
-    return np.asarray(cv2.GaussianBlur(mask.astype(np.float32), (0, 0), _SMOOTHNESS) > 0.5)
 
 
 def _large_parts(mask: np.ndarray) -> np.ndarray:

@@ -6,66 +6,52 @@ from pathlib import Path
 from hodor.errors import HodorError
 from hodor.files import natural_order
 from hodor.media.frame_source import FrameSource, Selection, SourceFrame
-from hodor.media.images import IMAGE_SUFFIXES, read_upright, upright_size
+from hodor.media.images import IMAGE_SUFFIXES, image_size, read_image
 
-FOLDER_RATE = 24.0
-"""Frames per second, where nobody says otherwise."""
+FOLDER_RATE = 24.0  # frames per second, where nobody says otherwise
 
 
 class FolderSource(FrameSource):
     """The image files of a folder in natural order (f9 before f10); other files and folders in it are passed over."""
 
     def __init__(self, folder: Path, selection: Selection, max_pixels: int, rate: float) -> None:
-        """Lists the images and reads their headers.
-
-        Raises:
-            HodorError: there are none, they differ in size, two differ only in their suffix, or all come before `--start`.
-        """
+        """Lists the images and reads their headers, which must tell of one size."""
         super().__init__(str(folder), rate, None, selection)
         self._max_pixels = max_pixels
         self._paths = images_in(folder)
         self._indices = {path.stem: index for index, path in enumerate(self._paths)}
-        self._refuse_too_late(len(self._paths))
+        self.total = len(self._paths)
+        self._refuse_too_late(self.total)
         self._first: tuple[Path, tuple[int, int]] | None = None
-        for index in selection.indices(len(self._paths)):
+        for index in selection.indices(self.total):
             try:
-                size = upright_size(self._paths[index], max_pixels)
+                size = image_size(self._paths[index], max_pixels, upright=True)
             except HodorError:  # it is raised when its turn comes, after the frames before it
                 continue
             self._check_size(self._paths[index], size)
 
-    def expected_frames(self) -> int:
-        """How many frames are selected."""
-        return len(self.selection.indices(len(self._paths)))
-
     def frames(self, begin: int = 0) -> Iterator[SourceFrame]:
-        """See `FrameSource.frames`."""
         yield from map(self.frame, (index for index in self.selection.indices(len(self._paths)) if index >= begin))
 
     def backwards(self, begin: int) -> Iterator[SourceFrame]:
-        """See `FrameSource.backwards`."""
         yield from map(self.frame, (index for index in reversed(self.selection.indices(len(self._paths))) if index <= begin))
 
     def frame(self, index: int) -> SourceFrame:
-        """See `FrameSource.frame`."""
         if not 0 <= index < len(self._paths):
             raise HodorError(f"{self.name}: has no frame {index}; its last is {len(self._paths) - 1}")
-        pixels = read_upright(self._paths[index], self._max_pixels)
+        pixels = read_image(self._paths[index], self._max_pixels, upright=True)
         self._check_size(self._paths[index], (pixels.shape[0], pixels.shape[1]))
         return self.selection.frame(index, index / self.rate, pixels)
 
     @property
     def end_time(self) -> float | None:
-        """See `FrameSource.end_time`."""
         end = self.selection.end
         return None if end is None or end >= len(self._paths) else end / self.rate
 
     def name_of(self, index: int) -> str:
-        """The name of a frame's file without the suffix."""
         return self._paths[index].stem
 
     def index_of(self, name: str) -> int | None:
-        """The index of the frame whose file is called so without its suffix."""
         return self._indices.get(name)
 
     def _check_size(self, path: Path, size: tuple[int, int]) -> None:
@@ -79,11 +65,7 @@ class FolderSource(FrameSource):
 
 
 def images_in(folder: Path) -> list[Path]:
-    """The images of a folder in natural order.
-
-    Raises:
-        HodorError: there are none, or two differ only in their suffix.
-    """
+    """The images of a folder in natural order; a HodorError if there are none, or two differ only in their suffix."""
     found = [path for path in folder.iterdir() if not path.name.startswith(".")]
     images = [path for path in found if path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir()]
     if not images:

@@ -1,5 +1,6 @@
 """What every source of frames has in common: how frames are numbered and timed, which of them are wanted, and how large."""
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,63 +15,42 @@ from hodor.errors import HodorError
 
 @dataclass(frozen=True)
 class SourceFrame:
-    """A frame.
+    """A frame."""
 
-    Attributes:
-        index: in the source's own counting; its first frame is 0, whatever is selected.
-        time: seconds since the source's first frame at which it is shown.
-        image: [H, W, 3] uint8, R, G, B, upright, made smaller where the selection asks for it.
-        full_size: (height, width) before that.
-    """
-
-    index: int
-    time: float
-    image: np.ndarray
-    full_size: tuple[int, int]
+    index: int  # in the source's own counting; its first frame is 0, whatever is selected
+    time: float  # seconds since the source's first frame at which it is shown
+    image: np.ndarray  # [H, W, 3] uint8, R, G, B, upright, made smaller where the selection asks for it
+    full_size: tuple[int, int]  # (height, width) before that
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Which frames of a source are wanted, and how large.
+    """Which frames of a source are wanted, and how large. A number out of range is a HodorError that names the option."""
 
-    Attributes:
-        start: index of the first one.
-        end: index behind the last one; None takes all.
-        stride: every so many frames.
-        max_size: limit of a frame's longer side in pixels; None has no limit. Frames are only ever made smaller.
-
-    Raises:
-        HodorError: a number is out of range; the message names the option.
-    """
-
-    start: int = 0
-    end: int | None = None
-    stride: int = 1
-    max_size: int | None = None
+    start: int = 0  # index of the first one
+    end: int | None = None  # index behind the last one; None takes all
+    stride: int = 1  # every so many frames
+    max_size: int | None = None  # limit of a frame's longer side in pixels; frames are only ever made smaller
 
     def __post_init__(self) -> None:
-        _check("--start", self.start, 0)
+        numbers = {"--start": (self.start, 0), "--stride": (self.stride, 1)}
         if self.end is not None:
-            _check("--end", self.end, 0)
-            if self.end <= self.start:
-                raise HodorError(
-                    f"--end: no frame is left from --start {self.start} to --end {self.end}, which is not included"
-                )
-        _check("--stride", self.stride, 1)
+            numbers["--end"] = (self.end, 0)
         if self.max_size is not None:
-            _check("--max-size", self.max_size, 1)
+            numbers["--max-size"] = (self.max_size, 1)
+        for option, (value, lowest) in numbers.items():
+            if type(value) is not int or value < lowest:
+                raise HodorError(f"{option} must be a whole number, at least {lowest}, not {value!r}")
+        if not self.indices():
+            raise HodorError(f"--end: no frame is left from --start {self.start} to --end {self.end}, which is not included")
+
+    def indices(self, total: int = sys.maxsize) -> range:
+        """The wanted ones of `total` frames."""
+        return range(self.start, total if self.end is None else min(self.end, total), self.stride)
 
     def holds(self, index: int) -> bool:
         """Whether a frame is wanted."""
-        return index >= self.start and not self.is_over(index) and (index - self.start) % self.stride == 0
-
-    def is_over(self, index: int) -> bool:
-        """Whether a frame lies behind all that are wanted."""
-        return self.end is not None and index >= self.end
-
-    def indices(self, total: int) -> range:
-        """The wanted ones of `total` frames."""
-        return range(self.start, total if self.end is None else min(self.end, total), self.stride)
+        return index in self.indices()
 
     def size(self, height: int, width: int) -> tuple[int, int]:
         """(height, width) of frames of the given size once they are small enough."""
@@ -88,22 +68,15 @@ class Selection:
 
 
 class FrameSource(ABC):
-    """Where frames come from: a video file, a folder of images, or a camera.
+    """Where frames come from: a video file, a folder of images, or a camera."""
 
-    Attributes:
-        is_live: frames come only once, as time goes by.
-        name: for messages.
-        rate: mean frames per second.
-        audio: the file whose sound belongs to the frames; None where there is none.
-        selection: which frames are wanted.
-    """
-
-    is_live = False
+    is_live = False  # frames come only once, as time goes by
+    total: int | None = None  # how many frames there probably are, selected or not, as far as anyone knows
 
     def __init__(self, name: str, rate: float, audio: Path | None, selection: Selection) -> None:
-        self.name = name
-        self.rate = rate
-        self.audio = audio
+        self.name = name  # for messages
+        self.rate = rate  # mean frames per second
+        self.audio = audio  # the file whose sound belongs to the frames; None where there is none
         self.selection = selection
 
     @property
@@ -111,38 +84,32 @@ class FrameSource(ABC):
         """Width of a pixel by its height, as it is meant to be shown; of a video that is turned, once a frame was seen."""
         return Fraction(1)
 
-    @abstractmethod
+    @property
+    def end_time(self) -> float | None:
+        """When the first frame behind the selected ones is shown, in seconds; None where the selection goes on to the end."""
+        return None
+
     def expected_frames(self) -> int | None:
         """How many frames will probably come; None where nobody knows."""
+        return None if self.total is None else len(self.selection.indices(self.total))
 
     @abstractmethod
     def frames(self, begin: int = 0) -> Iterator[SourceFrame]:
         """The selected frames with `index >= begin`, ascending. May be called again, but for a camera.
 
-        Raises:
-            HodorError: the source is broken, after the last frame that could be read; or it ends before the first selected one.
+        A HodorError comes after the last frame that could be read of a broken source, or if it ends before the first one.
         """
 
     @abstractmethod
     def backwards(self, begin: int) -> Iterator[SourceFrame]:
         """The selected frames with `index <= begin`, descending, the same as `frames` gives, in bounded memory.
 
-        Raises:
-            HodorError: the source is broken before `begin`, after all frames that could be read; or it is a camera.
+        A HodorError comes after all frames that could be read of a source that is broken before `begin`; a camera refuses.
         """
 
     @abstractmethod
     def frame(self, index: int) -> SourceFrame:
-        """One frame, selected or not.
-
-        Raises:
-            HodorError: there is none, or it can't be read.
-        """
-
-    @property
-    @abstractmethod
-    def end_time(self) -> float | None:
-        """When the first frame behind the selected ones is shown, in seconds; None where the selection goes on to the end."""
+        """One frame, selected or not, else a HodorError; of a camera only the first that is selected, before all are read."""
 
     def name_of(self, index: int) -> str:
         """What a frame is called: the name of its file without the suffix, else its index in five digits or more."""
@@ -158,8 +125,3 @@ class FrameSource(ABC):
             raise HodorError(f"{self.name}: holds no frames")
         if self.selection.start >= count:
             raise HodorError(f"{self.name}: --start {self.selection.start} is behind its last frame, which is {count - 1}")
-
-
-def _check(option: str, value: int, lowest: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
-        raise HodorError(f"{option} must be a whole number, at least {lowest}, not {value!r}")

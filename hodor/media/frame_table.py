@@ -9,57 +9,52 @@ from collections.abc import Iterator
 import av
 import numpy as np
 
-_ROWS = 4
-"""Every so many rows of a frame's first plane count for its checksum; what a missing reference spoils is larger."""
+_ROWS = 4  # every so many rows of a frame's first plane count for its checksum; what a missing reference spoils is larger
 
 
 class FrameTable:
     """Times, keyframes and checksums of the first frames of a video, as many as are known; some 20 bytes per frame.
 
     Threads that read the same video may share it.
-
-    Attributes:
-        is_whole: there are no more frames than those in the table.
     """
 
     def __init__(self, rate: float) -> None:
-        """`rate`: frames per second, for frames without a time of their own."""
-        self.is_whole = False
-        self._rate = rate
-        self._timestamps = array("q")
-        self._times = array("d")
+        self.is_whole = False  # there are no more frames than those in the table
+        self.timestamps = array("q")  # when each frame is shown, in its stream's time base
+        self.times = array("d")  # the same in seconds since the first one
+        self._rate = rate  # frames per second, for frames without a time of their own
+        self._origin = 0.0
         self._checksums = array("L")
         self._keyframes = array("L")
         self._is_ordered = True
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
-        return len(self._times)
+        return len(self.times)
 
     def note(self, index: int, frame: av.VideoFrame) -> bool:
         """Adds a frame that is new, and compares one that is known. Returns False if it is another one than before."""
         checksum = _checksum(frame)
         with self._lock:
-            if index < len(self._times):
-                return self._checksums[index] == checksum and (frame.pts is None or self._timestamps[index] == frame.pts)
-            if index > len(self._times):
+            if index < len(self):
+                return self._checksums[index] == checksum and (frame.pts is None or self.timestamps[index] == frame.pts)
+            if index > len(self):
                 return False
-            self._add(index, frame, checksum)
+            self._is_ordered &= frame.pts is not None and (index == 0 or frame.pts > self.timestamps[-1])
+            self.timestamps.append(frame.pts or 0)
+            self._checksums.append(checksum)
+            if frame.key_frame:
+                self._keyframes.append(index)
+            time = index / self._rate if frame.time is None else frame.time
+            self._origin = time if index == 0 else self._origin
+            self.times.append(time - self._origin)
             return True
-
-    def time(self, index: int) -> float:
-        """When a frame is shown, in seconds since the first one."""
-        return self._times[index] - self._times[0]
-
-    def timestamp(self, index: int) -> int:
-        """When a frame is shown, in its stream's time base."""
-        return self._timestamps[index]
 
     def find(self, frame: av.VideoFrame) -> int | None:
         """The index of a frame, None if it is not in the table."""
         if frame.pts is None or not self._is_ordered:
             return None
-        index = bisect_left(self._timestamps, frame.pts)
+        index = bisect_left(self.timestamps, frame.pts)
         return index if index < len(self) and self.note(index, frame) else None
 
     def starts(self, index: int) -> Iterator[int]:
@@ -71,20 +66,6 @@ class FrameTable:
             position -= step
             step *= 2
         yield 0
-
-    def keyframe_from(self, index: int) -> int | None:
-        """The first keyframe that is not before a frame, None if none is known."""
-        position = bisect_left(self._keyframes, index)
-        return self._keyframes[position] if self._is_ordered and position < len(self._keyframes) else None
-
-    def _add(self, index: int, frame: av.VideoFrame, checksum: int) -> None:
-        previous = self._timestamps[-1] if self._timestamps else None
-        self._is_ordered &= frame.pts is not None and (previous is None or frame.pts > previous)
-        self._timestamps.append(frame.pts or 0)
-        self._checksums.append(checksum)
-        if frame.key_frame:
-            self._keyframes.append(index)
-        self._times.append(index / self._rate if frame.time is None else frame.time)
 
 
 def _checksum(frame: av.VideoFrame) -> int:

@@ -1,12 +1,7 @@
-"""Photographs and frames: read strictly, so that a broken file is an error and never half a picture; sizes.
-
-This is the one place where an image file becomes pixels. Whatever a decoder makes of a file becomes one line that names it, and
-a size that can't be a frame's is seen in the header, before there is memory for it.
-"""
+"""Image files become pixels here and nowhere else: read strictly, a broken one is an error and never half a picture; sizes."""
 
 import importlib.util
 import io
-import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,90 +13,66 @@ from PIL import Image, ImageOps
 from hodor.errors import HodorError
 from hodor.files import written_aside
 
-MAX_PIXELS = 2**26
-"""What an image may have, 67 million: more than a frame of 8K."""
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
-"""Files of a folder that count as images."""
+MAX_PIXELS = 2**26  # that an image may have, 67 million: more than a frame of 8K
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})  # of files that count as images
 _FORMATS = ["PNG", "JPEG", "BMP", "WEBP", "TIFF", "GIF", "PPM", "JPEG2000"]
 if importlib.util.find_spec("PIL.AvifImagePlugin"):  # since Pillow 11.3
     _FORMATS.append("AVIF")
 _EXIF_ORIENTATION = 0x0112
-_TRANSPOSING = {5, 6, 7, 8}  # orientations that swap height and width
+_ROTATING = range(2, 9)  # orientations that ask for it; 0, which some cameras write, says nothing
 _COLOUR_MODES = {"RGB", "RGBA", "L", "LA", "P", "PA", "1", "CMYK", "YCbCr"}
 Image.MAX_IMAGE_PIXELS = None  # `opened_picture` has a limit of its own
 warnings.filterwarnings("ignore", module=r"PIL\.")  # a file is good or an error
 
 
-def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+def read_image(path: Path, max_pixels: int = MAX_PIXELS, *, upright: bool = False) -> np.ndarray:
     """Reads an 8-bit image file as colour `[H, W, 3]` (uint8, R, G, B). Grey is repeated, transparency is dropped.
 
     Args:
         path: the file; of an animation the first picture counts.
         max_pixels: how many it may have.
+        upright: an image that asks to be rotated is turned as its EXIF orientation says, instead of refused.
 
     Raises:
         HodorError: the file is missing, empty, truncated, no image, too large, has 16 bits per channel, or asks to be rotated.
     """
     with opened_picture(path, max_pixels) as picture:
-        _load_colour(picture, path)
-        refuse_rotation(picture, path)
-        return np.array(_without_alpha(picture))
-
-
-def read_upright(path: Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
-    """Reads an image file as `read_image` does, but turns it as its EXIF orientation says: [H, W, 3] uint8, R, G, B.
-
-    Raises:
-        HodorError: as `read_image`, but for images that ask to be rotated.
-    """
-    with opened_picture(path, max_pixels) as picture:
-        _load_colour(picture, path)
-        _orientation(picture, path)
-        return np.array(_without_alpha(ImageOps.exif_transpose(picture)))
+        picture.load()
+        if picture.mode not in _COLOUR_MODES:
+            raise HodorError(f"{path}: image mode {picture.mode} is not supported; convert it to 8-bit RGB")
+        shown: Image.Image = picture
+        if not upright:
+            refuse_rotation(picture, path)
+        elif _orientation(picture, path) in _ROTATING:
+            shown = ImageOps.exif_transpose(picture)
+        if shown.mode in {"P", "PA"}:
+            shown = shown.convert("RGBA")
+        return np.array(shown if shown.mode == "RGB" else shown.convert("RGB"))
 
 
 def open_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
-    """Opens and fully decodes an image file of 8 bits per channel; arguments as in `read_image`.
-
-    Raises:
-        HodorError: the file is missing, empty, truncated, no image, too large, or has 16 bits per channel.
-    """
+    """Opens and fully decodes an image file of 8 bits per channel; arguments and errors as in `read_image`, rotated or not."""
     with opened_picture(path, max_pixels) as picture:
         picture.load()
         return picture
 
 
-def image_size(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
-    """(height, width) of an image file, read from its header only; arguments as in `read_image`.
-
-    Raises:
-        HodorError: the file is missing, not an image, too large, has 16 bits per channel, or asks to be rotated.
-    """
+def image_size(path: Path, max_pixels: int = MAX_PIXELS, *, upright: bool = False) -> tuple[int, int]:
+    """(height, width) of what `read_image` gives, read from the header only; arguments and errors as there."""
     with opened_picture(path, max_pixels) as picture:
-        if _tells_orientation(picture):
-            refuse_rotation(picture, path)
-        return picture.height, picture.width
-
-
-def upright_size(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
-    """(height, width) of what `read_upright` gives, read from the header only.
-
-    Raises:
-        HodorError: the file is missing, not an image, too large, or has 16 bits per channel.
-    """
-    with opened_picture(path, max_pixels) as picture:
-        if _tells_orientation(picture) and _orientation(picture, path) in _TRANSPOSING:
-            return picture.width, picture.height
+        # Pillow turns TIFFs upright itself, and decodes a whole PNG to look for a late EXIF chunk.
+        if picture.format not in {"PNG", "TIFF"} or "exif" in picture.info:
+            if not upright:
+                refuse_rotation(picture, path)
+            elif _orientation(picture, path) in range(5, 9):
+                return picture.width, picture.height
         return picture.height, picture.width
 
 
 def write_image(path: Path, picture: np.ndarray | Image.Image, quality: int = 95) -> None:
-    """Writes an image in the format that the name's ending says; complete or absent, and an error where a disk is full.
+    """Writes [H, W, 3] uint8 (R, G, B), or any picture of Pillow's, in the format of the name's ending; `quality` is of a JPEG.
 
-    Args:
-        path: ends in .png, .jpg, ...; its folder is made.
-        picture: [H, W, 3] uint8 (R, G, B), or any that Pillow has.
-        quality: of a JPEG.
+    The file is complete or absent, its folder is made, and an OSError tells of a full disk.
     """
     encoded = io.BytesIO()  # given a file of the system, Pillow takes no notice of a write that was cut short
     image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
@@ -111,11 +82,7 @@ def write_image(path: Path, picture: np.ndarray | Image.Image, quality: int = 95
 
 
 def refuse_too_large(path: Path | str, width: int, height: int, max_pixels: int) -> None:
-    """Checks the size that a header gives, before there is memory for it.
-
-    Raises:
-        HodorError: an image or a frame has more than `max_pixels`.
-    """
+    """Raises a HodorError if a header tells of more than `max_pixels`, before there is memory for them."""
     if width * height > max_pixels:
         raise HodorError(
             f"{path}: has {width}x{height} pixels, and {max_pixels} are the most that can be read; make it smaller, "
@@ -124,33 +91,16 @@ def refuse_too_large(path: Path | str, width: int, height: int, max_pixels: int)
 
 
 def refuse_rotation(picture: Image.Image, path: Path) -> None:
-    """Checks what an opened image file asks viewers to do.
-
-    Raises:
-        HodorError: it asks to be rotated, or its EXIF data is broken and may ask for it.
-    """
-    if _orientation(picture, path) in range(2, 9):  # 0, which some cameras write, says nothing
+    """Raises a HodorError if an opened image file asks to be rotated, or its EXIF data is broken and may ask for it."""
+    if _orientation(picture, path) in _ROTATING:
         raise HodorError(
             f"{path}: the image asks to be rotated (EXIF orientation), so its masks would not fit; save it upright"
         )
 
 
 def network_size(height: int, width: int, min_dim: int, max_dim: int) -> tuple[int, int]:
-    """Size of a frame whose shorter side becomes `min_dim`, or whose longer side `max_dim` where it would exceed that.
-
-    Args:
-        height: of the frame, in pixels.
-        width: of the frame, in pixels.
-        min_dim: wanted shorter side.
-        max_dim: limit of the longer side.
-
-    Returns:
-        (height, width), each at least 1.
-    """
-    shorter, longer = sorted((height, width))
-    scale = min_dim / shorter
-    if scale * longer > max_dim:
-        scale = max_dim / longer
+    """(height, width), in pixels, of a frame whose shorter side becomes `min_dim`, or its longer one `max_dim` if smaller."""
+    scale = min(min_dim / min(height, width), max_dim / max(height, width))
     return max(round(scale * height), 1), max(round(scale * width), 1)
 
 
@@ -158,14 +108,20 @@ def network_size(height: int, width: int, min_dim: int, max_dim: int) -> tuple[i
 def opened_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
     """An image file whose header was read. Whatever goes wrong with it meanwhile becomes a HodorError, or is an OSError."""
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe could wait forever
+        if path.exists() and not path.is_file():  # opening a pipe could wait forever
             raise HodorError(f"{path}: is a folder, a pipe or a device, not an image; replace it")
         with Image.open(path, formats=_FORMATS) as picture:
             refuse_too_large(path, picture.width, picture.height, max_pixels)
-            if _bits_16(picture):
+            tiles = getattr(picture, "tile", [])
+            if picture.mode.startswith(("I", "F")) or any(";16" in str(tile[3]) for tile in tiles):
                 raise HodorError(f"{path}: 16 bits per channel are not supported; convert it to 8 bits")
-            if picture.format == "TIFF" and _area_of_tiles(picture) < picture.width * picture.height:
-                raise EOFError
+            if picture.format == "TIFF":  # of which Pillow leaves black what no tile covers
+                extents = [tile[1] for tile in tiles]
+                if (
+                    sum((right - left) * (bottom - top) for left, top, right, bottom in extents)
+                    < picture.width * picture.height
+                ):
+                    raise EOFError
             yield picture
     except HodorError:
         raise
@@ -178,36 +134,8 @@ def opened_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Iterator[Image.I
         raise HodorError(f"{path}: the file {reason}; replace it") from None
 
 
-def _load_colour(picture: Image.Image, path: Path) -> None:
-    picture.load()
-    if picture.mode not in _COLOUR_MODES:
-        raise HodorError(f"{path}: image mode {picture.mode} is not supported; convert it to 8-bit RGB")
-
-
-def _tells_orientation(picture: Image.Image) -> bool:
-    """Pillow turns TIFFs upright itself, and decodes a whole PNG to look for a late EXIF chunk."""
-    return picture.format not in {"PNG", "TIFF"} or "exif" in picture.info
-
-
 def _orientation(picture: Image.Image, path: Path) -> int:
     try:
         return picture.getexif().get(_EXIF_ORIENTATION, 1)
     except Exception:  # of any kind
         raise HodorError(f"{path}: its EXIF data is broken and may ask to rotate the image; save it without") from None
-
-
-def _bits_16(picture: Image.Image) -> bool:
-    raw_modes = [str(tile[3]) for tile in getattr(picture, "tile", [])]
-    return picture.mode.startswith(("I", "F")) or any(";16" in mode for mode in raw_modes)
-
-
-def _area_of_tiles(picture: Image.Image) -> int:
-    """The pixels of a TIFF that its strips or tiles cover; Pillow leaves the others black."""
-    extents = [tile[1] for tile in getattr(picture, "tile", [])]
-    return sum((right - left) * (bottom - top) for left, top, right, bottom in extents)
-
-
-def _without_alpha(picture: Image.Image) -> Image.Image:
-    if picture.mode == "RGB":
-        return picture
-    return (picture.convert("RGBA") if picture.mode in {"P", "PA"} else picture).convert("RGB")

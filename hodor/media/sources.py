@@ -14,13 +14,10 @@ __all__ = ["FrameSource", "Selection", "SourceFrame", "open_source"]
 
 
 def open_source(text: str, selection: Selection, *, max_pixels: int = MAX_PIXELS, rate: float | None = None) -> FrameSource:
-    """Opens what a user names; of files, only headers are read.
+    """Opens a video file, a folder of images, or `camera:0`, `camera:/dev/video1`; of files, only headers are read.
 
-    Args:
-        text: a video file, a folder of images, or `camera:0`, `camera:/dev/video1`.
-        selection: which of its frames are wanted.
-        max_pixels: how many a frame may have.
-        rate: frames per second of a folder, 24 if it is None; videos and cameras have times of their own.
+    No frame may have more than `max_pixels`. `rate` is the frames per second of a folder, 24 if it is None; the others have
+    times of their own.
 
     Raises:
         HodorError: there is no such source, it holds no frames, or its frames differ in size; or `rate` is not above 0, or

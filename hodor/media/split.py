@@ -22,13 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("video", type=Path, metavar="VIDEO", help="any file that FFmpeg reads")
     parser.add_argument("folder", type=Path, metavar="FRAMES_DIR", help="a folder that doesn't exist yet or is empty")
-    parser.add_argument(
-        "--max_pixels",
-        type=at_least_1,
-        default=MAX_PIXELS,
-        metavar="N",
-        help="how many a frame may have; more needs more memory (default: %(default)s)",
-    )
+    limit = "how many a frame may have; more needs more memory (default: %(default)s)"
+    parser.add_argument("--max_pixels", type=at_least_1, default=MAX_PIXELS, metavar="N", help=limit)
     options = parser.parse_args(arguments)
     folder: Path = options.folder.resolve()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):

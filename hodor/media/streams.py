@@ -1,14 +1,13 @@
 """Files off the critical path: frames are decoded ahead and results written behind, in threads, while the network works."""
 
-import queue
-import threading
+from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
-_END = object()
+_END: Any = object()
 
 
 def read_ahead(items: Iterable[Item], depth: int = 4) -> Generator[Item, None, None]:
@@ -17,43 +16,17 @@ def read_ahead(items: Iterable[Item], depth: int = 4) -> Generator[Item, None, N
     An exception of the iteration is raised here, at its place in the order. Closing the generator ends the thread, and closes
     `items` if that is a generator, too.
     """
-    ready: queue.Queue[Any] = queue.Queue(maxsize=depth)
-    stop = threading.Event()
-
-    def put(value: Any) -> bool:
-        while not stop.is_set():
-            try:
-                ready.put(value, timeout=0.1)
-            except queue.Full:
-                continue
-            return True
-        return False
-
-    def work() -> None:
-        try:
-            for item in items:
-                if not put((item, None)):
-                    return
-            put((_END, None))
-        except BaseException as error:
-            put((_END, error))
-        finally:
-            if isinstance(items, Generator):
-                items.close()
-
-    thread = threading.Thread(target=work, name="read_ahead", daemon=True)
-    thread.start()
+    iterator = iter(items)
+    pool = ThreadPoolExecutor(1, thread_name_prefix="read_ahead")
     try:
-        while True:
-            item, error = ready.get()
-            if error is not None:
-                raise error
-            if item is _END:
-                return
+        waiting = deque(pool.submit(next, iterator, _END) for _ in range(depth))
+        while (item := waiting.popleft().result()) is not _END:
+            waiting.append(pool.submit(next, iterator, _END))
             yield item
     finally:
-        stop.set()
-        thread.join()
+        pool.shutdown(cancel_futures=True)
+        if isinstance(items, Generator):
+            items.close()
 
 
 class WriteBehind:
@@ -65,16 +38,17 @@ class WriteBehind:
 
     def __init__(self, workers: int = 2, depth: int = 16) -> None:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="write_behind")
-        self._room = threading.Semaphore(depth)
+        self._depth = depth
+        self._waiting: deque[Future[None]] = deque()
         self._error: BaseException | None = None
 
     def __enter__(self) -> "WriteBehind":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=error is not None)
-        if error is None:
-            self._raise_failure()
+        self._pool.shutdown(cancel_futures=error is not None)
+        if error is None and self._error is not None:
+            raise self._error
 
     def submit(self, job: Callable[..., object], *arguments: Any) -> None:
         """Queues `job(*arguments)`; waits while too many jobs are queued.
@@ -82,9 +56,11 @@ class WriteBehind:
         Raises:
             BaseException: whatever an earlier job raised.
         """
-        self._room.acquire()
-        self._raise_failure()
-        self._pool.submit(self._run, job, arguments).add_done_callback(self._done)
+        if len(self._waiting) == self._depth:
+            self._waiting.popleft().result()
+        if self._error is not None:
+            raise self._error
+        self._waiting.append(self._pool.submit(self._run, job, arguments))
 
     def _run(self, job: Callable[..., object], arguments: tuple[Any, ...]) -> None:
         if self._error is None:
@@ -92,10 +68,3 @@ class WriteBehind:
                 job(*arguments)
             except BaseException as error:
                 self._error = self._error or error
-
-    def _done(self, _: Future[None]) -> None:
-        self._room.release()
-
-    def _raise_failure(self) -> None:
-        if self._error is not None:
-            raise self._error

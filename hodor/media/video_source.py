@@ -6,7 +6,7 @@ is compared with what was there the first time, and where they differ decoding b
 """
 
 import logging
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
@@ -14,13 +14,12 @@ from pathlib import Path
 import av
 
 from hodor.errors import HodorError
-from hodor.media.decoding import Seek, Upright, decode, opened_video
+from hodor.media.decoding import Upright, decode, opened_video
 from hodor.media.frame_source import FrameSource, Selection, SourceFrame
 from hodor.media.frame_table import FrameTable
 from hodor.media.sound import first_sound
 
-_BYTES_HELD = 2**28
-"""What the frames may take that `backwards` holds at once."""
+_BYTES_HELD = 2**28  # what the frames may take that `backwards` holds at once
 _UNKNOWN_RATE = 24.0
 _LOGGER = logging.getLogger(__name__)
 
@@ -29,17 +28,13 @@ class VideoSource(FrameSource):
     """Any file that FFmpeg reads. One that is cut off or damaged is reported after the frames that could be read."""
 
     def __init__(self, path: Path, selection: Selection, max_pixels: int) -> None:
-        """Reads the header.
-
-        Raises:
-            HodorError: the file is missing, no video, too large, or holds no pictures.
-        """
+        """Reads the header; errors are those of `opened_video`."""
         with opened_video(path, max_pixels) as (container, stream):
             rate = float(stream.average_rate or stream.guessed_rate or _UNKNOWN_RATE)
-            seconds = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else None
-            if seconds is None and container.duration:
-                seconds = container.duration / av.time_base
-            self._promised = stream.frames or (None if seconds is None else round(seconds * rate))
+            seconds = (container.duration or 0) / av.time_base
+            if stream.duration and stream.time_base:
+                seconds = float(stream.duration * stream.time_base)
+            self.total = stream.frames or round(seconds * rate) or None
             self._pixel_aspect = stream.sample_aspect_ratio or Fraction(1)
             audio = None if first_sound(container) is None else path
             if audio is None and container.streams.audio:
@@ -53,51 +48,10 @@ class VideoSource(FrameSource):
 
     @property
     def pixel_aspect(self) -> Fraction:
-        """See `FrameSource.pixel_aspect`."""
         return 1 / self._pixel_aspect if self._upright.swaps_sides else self._pixel_aspect
-
-    def expected_frames(self) -> int | None:
-        """See `FrameSource.expected_frames`; the container may err."""
-        total = len(self._table) if self._table.is_whole else self._promised
-        return None if total is None else len(self.selection.indices(total))
-
-    def frames(self, begin: int = 0) -> Iterator[SourceFrame]:
-        """See `FrameSource.frames`."""
-        begin = max(begin, self.selection.start)
-        if self.selection.is_over(begin):
-            return
-        for index, frame in self._decoded(begin):
-            if self.selection.holds(index):
-                yield self._wanted(index, frame)
-            if self.selection.is_over(index + 1):
-                return
-        self._refuse_too_late(len(self._table))
-
-    def backwards(self, begin: int) -> Iterator[SourceFrame]:
-        """See `FrameSource.backwards`."""
-        broken = None
-        try:
-            self._know(begin)
-        except HodorError as error:
-            broken = error
-        last = min(begin, len(self._table) - 1)
-        while last >= self.selection.start:
-            first = self._first_of_chunk(last)
-            yield from reversed(list(self._between(first, last)))
-            last = first - 1
-        if broken is not None:
-            raise broken
-
-    def frame(self, index: int) -> SourceFrame:
-        """See `FrameSource.frame`."""
-        if index >= 0:
-            for _, frame in self._decoded(index):
-                return self._wanted(index, frame)
-        raise HodorError(f"{self.name}: has no frame {index}" + (f"; its last is {len(self._table) - 1}" if index >= 0 else ""))
 
     @property
     def end_time(self) -> float | None:
-        """See `FrameSource.end_time`. Reads on to that frame if no one has yet."""
         end = self.selection.end
         if end is None:
             return None
@@ -105,48 +59,65 @@ class VideoSource(FrameSource):
             self._know(end)
         except HodorError:  # whoever reads the frames hears of it
             return None
-        return self._table.time(end) if end < len(self._table) else None
+        return self._table.times[end] if end < len(self._table) else None
+
+    def frames(self, begin: int = 0) -> Iterator[SourceFrame]:
+        begin, end = max(begin, self.selection.start), self.selection.indices().stop
+        if begin < end:
+            yield from self._selected(begin, end - 1)
+            self._refuse_too_late(len(self._table))
+
+    def backwards(self, begin: int) -> Iterator[SourceFrame]:
+        broken = None
+        try:
+            self._know(begin)
+        except HodorError as error:
+            broken = error
+        height, width = self.selection.size(*self._shape) if self._shape else (1, 1)
+        held = max(_BYTES_HELD // (3 * height * width), 1) * self.selection.stride
+        last = min(begin, len(self._table) - 1)
+        while last >= self.selection.start:
+            first = max(last - held + 1, self.selection.start)
+            yield from reversed(list(self._selected(first, last)))
+            last = first - 1
+        if broken is not None:
+            raise broken
+
+    def frame(self, index: int) -> SourceFrame:
+        if index < 0:
+            raise HodorError(f"{self.name}: has no frame {index}")
+        for _, frame in self._decoded(index):
+            return self._wanted(index, frame)
+        raise HodorError(f"{self.name}: has no frame {index}; its last is {len(self._table) - 1}")
 
     def _know(self, index: int) -> None:
-        """Reads forwards until a frame is in the table, if there is one.
-
-        Raises:
-            HodorError: the video is broken before it.
-        """
+        """Reads forwards until a frame is in the table, if there is one; a HodorError if the video is broken before it."""
         if index >= len(self._table) and not self._table.is_whole:
             for found, _ in self._decoded(max(len(self._table) - 1, 0)):
                 if found >= index:
                     return
 
-    def _first_of_chunk(self, last: int) -> int:
-        """Where to begin so that the frames up to `last` can be held at once; at a keyframe, if there is one between."""
-        height, width = self.selection.size(*self._shape) if self._shape else (1, 1)
-        count = max(_BYTES_HELD // (3 * height * width), 1)
-        first = max(last - count * self.selection.stride + 1, self.selection.start)
-        keyframe = self._table.keyframe_from(first) if first > self.selection.start else None
-        return first if keyframe is None or keyframe > last else keyframe
-
-    def _between(self, first: int, last: int) -> Iterator[SourceFrame]:
+    def _selected(self, first: int, last: int) -> Iterator[SourceFrame]:
+        """The selected frames from `first` to `last`, if there are so many."""
         for index, frame in self._decoded(first):
             if self.selection.holds(index):
                 yield self._wanted(index, frame)
-            if index == last:
+            if index >= last:
                 return
 
     def _wanted(self, index: int, frame: av.VideoFrame) -> SourceFrame:
-        return self.selection.frame(index, self._table.time(index), self._upright.pixels(frame))
+        return self.selection.frame(index, self._table.times[index], self._upright.pixels(frame))
 
     def _decoded(self, begin: int) -> Iterator[tuple[int, av.VideoFrame]]:
         """All frames from `begin` on with their indices, and into the table with those that are new.
 
-        Raises:
-            HodorError: after the last frame that could be read, the file is damaged or cut off; or another file took its place.
+        A HodorError tells, after the last frame that could be read, that the file is damaged, cut off or another one now.
         """
         following = begin
         for start in self._table.starts(min(begin, len(self._table) - 1)):
             seen = -1
             try:
-                with closing(self._decoded_from(start)) as frames:
+                with closing(decode(self._path, self._max_pixels, self._table, start)) as frames:
                     for index, frame in frames:
                         self._check_size(frame)
                         if index > following or not self._table.note(index, frame):
@@ -161,12 +132,9 @@ class VideoSource(FrameSource):
                 continue
             if seen == len(self._table) - 1:
                 self._table.is_whole = True
+                self.total = len(self._table)
                 return
         raise HodorError(f"{self._path}: has changed while it was being read; leave it alone and run the command again")
-
-    def _decoded_from(self, start: int) -> Generator[tuple[int, av.VideoFrame], None, None]:
-        seek = None if start == 0 else Seek(self._table.timestamp(start), self._table.find)
-        return decode(self._path, self._max_pixels, seek)
 
     def _check_size(self, frame: av.VideoFrame) -> None:
         shape = frame.height, frame.width

@@ -2,7 +2,6 @@
 
     clip = SyntheticClip(seed=0, frames=20, objects=3)
     image, labels = clip.frame(7)          # any frame, in any order
-    image, labels = SyntheticClip(seed=1).frame(0)     # a still image with its instances
     image, labels = PhotographClip().frame(0)          # cut-out photographs that move before another photograph
 
 `hodor synthetic --help` writes such clips in the layout of DAVIS.

@@ -4,6 +4,7 @@ import argparse
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -31,32 +32,11 @@ _NUMBERS = {
     "objects": (3, "in each video, 1..254"),
     "seed": (0, "the first video's; each further one adds 1"),
 }
-
-_Clips = Sequence[tuple[str, SyntheticClip | PhotographClip]]
 _log = logging.getLogger(__name__)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Writes the clips; returns the exit code 0.
-
-    Raises:
-        HodorError: a number is out of range or says nothing about photographs, or the folder is not empty.
-    """
-    options = _parser().parse_args(arguments)
-    given = {name: getattr(options, name) for name in _NUMBERS if getattr(options, name) is not None}
-    try:
-        clips = _photographs(given) if options.photographs else _toys(given)
-    except ValueError as error:
-        raise HodorError(str(error)) from None
-    with errors_naming(options.folder):
-        write_davis_folder(options.folder, tqdm(clips, desc="drawing", unit="clip", disable=None))
-    _, first = clips[0]
-    _log.info("%s: %d clips of %d frames, %dx%d", options.folder, len(clips), first.frames, first.width, first.height)
-    _log.info("next: hodor convert davis %s --name NAME", options.folder)
-    return 0
-
-
-def _parser() -> ArgumentParser:
+    """Writes the clips; see `--help`."""
     parser = ArgumentParser(
         prog="python -m hodor.synthetic",
         description=_DESCRIPTION,
@@ -72,16 +52,26 @@ def _parser() -> ArgumentParser:
     )
     for name, (default, what) in _NUMBERS.items():
         parser.add_argument(f"--{name}", type=int, metavar="N", help=f"{what} (default: {default})")
-    return parser
+    options = parser.parse_args(arguments)
+    given = {name: getattr(options, name) for name in _NUMBERS if getattr(options, name) is not None}
+    try:
+        clips = _clips(given, photographs=options.photographs)
+    except ValueError as error:
+        raise HodorError(str(error)) from None
+    with errors_naming(options.folder):
+        write_davis_folder(options.folder, tqdm(clips, desc="drawing", unit="clip", disable=None))
+    _, first = clips[0]
+    _log.info("%s: %d clips of %d frames, %dx%d", options.folder, len(clips), first.frames, first.width, first.height)
+    _log.info("next: hodor convert davis %s --name NAME", options.folder)
+    return 0
 
 
-def _photographs(given: dict[str, int]) -> _Clips:
-    if needless := sorted(given.keys() - {"frames", "height"}):
-        raise HodorError(f"--{needless[0]} says nothing about --photographs; leave it out")
-    return [("launch_site", PhotographClip(**given))]
-
-
-def _toys(given: dict[str, int]) -> _Clips:
+def _clips(given: dict[str, Any], *, photographs: bool) -> Sequence[tuple[str, SyntheticClip | PhotographClip]]:
+    """The clips and their names; `given` are the numbers that the user wrote."""
+    if photographs:
+        if needless := sorted(given.keys() - {"frames", "height"}):
+            raise HodorError(f"--{needless[0]} says nothing about --photographs; leave it out")
+        return [("launch_site", PhotographClip(**given))]
     numbers = {name: default for name, (default, _) in _NUMBERS.items()} | given
     count, first = numbers.pop("clips"), numbers.pop("seed")
     if count < 1:

@@ -1,10 +1,11 @@
 """Things that move and bend: an outline of a body and limbs, a smooth path through time, and how both are painted."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 
 _KINDS = ("ellipse", "polygon", "star", "blob", "ring")
 _DIRECTIONS = 256
@@ -12,40 +13,28 @@ _ANGLES = np.arange(_DIRECTIONS) * (2 * np.pi / _DIRECTIONS)
 REACH = 1.9  # no point of a shape lies farther from its centre, in units of its radius
 
 
+def swaying(waves: ArrayLike, time: float) -> np.ndarray:
+    """One wave (amplitude, phase, radians per frame) or rows of them, at a frame."""
+    amplitude, phase, speed = np.transpose(waves)
+    return np.asarray(amplitude * np.sin(phase + speed * time))
+
+
 @dataclass(frozen=True)
 class Shape:
-    """A body with its limbs, or a limb.
+    """A body with its limbs, or a limb. Lengths are in units of the body's radius."""
 
-    Attributes:
-        radii: `[256]` distance of the outline from its own centre by direction, about 1.
-        wobble: rows of (waves around the outline, strength, phase, radians per frame).
-        hole: the part of the radius that is cut out of the middle, 0 for none.
-        limbs: what else belongs to it.
-        size: of a limb, in units of the body's radius.
-        direction: where it sits on the body, in radians.
-        distance: of its centre from the body's.
-        swing: (amplitude in radians, phase, radians per frame) of its turning about where it sits.
-    """
-
-    radii: np.ndarray
-    wobble: np.ndarray
-    hole: float = 0.0
+    radii: np.ndarray  # [256] distance of the outline from its own centre by direction, about 1
+    wobble: np.ndarray  # rows of (waves around the outline, strength, phase, radians per frame)
+    hole: float = 0.0  # the part of the radius that is cut out of the middle
     limbs: tuple["Shape", ...] = ()
-    size: float = 1.0
-    direction: float = 0.0
-    distance: float = 0.0
-    swing: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    size: float = 1.0  # of a limb
+    direction: float = 0.0  # where it sits on the body, in radians
+    distance: float = 0.0  # of its centre from the body's
+    swing: tuple[float, float, float] = (0.0, 0.0, 0.0)  # a wave: how it turns about where it sits
 
     def inside(self, x: np.ndarray, y: np.ndarray, time: float) -> np.ndarray:
-        """How far points lie inside the outline, negative outside, in units of the body's radius.
-
-        Args:
-            x: `[H, W]` float32, to the right of the body's centre in units of its radius.
-            y: the same, downwards.
-            time: the frame.
-        """
-        amplitude, phase, speed = self.swing
-        angle = self.direction + amplitude * np.sin(phase + speed * time)
+        """How far points lie inside the outline, negative outside; `x` and `y` `[H, W]` count from the body's centre."""
+        angle = self.direction + swaying(self.swing, time)
         cosine, sine = float(np.cos(angle)), float(np.sin(angle))
         along, across = x * cosine + y * sine - self.distance, y * cosine - x * sine
         distance, direction = cv2.cartToPolar(along, across)
@@ -62,110 +51,14 @@ class Shape:
         return depth
 
 
-class Pose(NamedTuple):
-    """Where a thing is: centre (x, y) and radius in pixels, angle in radians, radius along and across as factors."""
-
-    x: float
-    y: float
-    radius: float
-    angle: float
-    along: float
-    across: float
-
-
-@dataclass(frozen=True)
-class Motion:
-    """A path through time. All waves are rows of (amplitude, phase, radians per frame).
-
-    Attributes:
-        home: (x, y) in pixels at frame 0.
-        radius: in pixels, on average.
-        sway: `[2, 3]` waves of x and y in pixels.
-        excursion: (x, y) in pixels from home, reached half-way through every `excursion_frames`.
-        excursion_frames: how long it is away.
-        angle: at frame 0, in radians.
-        spin: radians per frame.
-        pulse: `[3, 3]` waves of the radius, the stretch along and the stretch across, relative.
-    """
-
-    home: np.ndarray
-    radius: float
-    sway: np.ndarray
-    excursion: np.ndarray
-    excursion_frames: float
-    angle: float
-    spin: float
-    pulse: np.ndarray
-
-    def pose(self, time: float) -> Pose:
-        """The pose at a frame."""
-        amplitude, phase, speed = self.sway.T
-        away = np.sin(np.pi * time / self.excursion_frames) ** 2
-        x, y = self.home + amplitude * (np.sin(phase + speed * time) - np.sin(phase)) + away * self.excursion
-        amplitude, phase, speed = self.pulse.T
-        size, along, across = 1 + amplitude * np.sin(phase + speed * time)
-        return Pose(float(x), float(y), float(self.radius * size), self.angle + self.spin * time, float(along), float(across))
-
-
-@dataclass(frozen=True)
-class Thing:
-    """Something that moves.
-
-    Attributes:
-        label: its id; 0 for things that are nobody's object.
-        shape: its outline.
-        motion: its path.
-        texture: `[S, S, 3]` float32 in 0..255, continuing at the borders.
-        texture_offset: (x, y) of its centre on the texture, in pixels.
-        light: (x, y), the direction that light comes from, of length 1.
-    """
-
-    label: int
-    shape: Shape
-    motion: Motion
-    texture: np.ndarray
-    texture_offset: np.ndarray
-    light: np.ndarray
-
-    def paint(self, time: int, labels: np.ndarray, picture: np.ndarray | None = None) -> None:
-        """Draws it over what is there: its id into `labels` `[H, W]`, its looks into `picture` `[H, W, 3]`."""
-        pose = self.motion.pose(time)
-        reach = REACH * pose.radius * max(pose.along, pose.across) + 1
-        left, right = max(0, int(pose.x - reach)), min(labels.shape[1], int(pose.x + reach) + 2)
-        top, bottom = max(0, int(pose.y - reach)), min(labels.shape[0], int(pose.y + reach) + 2)
-        if left >= right or top >= bottom:
-            return
-        columns, rows = np.meshgrid(
-            np.arange(left, right, dtype=np.float32) - np.float32(pose.x),
-            np.arange(top, bottom, dtype=np.float32) - np.float32(pose.y),
-        )
-        cosine, sine = float(np.cos(pose.angle)), float(np.sin(pose.angle))
-        x = (columns * cosine + rows * sine) * np.float32(1 / (pose.radius * pose.along))
-        y = (rows * cosine - columns * sine) * np.float32(1 / (pose.radius * pose.across))
-        depth = self.shape.inside(x, y, time) * np.float32(pose.radius * min(pose.along, pose.across))
-        labels[top:bottom, left:right][depth > 0] = self.label
-        if picture is not None:
-            below = picture[top:bottom, left:right]
-            coverage = np.clip(depth + 0.5, 0, 1)[..., None]
-            shadow = np.clip(1 + depth / (2 + 0.15 * pose.radius), 0, 1)[..., None]
-            scale = np.float32(len(self.texture) / 4)
-            across, down = x * scale + np.float32(self.texture_offset[0]), y * scale + np.float32(self.texture_offset[1])
-            surface = cv2.remap(self.texture, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
-            light = columns * np.float32(self.light[0]) + rows * np.float32(self.light[1])  # and darker at the outline
-            shade = 0.68 + 0.37 * np.clip(depth / np.float32(0.4 * pose.radius), 0, 1) + light * np.float32(0.28 / pose.radius)
-            surface *= shade.astype(np.float32)[..., None]
-            below *= 1 - 0.35 * shadow
-            below += coverage * (surface - below)
-
-
 def draw_shape(random: np.random.Generator) -> Shape:
     """Draws a shape of random kind, with up to three limbs."""
     kind = _KINDS[random.integers(len(_KINDS))]
     radii, wobble = _radii(random, kind), _draw_wobble(random, 0.10)
     hole = random.uniform(0.4, 0.55) if kind == "ring" else 0.0
-    limbs = 0 if kind == "ring" else int(random.choice([0, 0, 1, 2, 3]))
+    count = 0 if kind == "ring" else int(random.choice([0, 0, 1, 2, 3]))
     first = random.uniform(0, 2 * np.pi)
-    return Shape(radii, wobble, hole, tuple(_draw_limb(random, first + 2 * np.pi * i / max(limbs, 1)) for i in range(limbs)))
+    return Shape(radii, wobble, hole, tuple(_draw_limb(random, first + 2 * np.pi * i / count) for i in range(count)))
 
 
 def _draw_limb(random: np.random.Generator, direction: float) -> Shape:
@@ -200,19 +93,73 @@ def _radii(random: np.random.Generator, kind: str) -> np.ndarray:
     return inner + (1.05 - inner) * from_edge / step
 
 
-def draw_motion(random: np.random.Generator, home: np.ndarray, radius: float, frame_size: np.ndarray) -> Motion:
-    """Draws a path that starts at `home` (x, y) in a frame of size (width, height); about every third leaves it and returns."""
-    strengths = random.uniform(0.08, 0.24, 2) * frame_size
-    phases = random.uniform(0, 2 * np.pi, 2)
-    towards_middle = np.where((home > frame_size / 2) == (np.sin(phases) > 0), 1, -1)
-    sway = np.stack([strengths * towards_middle, phases, 2 * np.pi / random.uniform(16, 40, 2)], axis=1)
-    excursion = np.zeros(2)
-    if random.random() < 0.3:
-        heading = random.uniform(0, 2 * np.pi)
-        direction = np.array([np.cos(heading), np.sin(heading)])
-        to_border = np.where(direction > 0, frame_size - home, home) / np.maximum(np.abs(direction), 1e-6)
-        excursion = direction * (to_border.min() + 2.5 * radius + strengths.max())
-    strengths = random.uniform((0, 0.05, 0.05), (0.2, 0.25, 0.25))
-    pulse = np.stack([strengths, random.uniform(0, 2 * np.pi, 3), random.uniform(0.1, 0.35, 3)], axis=1)
-    away, angle, spin = random.uniform(18, 40), random.uniform(0, 2 * np.pi), random.normal(0, 0.06)
-    return Motion(home, radius, sway, excursion, away, angle, spin, pulse)
+class Thing:
+    """Something that moves on a random path; about every third leaves the frame and returns."""
+
+    def __init__(
+        self,
+        random: np.random.Generator,
+        shape: Shape,
+        *,
+        label: int,  # its id; 0 for things that are nobody's object
+        home: np.ndarray,  # (x, y) in pixels at frame 0
+        radius: float,  # in pixels, on average
+        frame_size: np.ndarray,  # (width, height)
+        textures: Sequence[np.ndarray],  # [S, S, 3] float32 in 0..255, continuing at the borders; it gets one of them
+        light: np.ndarray,  # (x, y), the direction that light comes from, of length 1
+    ) -> None:
+        self.label, self.shape, self.radius, self._home, self._light = label, shape, radius, home, light
+        strengths = random.uniform(0.08, 0.24, 2) * frame_size
+        phases = random.uniform(0, 2 * np.pi, 2)
+        towards_middle = np.where((home > frame_size / 2) == (np.sin(phases) > 0), 1, -1)
+        self._sway = np.stack([strengths * towards_middle, phases, 2 * np.pi / random.uniform(16, 40, 2)], axis=1)
+        self._excursion = np.zeros(2)  # from home to where it is half-way through every `_excursion_frames`
+        if random.random() < 0.3:
+            heading = random.uniform(0, 2 * np.pi)
+            direction = np.array([np.cos(heading), np.sin(heading)])
+            to_border = np.where(direction > 0, frame_size - home, home) / np.maximum(np.abs(direction), 1e-6)
+            self._excursion = direction * (to_border.min() + 2.5 * radius + strengths.max())
+        strengths = random.uniform((0, 0.05, 0.05), (0.2, 0.25, 0.25))  # of changes in size, along and across
+        self._pulse = np.stack([strengths, random.uniform(0, 2 * np.pi, 3), random.uniform(0.1, 0.35, 3)], axis=1)
+        self._excursion_frames = random.uniform(18, 40)
+        self._angle, self._spin = random.uniform(0, 2 * np.pi), random.normal(0, 0.06)
+        self.texture = textures[int(random.integers(len(textures)))]
+        self._place_on_texture = random.uniform(0, len(self.texture), 2).astype(np.float32)
+
+    def pose(self, time: float) -> tuple[float, float, float, float, float, float]:
+        """At a frame: centre (x, y) and radius in pixels, angle in radians, radius along and across as factors."""
+        amplitude, phase, speed = self._sway.T
+        away = np.sin(np.pi * time / self._excursion_frames) ** 2
+        x, y = self._home + amplitude * (np.sin(phase + speed * time) - np.sin(phase)) + away * self._excursion
+        size, along, across = 1 + swaying(self._pulse, time)
+        return float(x), float(y), float(self.radius * size), self._angle + self._spin * time, float(along), float(across)
+
+    def paint(self, time: int, labels: np.ndarray, picture: np.ndarray | None = None) -> None:
+        """Draws it over what is there: its id into `labels` `[H, W]`, its looks into `picture` `[H, W, 3]`."""
+        centre_x, centre_y, radius, angle, along, across = self.pose(time)
+        reach = REACH * radius * max(along, across) + 1
+        left, right = max(0, int(centre_x - reach)), min(labels.shape[1], int(centre_x + reach) + 2)
+        top, bottom = max(0, int(centre_y - reach)), min(labels.shape[0], int(centre_y + reach) + 2)
+        if left >= right or top >= bottom:
+            return
+        columns, rows = np.meshgrid(
+            np.arange(left, right, dtype=np.float32) - np.float32(centre_x),
+            np.arange(top, bottom, dtype=np.float32) - np.float32(centre_y),
+        )
+        cosine, sine = float(np.cos(angle)), float(np.sin(angle))
+        x = (columns * cosine + rows * sine) * np.float32(1 / (radius * along))
+        y = (rows * cosine - columns * sine) * np.float32(1 / (radius * across))
+        depth = self.shape.inside(x, y, time) * np.float32(radius * min(along, across))
+        labels[top:bottom, left:right][depth > 0] = self.label
+        if picture is not None:
+            below = picture[top:bottom, left:right]
+            coverage = np.clip(depth + 0.5, 0, 1)[..., None]
+            shadow = np.clip(1 + depth / (2 + 0.15 * radius), 0, 1)[..., None]
+            scale = np.float32(len(self.texture) / 4)
+            place = x * scale + self._place_on_texture[0], y * scale + self._place_on_texture[1]
+            surface = cv2.remap(self.texture, *place, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+            light = columns * np.float32(self._light[0]) + rows * np.float32(self._light[1])  # and darker at the outline
+            shade = 0.68 + 0.37 * np.clip(depth / np.float32(0.4 * radius), 0, 1) + light * np.float32(0.28 / radius)
+            surface *= shade.astype(np.float32)[..., None]
+            below *= 1 - 0.35 * shadow
+            below += coverage * (surface - below)

@@ -14,7 +14,7 @@ from hodor.formats.object_files import SUFFIX, check_object_name, read_object, w
 from hodor.formats.prompts import Prompt, parse_prompt
 from hodor.inference.options import add_computing_options
 from hodor.media.cutting import mask_of_box, mask_of_click
-from hodor.media.images import IMAGE_SUFFIXES, read_upright
+from hodor.media.images import IMAGE_SUFFIXES, read_image
 from hodor.media.sources import Selection, SourceFrame, open_source
 from hodor.program import ArgumentParser
 from hodor.workspace import checkpoints_folder
@@ -108,7 +108,7 @@ def _frame(text: str, options: argparse.Namespace) -> SourceFrame:
     """A picture, or a frame of a video."""
     if Path(text).suffix.lower() not in IMAGE_SUFFIXES:
         return open_source(text, Selection(), max_pixels=options.max_pixels).frame(options.frame)
-    image = read_upright(Path(text), options.max_pixels)
+    image = read_image(Path(text), options.max_pixels, upright=True)
     return SourceFrame(0, 0.0, image, (image.shape[0], image.shape[1]))
 
 

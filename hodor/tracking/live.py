@@ -8,7 +8,7 @@ from types import FrameType
 
 from hodor.errors import HodorError
 from hodor.media.sources import FrameSource, Selection, SourceFrame, open_source
-from hodor.media.video_output import VideoWriter
+from hodor.media.videos import written_video
 
 
 class RecordedCamera(FrameSource):
@@ -70,7 +70,7 @@ class RecordedCamera(FrameSource):
         height, width = self._camera.frame(self.selection.start).image.shape[:2]
         self._size = height, width
         broken = None
-        with VideoWriter(self._recording, rate=self.rate, size=self._size) as writer:
+        with written_video(self._recording, rate=self.rate) as writer:
             try:
                 for frame in self._camera.frames(begin):
                     writer.write(frame.image, frame.time)

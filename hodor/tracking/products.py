@@ -17,7 +17,7 @@ from hodor.media.boxes import bounding_box
 from hodor.media.drawing import draw
 from hodor.media.images import write_image
 from hodor.media.sources import FrameSource, SourceFrame
-from hodor.media.video_output import VideoWriter
+from hodor.media.videos import VideoWriter, written_video
 from hodor.tracking.confidences import Row, draw_confidences
 from hodor.tracking.folder import TrackingFolder
 
@@ -53,10 +53,9 @@ class OverlayVideo(Product):
 
     def add(self, frame: SourceFrame, name: str, labels: np.ndarray, rows: Sequence[Row]) -> None:
         if self._writer is None:
-            writer = VideoWriter(
+            writer = written_video(
                 self._path,
                 rate=self._source.rate,
-                size=labels.shape,
                 pixel_aspect=self._source.pixel_aspect,
                 audio=self._source.audio,
                 audio_start=frame.time,

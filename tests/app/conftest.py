@@ -4,7 +4,7 @@ import pytest
 from app_page import FRAMES, HEIGHT, WIDTH, Page
 from support.small import write_small_checkpoint
 
-from hodor.media.video_output import VideoWriter
+from hodor.media.videos import written_video
 from hodor.synthetic.clip import SyntheticClip
 
 
@@ -17,7 +17,7 @@ def clip():
 @pytest.fixture(scope="session")
 def video(clip, tmp_path_factory):
     path = tmp_path_factory.mktemp("video") / "toys.mp4"
-    with VideoWriter(path, rate=25, size=(HEIGHT, WIDTH)) as writer:
+    with written_video(path, rate=25) as writer:
         for index, (image, _) in enumerate(clip):
             writer.write(image, index / 25)
     return path

@@ -39,7 +39,7 @@ def test_read_ahead_raises_an_error_at_its_place():
 
 def test_closing_read_ahead_ends_its_thread():
     def readers():
-        return {thread for thread in threading.enumerate() if thread.name == "read_ahead"}
+        return {thread for thread in threading.enumerate() if thread.name.startswith("read_ahead")}
 
     before = readers()
     stream = read_ahead(iter(int, 1), depth=2)

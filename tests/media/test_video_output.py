@@ -9,8 +9,7 @@ from made_videos import heard, loudest_tone, moving_frames, tone_at, write, writ
 
 from hodor.errors import HodorError
 from hodor.media.sources import Selection, open_source
-from hodor.media.video_output import VideoWriter
-from hodor.media.videos import read_video
+from hodor.media.videos import read_video, written_video
 
 COPIED = {"a.mp4": ("aac", 44100), "a.ts": ("aac", 44100), "opus.mkv": ("libopus", 48000), "flac.mkv": ("flac", 44100)}
 COPIED["alac.mkv"] = ("alac", 44100)  # whose packets don't say how long they are
@@ -25,7 +24,7 @@ def times_of(path: Path) -> list[float]:
 
 @pytest.mark.parametrize("times", [np.arange(20) / 24, np.arange(20) * 1.001 / 30, np.cumsum(np.resize([0.02, 0.4, 0.05], 20))])
 def test_frames_are_shown_at_their_times(tmp_path, times):
-    with VideoWriter(tmp_path / "a.mp4", rate=20, size=(47, 63)) as writer:
+    with written_video(tmp_path / "a.mp4", rate=20) as writer:
         for image, time in zip(moving_frames(20, 47, 63), times + 7.5, strict=True):
             writer.write(image, time)
     assert np.abs(np.array(times_of(tmp_path / "a.mp4")) - (times - times[0])).max() < 1e-4
@@ -45,7 +44,7 @@ def test_frames_are_shown_at_their_times(tmp_path, times):
 
 
 def test_one_frame_an_hour(tmp_path):
-    with VideoWriter(tmp_path / "a.mp4", rate=1 / 3600, size=(48, 64)) as writer:
+    with written_video(tmp_path / "a.mp4", rate=1 / 3600) as writer:
         for index, image in enumerate(moving_frames(3)):
             writer.write(image, 3600 * index)
     assert times_of(tmp_path / "a.mp4") == [0, 3600, 7200]
@@ -58,8 +57,8 @@ def test_sound_is_that_of_the_selected_part(tmp_path, name, part):
     start, end = part
     written = write_with_sound(tmp_path / name, 5.0, codec, rate)
     source = open_source(str(written), Selection(start, end))
-    with VideoWriter(
-        tmp_path / "out.mp4", rate=24, size=(48, 64), audio=source.audio, audio_start=start / 24, audio_end=source.end_time
+    with written_video(
+        tmp_path / "out.mp4", rate=24, audio=source.audio, audio_start=start / 24, audio_end=source.end_time
     ) as writer:
         for frame in source.frames():
             writer.write(frame.image, frame.index / 24)
@@ -76,13 +75,13 @@ def test_sound_is_that_of_the_selected_part(tmp_path, name, part):
 def test_a_part_without_sound_and_files_without_any(tmp_path):
     frames = moving_frames(5)
     with_sound, silent = write_with_sound(tmp_path / "a.mkv", 1.0, "pcm_s16le"), write(tmp_path / "b.mp4", frames)
-    with VideoWriter(tmp_path / "c.mp4", rate=24, size=(48, 64), audio=with_sound, audio_start=9.0) as writer:
+    with written_video(tmp_path / "c.mp4", rate=24, audio=with_sound, audio_start=9.0) as writer:
         for index, image in enumerate(frames):
             writer.write(image, 9 + index / 24)
     assert len(times_of(tmp_path / "c.mp4")) == 5
     (tmp_path / "d.mp4").write_bytes(b"neither")
     for audio, message in ((silent, r"b\.mp4: holds no sound"), (tmp_path / "d.mp4", r"d\.mp4: its sound can't be read")):
-        with pytest.raises(HodorError, match=message), VideoWriter(tmp_path / "e.mp4", rate=24, size=(48, 64), audio=audio):
+        with pytest.raises(HodorError, match=message), written_video(tmp_path / "e.mp4", rate=24, audio=audio):
             pass
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mkv", "b.mp4", "c.mp4", "d.mp4"]
     assert open_source(str(silent), Selection()).audio is None
@@ -103,17 +102,18 @@ def test_sound_of_an_unknown_codec_is_left_out(tmp_path, caplog):
 
 def test_an_error_on_the_way_leaves_nothing_behind(tmp_path):
     with_sound = write_with_sound(tmp_path / "a.mp4", 1.0, "aac")
-    with pytest.raises(KeyError), VideoWriter(tmp_path / "b.mp4", rate=24, size=(48, 64), audio=with_sound) as writer:
+    with pytest.raises(KeyError), written_video(tmp_path / "b.mp4", rate=24, audio=with_sound) as writer:
         writer.write(moving_frames(1)[0], 0.0)
         raise KeyError
     with (
         pytest.raises(HodorError, match=r"b\.mp4: frames of 64x48 and 48x64 in one video"),
-        VideoWriter(tmp_path / "b.mp4", rate=24, size=(48, 64)) as writer,
+        written_video(tmp_path / "b.mp4", rate=24) as writer,
     ):
-        writer.write(np.rot90(moving_frames(1)[0]), 0.0)
+        writer.write(moving_frames(1)[0], 0.0)
+        writer.write(np.rot90(moving_frames(1)[0]), 1.0)
     with (
         pytest.raises(HodorError, match=r"b\.mp4: no frames to write"),
-        VideoWriter(tmp_path / "b.mp4", rate=24, size=(48, 64)),
+        written_video(tmp_path / "b.mp4", rate=24),
     ):
         pass
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]

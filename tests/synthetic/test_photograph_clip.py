@@ -10,7 +10,7 @@ from hodor.formats.inference_json import read_inference_json
 from hodor.formats.label_maps import read_label_map
 from hodor.synthetic import PhotographClip
 from hodor.synthetic.__main__ import main
-from hodor.synthetic.photograph_clip import Cutout, Pose, pose_at, read_cutout
+from hodor.synthetic.photograph_clip import Pose, draw_cutout, pose_at, read_cutout
 
 FOLDER = Path(sys.modules["hodor.synthetic"].__path__[0]) / "photographs"
 SMALL = PhotographClip(height=96)
@@ -68,8 +68,8 @@ def test_labels_are_what_the_picture_shows(time: int, opacities: np.ndarray) -> 
 
 def test_a_cutout_is_drawn_where_its_pose_says() -> None:
     """An opaque box, turned, against the equation of its sides."""
-    box = Cutout(np.ones((20, 40, 4), np.float32) * [200, 100, 50, 1], (Pose(0.5, 0.5, 0.25, 1, 30, 0, 0.5),) * 2)
-    drawn = box.drawn(0, 0.1, (80, 120))
+    box = np.ones((20, 40, 4), np.float32) * [200, 100, 50, 1]
+    drawn = draw_cutout(box, Pose(0.5, 0.5, 0.25, 1, 30, 0, 0.5), (80, 120))
     rows, columns = np.mgrid[:80, :120] + 0.5
     turned = (columns - 60 + 1j * (rows - 40)) * np.exp(-1j * np.deg2rad(30))
     depth = np.minimum(20 - np.abs(turned.real), 10 - np.abs(turned.imag))
@@ -141,7 +141,7 @@ def test_every_picture_is_small_and_its_source_is_named() -> None:
     assert sum(path.stat().st_size for path in pictures) < 300_000
     for path in pictures:
         if path.suffix == ".png":
-            picture = read_cutout(path, (Pose(0, 0, 1, 1, 0, 0, 1),), 1000).picture
+            picture = read_cutout(path, 1250)
             assert max(picture.shape) <= 260 and picture[..., 3].min() == 0 and picture[..., 3].max() == 1
 
 

@@ -17,9 +17,9 @@ from pycocotools import mask as coco
 from support.small import write_small_checkpoint
 
 from hodor.formats.label_maps import davis_palette, read_label_map, write_label_map
-from hodor.media.images import read_image, read_upright
+from hodor.media.images import read_image
 from hodor.media.sources import Selection, open_source
-from hodor.media.video_output import VideoWriter
+from hodor.media.videos import written_video
 from hodor.synthetic.clip import SyntheticClip
 
 FRAMES = 10
@@ -39,7 +39,7 @@ def made(tmp_path_factory):
     """A folder with a video of 25 frames a second, the masks of its first frame, and a small checkpoint."""
     folder = tmp_path_factory.mktemp("made")
     clip = list(SyntheticClip(5, frames=FRAMES, height=72, width=128, objects=2))
-    with VideoWriter(folder / "toys.mp4", rate=25, size=(72, 128)) as writer:
+    with written_video(folder / "toys.mp4", rate=25) as writer:
         for index, (image, _) in enumerate(clip):
             writer.write(image, index / 25)
     write_label_map(folder / "first.png", clip[0][1], davis_palette())
@@ -351,13 +351,13 @@ def test_a_photograph_with_exif_is_a_source(made, tmp_path, orientation):
         exif[0x112] = orientation
     Image.open(made / "picture.png").save(tmp_path / "photo.jpg", exif=exif, quality=95)
     (frame,) = (each.image for each in open_source(str(tmp_path / "photo.jpg"), Selection()).frames())
-    expected = read_upright(tmp_path / "photo.jpg")
+    expected = read_image(tmp_path / "photo.jpg", upright=True)
     assert frame.shape == expected.shape and np.abs(frame.astype(int) - expected).mean() < 3
 
 
 def test_pixels_that_are_no_squares_stay_so_in_the_overlay(made, tmp_path):
     clip = list(SyntheticClip(5, frames=2, height=72, width=128, objects=2))
-    with VideoWriter(tmp_path / "wide.mp4", rate=25, size=(72, 128), pixel_aspect=Fraction(4, 3)) as writer:
+    with written_video(tmp_path / "wide.mp4", rate=25, pixel_aspect=Fraction(4, 3)) as writer:
         for index, (image, _) in enumerate(clip):
             writer.write(image, index / 25)
     result = run("track", "wide.mp4", "--masks", made / "first.png", *checkpoint(made), *SIZE, "-o", "out", cwd=tmp_path)
