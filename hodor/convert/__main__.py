@@ -7,18 +7,19 @@ from pathlib import Path
 
 from hodor.convert import coco, davis, folder, images, youtube_vos
 from hodor.convert.clips import advice_for_file
-from hodor.convert.output import COPY, LINK
+from hodor.convert.output import SEQUENCES
+from hodor.convert.training import add_video_arguments
 from hodor.program import ArgumentParser, run
 from hodor.workspace import VARIABLE
 
 _CONVERTERS = {
-    "davis": davis.INFERENCE,
-    "youtube_vos": youtube_vos.INFERENCE,
-    "folder": folder.INFERENCE,
-    "coco": coco.TRAINING,
-    "images": images.TRAINING,
-    "davis_training": davis.TRAINING,
-    "youtube_vos_training": youtube_vos.TRAINING,
+    "davis": davis.TO_SEGMENT,
+    "youtube_vos": youtube_vos.TO_SEGMENT,
+    "folder": folder.TO_SEGMENT,
+    "coco": coco.TO_LEARN_FROM,
+    "images": images.TO_LEARN_FROM,
+    "davis_training": davis.TO_LEARN_FROM,
+    "youtube_vos_training": youtube_vos.TO_LEARN_FROM,
 }
 
 _DESCRIPTION = """\
@@ -64,18 +65,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         converter.add_arguments(kind)
+        if converter.kind == SEQUENCES:
+            add_video_arguments(kind)
         name_help = "name of the data set" + (f" (default: {converter.default_name})" if converter.default_name else "")
         kind.add_argument("--name", required=not converter.default_name, help=name_help)
-        kind.add_argument(
-            "--frames", choices=(LINK, COPY), default=LINK, help="symbolic links to the frames (default), or copies of them"
-        )
+        how = "symbolic links to the frames (default), or copies of them"
+        kind.add_argument("--frames", choices=("link", "copy"), default="link", help=how)
         kind.add_argument("--workspace", type=Path, metavar="DIR", help=f"the workspace (default: ${VARIABLE})")
-        kind.set_defaults(convert=converter.convert)
+        kind.set_defaults(converter=converter)
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words and words[0] not in _CONVERTERS and Path(words[0]).exists():
         parser.error(f"{words[0]} is no KIND of data set; {_command_for(Path(words[0]))}")
     options = parser.parse_args(words)
-    options.convert(options)
+    options.converter.convert(options)
     return 0
 
 

@@ -5,20 +5,12 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
-from hodor.convert.clips import (
-    check_name,
-    existing_folder,
-    find_masks,
-    given_masks,
-    id_list,
-    images_by_stem,
-    read_clip,
-    subfolders,
-)
-from hodor.convert.output import ConvertedClip, Converter, publish_clips
+from hodor.convert.clips import Clip, Video, check_name, encoded, existing_folder, id_list, images_by_stem, subfolders
+from hodor.convert.output import INFERENCE, Converter, publish_clips
 from hodor.errors import HodorError
 from hodor.formats.colour_ids import ColourIds
-from hodor.formats.label_maps import VOID, is_white_only
+from hodor.formats.inference_json import InferenceSequence
+from hodor.formats.label_maps import VOID, is_white_only, present_ids
 
 _HELP = """\
 your own frames, with masks for some of them
@@ -65,24 +57,21 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _convert(arguments: argparse.Namespace) -> None:
-    folders = _clip_folders(arguments.frames_folder, arguments.masks_folder, arguments.name)
-    colours = ColourIds.parse(arguments.colours) if arguments.colours else None
-    clips = _clips(folders, binary=arguments.binary, colours=colours, all_masks=arguments.all_masks)
-    publish_clips(clips, len(folders), arguments.name, arguments)
+    videos = _videos(arguments.frames_folder, arguments.masks_folder, arguments.name)
+    publish_clips(arguments, arguments.name, videos, _sequences(videos, arguments))
 
 
-INFERENCE = Converter(_HELP, _EXAMPLES, _add_arguments, _convert)
+TO_SEGMENT = Converter(INFERENCE, _HELP, _EXAMPLES, _add_arguments, _convert)
 
 
-def _clip_folders(frames: str, masks: str, name: str) -> list[tuple[str, Path, Path]]:
-    """(sequence, folder of frames, folder of masks) for every clip."""
+def _videos(frames: str, masks: str, name: str) -> list[Video]:
     if (_PLACE in frames) != (_PLACE in masks):
         raise HodorError(f"{frames} {masks}: either both FRAMES_DIR and MASKS_DIR hold {_PLACE}, or none of them")
     if _PLACE not in frames:
         folder = existing_folder(Path(frames), "the frames")
         existing_folder(Path(masks), "the masks")
         if images_by_stem(folder):
-            return [(name, folder, Path(masks))]
+            return [Video(name, folder, Path(masks))]
         if not subfolders(folder):
             raise HodorError(f"{folder}: no frames and no clips in it")
         frames, masks = f"{frames}/{_PLACE}", f"{masks}/{_PLACE}"
@@ -96,27 +85,33 @@ def _clip_folders(frames: str, masks: str, name: str) -> list[tuple[str, Path, P
     if len(found) < len(clips):
         strange = next(clip for clip in clips if clip not in found)
         _log.warning("%s: no such folder, so %d of %d clips are taken", frames.replace(_PLACE, strange), len(found), len(clips))
-    return [(clip, Path(frames.replace(_PLACE, clip)), Path(masks.replace(_PLACE, clip))) for clip in found]
+    return [Video(clip, Path(frames.replace(_PLACE, clip)), Path(masks.replace(_PLACE, clip))) for clip in found]
 
 
-def _clips(
-    folders: list[tuple[str, Path, Path]], *, binary: bool, colours: ColourIds | None, all_masks: bool
-) -> Iterator[ConvertedClip]:
-    for sequence, frames, masks in folders:
-        check_name(sequence, str(frames))
-        clip = read_clip(sequence, frames)
-        files = find_masks(clip, masks)
-        given = given_masks(clip, files, binary=binary, colours=colours, repeated=all_masks)
-        unused = [path for index, path in files if index not in given]
-        if unused and not all_masks:
+def _sequences(videos: list[Video], arguments: argparse.Namespace) -> Iterator[tuple[InferenceSequence, str]]:
+    colours = ColourIds.parse(arguments.colours) if arguments.colours else None
+    for video in videos:
+        check_name(video.name, str(video.frames))
+        clip = Clip.find(video)
+        given: dict[int, dict[int, str]] = {}
+        seen: set[int] = set()
+        for index in clip.masks:
+            labels = clip.labels(index, binary=arguments.binary, colours=colours)
+            ids = [object_id for object_id in present_ids(labels) if arguments.all_masks or object_id not in seen]
+            seen.update(ids)
+            if ids:
+                given[index] = encoded(labels, ids)
+        unused = [path.name for index, path in clip.masks.items() if index not in given]
+        if unused and not arguments.all_masks:
             _log.warning(
                 "%s: %d masks show no new object and are left out, %s first; --all_masks takes them as corrections",
-                sequence, len(unused), unused[0].name,
+                clip.name, len(unused), unused[0],
             )  # fmt: skip
-        segmentations, understood = _interpret(given, None if colours else files[0][1])
+        segmentations, understood = _interpret(given, None if colours else next(iter(clip.masks.values())))
         if not segmentations:
-            raise HodorError(f"{masks}: no mask of sequence {sequence!r} shows an object ({understood})")
-        yield ConvertedClip(clip, segmentations, "all that is not black is object 1" if binary else understood)
+            raise HodorError(f"{video.masks}: no mask of sequence {clip.name!r} shows an object ({understood})")
+        understood = "all that is not black is object 1" if arguments.binary else understood
+        yield InferenceSequence(clip.name, clip.image_paths, segmentations), understood
 
 
 def _interpret(given: dict[int, dict[int, str]], a_mask: Path | None) -> tuple[dict[int, dict[int, str]], str]:

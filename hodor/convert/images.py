@@ -3,21 +3,19 @@
 import argparse
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
-from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
 from hodor.convert.clips import checked_size, existing_folder, images_by_stem, read_labels
-from hodor.convert.output import IMAGES, Converter, Target
-from hodor.convert.training import OBJECT_CATEGORY, OBJECT_LABELS, Instance, add_workers_argument, image_record, publish
+from hodor.convert.output import IMAGES, Converter, Target, publish
+from hodor.convert.training import OBJECT, Instance, add_workers_argument, image_record
 from hodor.errors import HodorError
-from hodor.formats import run_length
 from hodor.formats.label_maps import VOID, is_white_only, present_ids
 from hodor.parallel import ordered_map
 
@@ -40,11 +38,7 @@ examples:
   hodor convert images my_photos my_masks --name my_photos --binary --min_area 400"""
 
 _MIN_AREA = 100
-_BATCH = 32  # photographs that a process takes at once
-_Photograph = tuple[str, Path, Path]  # its path relative to the folder of images, its file, the file of its mask
-_Converted = tuple[Mapping[str, Any] | None, bool | None, int]
-"""What became of a photograph: the image as it stands in the JSON, None if no object is left; whether the mask was taken for
-black and white, None if it is empty; how many connected parts were left out because they are small."""
+_FEWEST_FOR_PROCESSES = 33
 _log = logging.getLogger(__name__)
 
 
@@ -52,9 +46,15 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("images_folder", type=Path, metavar="IMAGES_DIR", help="the photographs")
     parser.add_argument("masks_folder", type=Path, metavar="MASKS_DIR", help="their masks")
     reading = parser.add_mutually_exclusive_group()
-    reading.add_argument("--binary", action="store_true", help="everything that is not black is an object (default: see above)")
     reading.add_argument(
-        "--ids", action="store_true", help="values are ids, also in masks of 0 and 255 only (default: see above)"
+        "--binary", action="store_true", default=None, help="everything that is not black is an object (default: see above)"
+    )
+    reading.add_argument(
+        "--ids",
+        action="store_false",
+        dest="binary",
+        default=None,
+        help="values are ids, also in masks of 0 and 255 only (default: see above)",
     )
     parser.add_argument("--whole", action="store_true", help="one instance for each mask: everything that is not background")
     parser.add_argument(
@@ -70,38 +70,17 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def _convert(arguments: argparse.Namespace) -> None:
     folder = existing_folder(arguments.images_folder, "the photographs")
     masks_folder = existing_folder(arguments.masks_folder, "the masks")
-    target = Target.chosen(arguments.name, IMAGES, arguments)
-    target.refuse_links(folder)
+    target = Target.chosen(arguments, arguments.name, {"": folder})
     photographs = _find_photographs(folder, masks_folder)
-    binary = True if arguments.binary else False if arguments.ids else None
-    convert = partial(_convert_photographs, binary=binary, whole=arguments.whole, min_area=arguments.min_area)
-    batches = [photographs[start : start + _BATCH] for start in range(0, len(photographs), _BATCH)]
-    specks = 0
-    first_masks: dict[bool, Path] = {}  # the first that is binary, the first that is not
-
-    def records() -> Iterator[Mapping[str, Any]]:
-        """The images that show an object, as they stand in the JSON; counts what is left out.
-
-        Raises:
-            HodorError: some masks are black and white, others hold ids, and no option says what they mean.
-        """
-        nonlocal specks
-        pairs = zip(photographs, chain.from_iterable(ordered_map(convert, batches, arguments.num_workers)), strict=True)
-        for (_, _, mask), (record, is_binary, left_out) in tqdm(
-            pairs, total=len(photographs), desc="converting", unit="image", disable=None
-        ):
-            if is_binary is not None:
-                first_masks.setdefault(is_binary, mask)
-            if len(first_masks) > 1:
-                raise HodorError(
-                    f"{first_masks[True]} is black and white, but {first_masks[False]} holds ids; say what they mean: "
-                    "--binary (all that is not black is an object) or --ids (255 is no object)"
-                )
-            specks += left_out
-            if record:
-                yield record
-
-    counts = publish(target, folder, OBJECT_LABELS, records())
+    convert = partial(
+        _convert_photograph, folder=folder, binary=arguments.binary, whole=arguments.whole, min_area=arguments.min_area
+    )
+    workers = arguments.num_workers if len(photographs) >= _FEWEST_FOR_PROCESSES else 1
+    converted = ordered_map(convert, photographs, workers)
+    bar = tqdm(converted, total=len(photographs), desc="converting", unit="image", disable=None)
+    first_masks: dict[bool, Path] = {}
+    specks: list[int] = []
+    counts = publish(target, {1: OBJECT}, _records(bar, first_masks, specks))
     meaning = "all that is not black is an object, connected parts are its instances"
     if arguments.whole:
         meaning = "one instance for each mask"
@@ -110,53 +89,77 @@ def _convert(arguments: argparse.Namespace) -> None:
     _log.info("masks: %s", meaning)
     _log.info("%d images, %d objects", counts["records"], counts["objects"])
     empty = len(photographs) - counts["records"]
-    if empty or specks:
+    if empty or any(specks):
         left_out = "left out: %d images without an object, %d parts of fewer than %d pixels"
-        _log.info(left_out, empty, specks, arguments.min_area)
+        _log.info(left_out, empty, sum(specks), arguments.min_area)
 
 
-TRAINING = Converter(_HELP, _EXAMPLES, _add_arguments, _convert)
+TO_LEARN_FROM = Converter(IMAGES, _HELP, _EXAMPLES, _add_arguments, _convert)
 
 
-def _convert_photographs(
-    photographs: Sequence[_Photograph], *, binary: bool | None, whole: bool, min_area: int
-) -> list[_Converted]:
-    return [_convert_photograph(photograph, binary, whole, min_area) for photograph in photographs]
+class _Converted(NamedTuple):
+    record: Mapping[str, Any]  # the image as it stands in the JSON, perhaps without an object
+    mask: Path
+    is_white: bool | None  # whether the mask was taken for black and white; None: it is empty
+    specks: int  # connected parts that were left out because they are small
 
 
-def _convert_photograph(photograph: _Photograph, binary: bool | None, whole: bool, min_area: int) -> _Converted:
+def _records(converted: Iterable[_Converted], first_masks: dict[bool, Path], specks: list[int]) -> Iterator[Mapping[str, Any]]:
+    """The images that show an object.
+
+    Args:
+        converted: all images.
+        first_masks: is given the first mask that is black and white, and the first that is not.
+        specks: is given how many were left out of each image.
+
+    Raises:
+        HodorError: some masks are black and white, others hold ids, and no option says what they mean.
+    """
+    for record, mask, is_white, count in converted:
+        if is_white is not None:
+            first_masks.setdefault(is_white, mask)
+        if len(first_masks) > 1:
+            raise HodorError(
+                f"{first_masks[True]} is black and white, but {first_masks[False]} holds ids; say what they mean: "
+                "--binary (all that is not black is an object) or --ids (255 is no object)"
+            )
+        specks.append(count)
+        if record["segmentations"]:
+            yield record
+
+
+def _convert_photograph(
+    photograph: tuple[str, Path], *, folder: Path, binary: bool | None, whole: bool, min_area: int
+) -> _Converted:
     """Reads a mask as black and white, as ids, or as what it looks like (None). `whole`: it is one instance."""
-    name, image, mask = photograph
-    size = checked_size(image)
-    labels = read_labels(mask, image, size, binary=binary is True)
+    name, mask = photograph
+    size = checked_size(folder / name)
+    labels = read_labels(mask, folder / name, size, binary=bool(binary))
+    ids = present_ids(labels)
     if binary is None:
-        binary = is_white_only(present_ids(labels), mask)
-    is_empty = not labels.any()
+        binary = is_white_only(ids, mask)
     if not binary:
         labels[labels == VOID] = 0
     specks = 0
-    if binary and not whole:
-        instances, specks = _connected_parts(labels > 0, min_area)
-    else:
-        masks = [labels > 0] if whole and labels.any() else [labels == object_id for object_id in present_ids(labels)]
-        instances = [Instance.from_mask(mask) for mask in masks]
-    record = image_record(name, size, instances, [OBJECT_CATEGORY] * len(instances)) if instances else None
-    return record, None if is_empty else binary, specks
+    if whole:
+        labels = (labels > 0).astype(np.uint8)
+    elif binary:
+        labels, specks = _connected_parts(labels, min_area)
+    instances = [Instance.from_mask(labels == instance) for instance in present_ids(labels)]
+    record = image_record(name, size, instances, [1] * len(instances))
+    return _Converted(record, mask, binary if ids else None, specks)
 
 
-def _connected_parts(mask: np.ndarray, min_area: int) -> tuple[list[Instance], int]:
-    """The parts of a mask `[H, W]` bool of which pixels touch by sides or corners, and how many were too small."""
-    count, parts, statistics, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    instances = [
-        Instance(run_length.encode(parts == part), area, (left, top, width, height))
-        for part, (left, top, width, height, area) in enumerate(statistics[1:].tolist(), start=1)
-        if area >= min_area
-    ]
-    return instances, count - 1 - len(instances)
+def _connected_parts(labels: np.ndarray, min_area: int) -> tuple[np.ndarray, int]:
+    """Numbers the parts `[H, W]` of a mask whose pixels touch by sides or corners; and says how many were too small."""
+    mask = (labels > 0).astype(np.uint8)
+    _, parts, statistics, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    too_small = statistics[:, cv2.CC_STAT_AREA] < min_area
+    return np.where(too_small[parts], 0, parts), int(too_small[1:].sum())
 
 
-def _find_photographs(folder: Path, masks_folder: Path) -> list[_Photograph]:
-    """The images that have a mask, in natural order, folder by folder."""
+def _find_photographs(folder: Path, masks_folder: Path) -> list[tuple[str, Path]]:
+    """The images that have a mask, in natural order, folder by folder: their paths relative to `folder`, and the masks."""
     if folder.resolve() == masks_folder.resolve():
         raise HodorError(f"{folder}: images and masks lie in the same folder; move the masks to a folder of their own")
     images = _images_below(folder, masks_folder)
@@ -168,7 +171,7 @@ def _find_photographs(folder: Path, masks_folder: Path) -> list[_Photograph]:
         raise HodorError(f"{masks[stranger]}: no image of this name in {folder}; a mask is called like its image")
     if len(masks) < len(images):
         _log.warning("%d of %d images in %s have no mask and are left out", len(images) - len(masks), len(images), folder)
-    return [(image.relative_to(folder).as_posix(), image, masks[stem]) for stem, image in images.items() if stem in masks]
+    return [(image.relative_to(folder).as_posix(), masks[stem]) for stem, image in images.items() if stem in masks]
 
 
 def _images_below(folder: Path, other: Path) -> dict[str, Path]:

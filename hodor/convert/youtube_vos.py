@@ -4,38 +4,48 @@ from, the masks of every fifth frame are given with the objects' categories.
 
 import argparse
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
-from hodor.convert.clips import check_name, existing_folder, find_masks, given_masks, id_list, read_clip
-from hodor.convert.output import SEQUENCES, ConvertedClip, Converter, Target, publish_clips
-from hodor.convert.training import OBJECT_CATEGORY, add_video_arguments, publish_videos
+from hodor.convert.clips import Clip, Video, check_name, encoded, existing_folder, id_list
+from hodor.convert.output import INFERENCE, SEQUENCES, Converter, publish_clips
+from hodor.convert.training import publish_videos
 from hodor.errors import HodorError
-from hodor.formats.inference_json import MAX_OBJECT_ID
+from hodor.formats.inference_json import MAX_OBJECT_ID, InferenceSequence
 from hodor.formats.json_files import JsonValue, read_json
+from hodor.formats.label_maps import present_ids
 
+_Objects = dict[str, dict[int, JsonValue]]  # of each sequence what meta.json says of its objects by their ids
 _log = logging.getLogger(__name__)
-
-
-class _ListedObject(NamedTuple):
-    """What meta.json says of an object: the names of its frames, none where it lists none, and what it is."""
-
-    frames: tuple[str, ...]
-    category: str
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="DIR", help="the folder with meta.json, JPEGImages and Annotations")
 
 
+def _add_training_arguments(parser: argparse.ArgumentParser) -> None:
+    _add_arguments(parser)
+    parser.add_argument("--frames_folder", type=Path, metavar="DIR", help="where the frames are (default: JPEGImages in DIR)")
+
+
 def _convert(arguments: argparse.Namespace) -> None:
-    root = existing_folder(arguments.folder, "YouTube-VOS")
-    videos = _read_meta(root / "meta.json")
-    publish_clips(_clips(root, videos), len(videos), arguments.name or "youtube_vos_val", arguments)
+    root = arguments.folder
+    objects = _read_meta(root)
+    videos = [Video(name, root / "JPEGImages" / name, root / "Annotations" / name) for name in objects]
+    publish_clips(arguments, arguments.name or "youtube_vos_val", videos, _sequences(videos, objects))
 
 
-INFERENCE = Converter(
+def _convert_for_training(arguments: argparse.Namespace) -> None:
+    root = arguments.folder
+    objects = _read_meta(root)
+    frames = existing_folder(arguments.frames_folder or root / "JPEGImages", "the frames")
+    videos = [Video(name, frames / name, root / "Annotations" / name) for name in objects]
+    categories = {name: {i: _category(value) for i, value in listed.items()} for name, listed in objects.items()}
+    publish_videos(arguments, arguments.name or "youtube_vos_2019_train", videos, categories)
+
+
+TO_SEGMENT = Converter(
+    INFERENCE,
     """\
 YouTube-VOS, validation split: each object's first mask is given, in any frame
 
@@ -50,26 +60,8 @@ example:
     default_name="youtube_vos_val, stored as youtube_vos_2019_val",
 )
 
-
-def _add_training_arguments(parser: argparse.ArgumentParser) -> None:
-    _add_arguments(parser)
-    parser.add_argument("--frames_folder", type=Path, metavar="DIR", help="where the frames are (default: JPEGImages in DIR)")
-    add_video_arguments(parser)
-
-
-def _convert_for_training(arguments: argparse.Namespace) -> None:
-    root = existing_folder(arguments.folder, "YouTube-VOS")
-    target = Target.chosen(arguments.name or "youtube_vos_2019_train", SEQUENCES, arguments)
-    listed = _read_meta(root / "meta.json")
-    names = sorted({item.category for objects in listed.values() for item in objects.values()})
-    numbers = {name: number for number, name in enumerate(names, start=OBJECT_CATEGORY)}
-    frames = existing_folder(arguments.frames_folder or root / "JPEGImages", "the frames")
-    videos = {name: {i: numbers[item.category] for i, item in objects.items()} for name, objects in listed.items()}
-    labels = {str(number): name for name, number in numbers.items()}
-    publish_videos(videos, frames, root / "Annotations", labels=labels, target=target, arguments=arguments)
-
-
-TRAINING = Converter(
+TO_LEARN_FROM = Converter(
+    SEQUENCES,
     """\
 for training: YouTube-VOS' split train with the masks of all annotated frames
 
@@ -87,42 +79,57 @@ examples:
 )
 
 
-def _clips(root: Path, videos: Mapping[str, Mapping[int, _ListedObject]]) -> Iterator[ConvertedClip]:
-    for sequence, objects in videos.items():
-        clip, annotations = read_clip(sequence, root / "JPEGImages" / sequence), root / "Annotations" / sequence
-        indices = {frame.stem: index for index, frame in enumerate(clip.frames)}
-        names = [stem for listed in objects.values() for stem in listed.frames]
-        for stem in names:
-            if stem not in indices:
-                raise HodorError(f"{root / 'meta.json'}: frame {stem!r} of sequence {sequence!r} is not in {clip.folder}")
-        starts = {object_id: min((indices[stem] for stem in listed.frames), default=0) for object_id, listed in objects.items()}
-        given = given_masks(clip, find_masks(clip, annotations), starts=starts)
+def _sequences(videos: list[Video], objects: _Objects) -> Iterator[tuple[InferenceSequence, str]]:
+    for video in videos:
+        clip = Clip.find(video)
+        listed = {object_id: _listed_frames(clip, value) for object_id, value in objects[clip.name].items()}
+        given: dict[int, dict[int, str]] = {}
+        ids: list[int] = []
+        for index in clip.masks:
+            due = {object_id for object_id, frames in listed.items() if min(frames, default=0) <= index} - set(ids)
+            if due:
+                labels = clip.labels(index)
+                found = [object_id for object_id in present_ids(labels) if object_id in due]
+                ids += found
+                if found:
+                    given[index] = encoded(labels, found)
         if not given:
-            raise HodorError(f"{annotations}: no mask shows any of the {id_list(sorted(starts))} that meta.json lists")
-        ids = sorted(object_id for masks in given.values() for object_id in masks)
-        for object_id in starts:
+            raise HodorError(f"{video.masks}: no mask shows any of the {id_list(sorted(listed))} that meta.json lists")
+        for object_id in listed:
             if object_id not in ids:
-                _log.warning("%s: no mask shows object %d, which meta.json lists; it is left out", annotations, object_id)
-        eval_files = tuple(clip.frames[index].name for index in sorted({indices[stem] for stem in names})) or None
-        yield ConvertedClip(clip, given, id_list(ids), eval_files)
+                _log.warning("%s: no mask shows object %d, which meta.json lists; it is left out", video.masks, object_id)
+        wanted = sorted({index for frames in listed.values() for index in frames})
+        eval_files = tuple(clip.frames[index].name for index in wanted) or None
+        yield InferenceSequence(clip.name, clip.image_paths, given, eval_files), id_list(sorted(ids))
 
 
-def _read_meta(path: Path) -> dict[str, dict[int, _ListedObject]]:
-    """Reads meta.json: {sequence: {object id: what is said of it}}."""
+def _read_meta(root: Path) -> _Objects:
+    """Reads the meta.json in a folder: {sequence: {object id: what is said of it}}."""
+    path = existing_folder(root, "YouTube-VOS") / "meta.json"
     videos = read_json(path, missing="it comes with YouTube-VOS", broken="download it again").get("videos").entries()
     if not videos:
         raise HodorError(f"{path}: lists no sequence")
-    listed: dict[str, dict[int, _ListedObject]] = {}
+    listed = {}
     for sequence, video in videos.items():
         check_name(sequence, str(path))
         where = f"{path}: sequence {sequence!r}"
-        objects = JsonValue(video.content, where).get("objects").numbered(1, MAX_OBJECT_ID, "an object id")
-        if not objects:
+        listed[sequence] = JsonValue(video.content, where).get("objects").numbered(1, MAX_OBJECT_ID, "an object id")
+        if not listed[sequence]:
             raise HodorError(f"{where}: lists no object")
-        listed[sequence] = {object_id: _listed_object(value) for object_id, value in objects.items()}
     return listed
 
 
-def _listed_object(value: JsonValue) -> _ListedObject:
-    frames, category = value.optional("frames"), value.optional("category")
-    return _ListedObject(() if frames is None else tuple(frames.texts()), str(category.content) if category else "object")
+def _listed_frames(clip: Clip, value: JsonValue) -> list[int]:
+    """The indices of the frames that meta.json lists for an object."""
+    frames = value.optional("frames")
+    stems = frames.texts() if frames else []
+    indices = {frame.stem: index for index, frame in enumerate(clip.frames)}
+    for stem in stems:
+        if stem not in indices:
+            raise HodorError(f"{value.where}: frame {stem!r} is not in {clip.frames[0].parent}")
+    return [indices[stem] for stem in stems]
+
+
+def _category(value: JsonValue) -> str:
+    category = value.optional("category")
+    return str(category.content) if category else "object"

@@ -12,7 +12,7 @@ from hodor.data.video_samples import DenseVideoSamples, SparseVideoSamples
 from hodor.errors import HodorError
 from hodor.files import inside
 from hodor.formats.training_json import read_annotated_images, read_annotated_videos
-from hodor.workspace import Workspace, training_dataset
+from hodor.workspace import Workspace
 
 STATIC_IMAGE, SPARSE_VIDEO, DENSE_VIDEO = "static_image", "sparse_video", "dense_video"
 CLIP_DELTA_FACTORS = {"davis_train": 2.0}
@@ -77,8 +77,7 @@ def _shares(config: Config) -> Mapping[str, float]:
 
 def _samples(config: Config, workspace: Workspace, name: str) -> TrainingSamples:
     inside(Path(), name, "DATA.DATASETS")
-    place = training_dataset(name)
-    annotations, folder = workspace.annotations(place), workspace.images(place)
+    annotations, folder = workspace.annotations(name), workspace.images(name)
     if not annotations.exists():
         converter = "images IMAGES_DIR MASKS_DIR" if config.training.mode == STATIC_IMAGE else "davis_training DAVIS_LIKE_DIR"
         command = _COMMANDS.get(name, f"hodor convert {converter} --name {name}")

@@ -15,7 +15,7 @@ from hodor.files import inside
 from hodor.formats.json_files import Entry, walk
 from hodor.program import describe_os_error
 from hodor.supplies.data_sets import BY_HAND, ByHand
-from hodor.workspace import DatasetName, Workspace
+from hodor.workspace import Workspace
 
 State = Literal["ok", "missing", "broken"]
 _CONTENT = ("images", "sequences")
@@ -44,15 +44,15 @@ class Finding(NamedTuple):
 def data_sets(workspace: Workspace) -> Iterator[Finding]:
     """The data sets of the paper, and whatever else has a JSON in a workspace."""
     for each in BY_HAND:
-        yield _data_set(workspace, each.name, each.dataset, each)
-    known = {each.dataset.annotations for each in BY_HAND}
+        yield _data_set(workspace, each.name, each)
+    known = {workspace.annotations(each.name) for each in BY_HAND}
     for path in sorted((workspace.root / "dataset_json_annotations").glob("*.json")):
-        if path.stem not in known:
-            yield _data_set(workspace, path.stem, DatasetName(path.stem, path.stem), None)
+        if path not in known:
+            yield _data_set(workspace, path.stem, None)
 
 
-def _data_set(workspace: Workspace, name: str, dataset: DatasetName, by_hand: ByHand | None) -> Finding:
-    annotations, images = workspace.annotations(dataset), workspace.images(dataset)
+def _data_set(workspace: Workspace, name: str, by_hand: ByHand | None) -> Finding:
+    annotations, images = workspace.annotations(name), workspace.images(name)
     convert = by_hand.command if by_hand else f"hodor convert KIND ... --name {name} (see hodor convert --help)"
     get = f"{by_hand.what}: {by_hand.page}, then: {convert}" if by_hand else convert
 

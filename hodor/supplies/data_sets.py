@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from hodor.workspace import INFERENCE_DATASETS, TRAINING_DATASETS, DatasetName, Workspace
+from hodor.workspace import Workspace
 
 _DAVIS = "https://davischallenge.org/davis2017/code.html"
 _YOUTUBE_VOS = "https://youtube-vos.org/dataset/vos/"
@@ -17,14 +17,12 @@ class ByHand(NamedTuple):
         what: the files to download.
         page: where.
         command: makes it known once it is unpacked in the user's folder; `~` stands for wherever that is.
-        dataset: its place in a workspace.
     """
 
     name: str
     what: str
     page: str
     command: str
-    dataset: DatasetName
 
 
 _TEXTS = {
@@ -39,10 +37,7 @@ _TEXTS = {
     "davis_train": ("DAVIS 2017 TrainVal, 480p", _DAVIS, "davis_training ~/DAVIS --split train"),
     "youtube_vos_2019_train": ("YouTube-VOS 2019, train", _YOUTUBE_VOS, "youtube_vos_training ~/youtube_vos_2019/train"),
 }
-BY_HAND = [
-    ByHand(name, what, page, f"hodor convert {command}", (INFERENCE_DATASETS | TRAINING_DATASETS)[name])
-    for name, (what, page, command) in _TEXTS.items()
-]
+BY_HAND = [ByHand(name, what, page, f"hodor convert {command}") for name, (what, page, command) in _TEXTS.items()]
 
 
 def lacking_images(workspace: Workspace) -> list[ByHand]:
@@ -50,5 +45,5 @@ def lacking_images(workspace: Workspace) -> list[ByHand]:
     return [
         each
         for each in BY_HAND
-        if not workspace.images(each.dataset).is_dir() or not workspace.annotations(each.dataset).is_file()
+        if not workspace.images(each.name).is_dir() or not workspace.annotations(each.name).is_file()
     ]
