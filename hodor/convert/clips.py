@@ -11,8 +11,7 @@ import numpy as np
 from hodor.errors import HodorError
 from hodor.files import natural_order
 from hodor.formats import run_length
-from hodor.formats.colour_ids import ColourIds
-from hodor.formats.drawn_masks import read_drawn_mask, refuse_black_objects, refuse_blurring_format
+from hodor.formats.drawn_masks import refuse_black_objects, refuse_blurring_format
 from hodor.formats.label_maps import VOID, present_ids, read_label_map
 from hodor.media.images import IMAGE_SUFFIXES, image_size, opened_picture, read_image
 
@@ -29,10 +28,7 @@ class Video(NamedTuple):
 
 @dataclass(frozen=True)
 class Clip:
-    """A video as it was found: its name, the files of its frames in order, those of masks by the frames' indices, the size.
-
-    All frames are readable and of one size (height, width), and there is a mask for at least one of them.
-    """
+    """A video as it was found: readable frames of one size (height, width), and masks of some, by the indices of the frames."""
 
     name: str
     frames: list[Path]
@@ -41,12 +37,7 @@ class Clip:
 
     @classmethod
     def find(cls, video: Video) -> "Clip":
-        """Finds the files of a video. Frames that end as they should are not decoded, only their headers are read.
-
-        Raises:
-            HodorError: a folder is missing or has no images, a frame can't be read, frames differ in size, or a mask has no
-                frame.
-        """
+        """Finds the files of a video, or raises a HodorError that says what is missing or doesn't fit."""
         frames = list(images_by_stem(existing_folder(video.frames, f"the frames of sequence {video.name!r}")).values())
         if not frames:
             raise HodorError(f"{video.frames}: no frames in it (looked for {', '.join(sorted(IMAGE_SUFFIXES))})")
@@ -67,24 +58,13 @@ class Clip:
             raise HodorError(f"{stranger}: no frame of this name in {video.frames}; a mask is called like its frame")
         return cls(video.name, frames, by_index, first)
 
-    @property
-    def image_paths(self) -> tuple[str, ...]:
-        """The frames as they stand in a JSON, such as bear/00000.jpg."""
-        return tuple(f"{self.name}/{frame.name}" for frame in self.frames)
-
-    def labels(self, index: int, *, binary: bool = False, colours: ColourIds | None = None) -> np.ndarray:
-        """The mask of a frame: as `read_labels`, or by what each colour means, then without 255."""
-        if colours is not None:
-            return read_drawn_mask(self.masks[index], size=self.size, colours=colours, may_be_empty=True).labels
+    def labels(self, index: int, *, binary: bool = False) -> np.ndarray:
+        """Reads the mask of a frame as `read_labels` does."""
         return read_labels(self.masks[index], self.frames[index], self.size, binary=binary)
 
 
 def check_name(name: str, what: str) -> None:
-    """Makes sure that a name can be a folder's.
-
-    Raises:
-        HodorError: it is empty, '.' or '..', or holds a slash; `what` says whose name it is.
-    """
+    """Raises a HodorError unless a name can be a folder's; `what` says whose name it is."""
     if name in {"", ".", ".."} or any(character in name for character in "/\\\0"):
         raise HodorError(f"{what}: {name!r} is not a plain name; use one without '/' that is not '..'")
 
@@ -117,11 +97,7 @@ def subfolders(folder: Path) -> list[str]:
 
 
 def images_by_stem(folder: Path) -> dict[str, Path]:
-    """The image files of a folder by their names without suffix, in natural order (9 before 10); other files are passed over.
-
-    Raises:
-        HodorError: two images differ only in their suffix, or a name holds a backslash.
-    """
+    """The image files of a folder by their names without suffix, in natural order (9 before 10); others are passed over."""
     images: dict[str, Path] = {}
     for path in sorted(folder.iterdir(), key=lambda path: natural_order(path.name)):
         if path.suffix.lower() not in IMAGE_SUFFIXES or path.name.startswith(".") or path.is_dir():
@@ -154,16 +130,9 @@ def width_x_height(size: tuple[int, ...]) -> str:
 
 
 def read_labels(path: Path, frame: Path, size: tuple[int, int], *, binary: bool) -> np.ndarray:
-    """Reads the mask of a frame as a label map `[H, W]` uint8; strict about files that only look like label maps.
+    """Reads the mask of a frame of a size (height, width) as a label map `[H, W]` uint8; strict about what only looks like one.
 
-    Args:
-        path: the mask file.
-        frame: the frame's file, for messages.
-        size: (height, width) of the frame.
-        binary: every pixel that is not black is object 1; otherwise values are ids, 255 included.
-
-    Raises:
-        HodorError: the file is broken, has 16 bits, unknown colours or blurred edges, or doesn't fit the frame.
+    `binary`: every pixel that is not black is object 1; otherwise values are ids, 255 included.
     """
     with opened_picture(path) as picture:
         refuse_blurring_format(picture, path)

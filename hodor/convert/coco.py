@@ -10,7 +10,7 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, NamedTuple
 
 import numpy as np
 from pycocotools import mask as coco
@@ -40,7 +40,6 @@ examples:
   hodor convert coco part_of_the_images instances_train2017.json --name coco_part --skip_missing"""
 
 _NAME = "coco_2017_train"
-_LARGEST_ID = 2**62
 _FEWEST_NUMBERS = 6  # of a polygon: three corners
 _log = logging.getLogger(__name__)
 
@@ -120,15 +119,10 @@ def _read_index(path: Path, left_out: Counter[str]) -> _Index:
 
 def _integer(entry: Entry, key: str, path: Path) -> int:
     value = entry.value.get(key) if isinstance(entry.value, dict) else None
-    if not _is_integer(value):
+    if type(value) is not int:
         found = repr(value)[:40] if isinstance(entry.value, dict) else "no JSON object"
         raise HodorError(f"{path}: {entry.key}[{entry.position}], key {key!r}: must be an integer, found {found}")
     return value
-
-
-def _is_integer(value: Any) -> TypeGuard[int]:
-    """Whether a JSON value is a whole number of at most 62 bits."""
-    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGEST_ID
 
 
 def _usable_images(index: _Index, path: Path, folder: Path, *, skip: bool) -> list[int]:
@@ -140,7 +134,7 @@ def _usable_images(index: _Index, path: Path, folder: Path, *, skip: bool) -> li
         name, height, width = index.images[image_id]
         if not isinstance(name, str):
             raise HodorError(f"{where}: key 'file_name' is missing or is no string")
-        if not all(_is_integer(side) and 0 < side < 1 << 16 for side in (height, width)):
+        if not all(type(side) is int and 0 < side < 1 << 16 for side in (height, width)):
             raise HodorError(f"{where}: 'height' and 'width' must be numbers of pixels, not {height!r} and {width!r}")
         inside(Path(), name, f"{where}, key 'file_name'")
         try:
@@ -176,7 +170,7 @@ def _records(index: _Index, path: Path, usable: list[int], left_out: Counter[str
                     instance, degenerate = encode_segmentation(annotation.get("segmentation"), height, width)
                 except ValueError as error:
                     raise HodorError(f"{where}, key 'segmentation': {error}") from None
-                if not _is_integer(annotation.get("category_id")):
+                if type(annotation.get("category_id")) is not int:
                     raise HodorError(f"{where}: key 'category_id' is missing or is no integer")
                 left_out.update(degenerate=degenerate, empty=instance is None)
                 if instance is not None:
@@ -196,46 +190,44 @@ def encode_segmentation(segmentation: Any, height: int, width: int) -> tuple[Ins
         width: of the image.
 
     Returns:
-        The object, None if not a single pixel belongs to it, and the number of polygons with fewer than three corners,
-        which were left out.
+        The object, None if not a single pixel belongs to it; the number of polygons of fewer than three corners, left out.
 
     Raises:
         ValueError: it is something else, or doesn't fit the image.
     """
-    degenerate = 0
     if isinstance(segmentation, dict):
-        codes = [_code_of_run_lengths(segmentation, height, width)]
+        codes, degenerate = [_run_lengths(segmentation, height, width)], 0
     elif isinstance(segmentation, list):
-        usable = [polygon for polygon in segmentation if len(_checked_polygon(polygon, height, width)) >= _FEWEST_NUMBERS]
-        degenerate = len(segmentation) - len(usable)
-        codes = coco.frPyObjects(usable, height, width) if usable else []
+        for polygon in segmentation:
+            _check_polygon(polygon, height, width)
+        polygons = [polygon for polygon in segmentation if len(polygon) >= _FEWEST_NUMBERS]
+        degenerate = len(segmentation) - len(polygons)
+        codes = coco.frPyObjects(polygons, height, width) if polygons else []
     else:
         raise ValueError(f"must be a list of polygons or run lengths, found {type(segmentation).__name__}")
     code = coco.merge(codes)
     return Instance.from_code(code) if coco.area(code) else None, degenerate
 
 
-def _checked_polygon(polygon: Any, height: int, width: int) -> list[float]:
+def _check_polygon(polygon: Any, height: int, width: int) -> None:
     if not isinstance(polygon, list) or len(polygon) % 2:
         raise ValueError("a polygon must be a list of pairs x, y")
     if not set(map(type, polygon)) <= {int, float}:
         raise ValueError("a polygon's coordinates must be numbers")
     margin = max(height, width)  # far corners would cost pycocotools memory without end
-    for values, size in ((polygon[0::2], width), (polygon[1::2], height)):
-        far = [value for value in values if not -margin <= value <= size + margin]
-        if far:
-            raise ValueError(
-                f"a polygon's corner has the coordinate {far[0]!r:.40}, far outside of the image ({width}x{height})"
-            )
-    return polygon
+    for position, value in enumerate(polygon):
+        if not -margin <= value <= (height if position % 2 else width) + margin:
+            place = f"far outside of the image ({width}x{height})"
+            raise ValueError(f"a polygon's corner has the coordinate {value!r:.40}, {place}")
 
 
-def _code_of_run_lengths(segmentation: dict[str, Any], height: int, width: int) -> dict[str, Any]:
+def _run_lengths(segmentation: dict[str, Any], height: int, width: int) -> dict[str, Any]:
+    """Checks run lengths, as pycocotools doesn't, and encodes them."""
     counts, size = segmentation.get("counts"), segmentation.get("size")
     if size != [height, width]:
         raise ValueError(f"run lengths have the size {size!r:.40}, the image has [{height}, {width}] (height, width)")
     if isinstance(counts, str):
-        run_length.decode(counts, height, width)  # pycocotools would read beyond a bad string's end
+        run_length.decode(counts, height, width)
         return {"size": size, "counts": counts.encode("ascii")}
     if not isinstance(counts, list) or not all(isinstance(run, int) and 0 <= run <= height * width for run in counts):
         raise ValueError("'counts' must be a run-length string or a list of run lengths")

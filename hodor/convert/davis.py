@@ -3,15 +3,13 @@
 import argparse
 import logging
 import os
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 from hodor.convert.clips import Clip, Video, check_name, encoded, existing_folder, id_list, subfolders
-from hodor.convert.output import INFERENCE, SEQUENCES, Converter, publish_clips
+from hodor.convert.output import INFERENCE, SEQUENCES, Converter, Given, publish_clips
 from hodor.convert.training import publish_videos
 from hodor.errors import HodorError
-from hodor.formats.inference_json import InferenceSequence
 from hodor.formats.label_maps import VOID, present_ids
 
 _LAYOUT = """\
@@ -36,9 +34,8 @@ def _add_arguments(parser: argparse.ArgumentParser, default_split: str) -> None:
 
 def _convert(arguments: argparse.Namespace) -> None:
     year, split = arguments.year, arguments.split
-    videos = _videos(arguments)
     name = arguments.name or _NAMES.get((year, split), f"davis_{year}_{split}")
-    publish_clips(arguments, name, videos, _sequences(videos, binary=year == "2016"))
+    publish_clips(arguments, name, _videos(arguments), partial(_given, binary=year == "2016"))
 
 
 def _convert_for_training(arguments: argparse.Namespace) -> None:
@@ -83,18 +80,15 @@ Data set names: davis_train for the split train of 2017, else davis_<year>_<spli
 )
 
 
-def _sequences(videos: list[Video], *, binary: bool) -> Iterator[tuple[InferenceSequence, str]]:
-    for video in videos:
-        clip = Clip.find(video)
-        index, mask = next(iter(clip.masks.items()))
-        labels = clip.labels(index, binary=binary)
-        ids = present_ids(labels)
-        objects = [object_id for object_id in ids if object_id != VOID]
-        if not objects:
-            only_void = "; it holds only 255, which is DAVIS 2016's object: add --year 2016" if ids else ""
-            raise HodorError(f"{mask}: the first mask of sequence {clip.name!r} shows no object{only_void}")
-        understood = "all that is not black is object 1" if binary else id_list(objects)
-        yield InferenceSequence(clip.name, clip.image_paths, {index: encoded(labels, objects)}), understood
+def _given(clip: Clip, *, binary: bool) -> Given:
+    index, mask = next(iter(clip.masks.items()))
+    labels = clip.labels(index, binary=binary)
+    ids = present_ids(labels)
+    objects = [object_id for object_id in ids if object_id != VOID]
+    if not objects:
+        only_void = "; it holds only 255, which is DAVIS 2016's object: add --year 2016" if ids else ""
+        raise HodorError(f"{mask}: the first mask of sequence {clip.name!r} shows no object{only_void}")
+    return Given({index: encoded(labels, objects)}, "all that is not black is object 1" if binary else id_list(objects))
 
 
 def _videos(arguments: argparse.Namespace) -> list[Video]:

@@ -2,14 +2,14 @@
 
 import argparse
 import logging
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from hodor.convert.clips import Clip, Video, check_name, encoded, existing_folder, id_list, images_by_stem, subfolders
-from hodor.convert.output import INFERENCE, Converter, publish_clips
+from hodor.convert.output import INFERENCE, Converter, Given, publish_clips
 from hodor.errors import HodorError
 from hodor.formats.colour_ids import ColourIds
-from hodor.formats.inference_json import InferenceSequence
+from hodor.formats.drawn_masks import read_drawn_mask
 from hodor.formats.label_maps import VOID, is_white_only, present_ids
 
 _HELP = """\
@@ -58,7 +58,9 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _convert(arguments: argparse.Namespace) -> None:
     videos = _videos(arguments.frames_folder, arguments.masks_folder, arguments.name)
-    publish_clips(arguments, arguments.name, videos, _sequences(videos, arguments))
+    colours = ColourIds.parse(arguments.colours) if arguments.colours else None
+    given = partial(_given, binary=arguments.binary, colours=colours, all_masks=arguments.all_masks)
+    publish_clips(arguments, arguments.name, videos, given)
 
 
 TO_SEGMENT = Converter(INFERENCE, _HELP, _EXAMPLES, _add_arguments, _convert)
@@ -85,47 +87,44 @@ def _videos(frames: str, masks: str, name: str) -> list[Video]:
     if len(found) < len(clips):
         strange = next(clip for clip in clips if clip not in found)
         _log.warning("%s: no such folder, so %d of %d clips are taken", frames.replace(_PLACE, strange), len(found), len(clips))
+    for clip in found:
+        check_name(clip, frames)
     return [Video(clip, Path(frames.replace(_PLACE, clip)), Path(masks.replace(_PLACE, clip))) for clip in found]
 
 
-def _sequences(videos: list[Video], arguments: argparse.Namespace) -> Iterator[tuple[InferenceSequence, str]]:
-    colours = ColourIds.parse(arguments.colours) if arguments.colours else None
-    for video in videos:
-        check_name(video.name, str(video.frames))
-        clip = Clip.find(video)
-        given: dict[int, dict[int, str]] = {}
-        seen: set[int] = set()
-        for index in clip.masks:
-            labels = clip.labels(index, binary=arguments.binary, colours=colours)
-            ids = [object_id for object_id in present_ids(labels) if arguments.all_masks or object_id not in seen]
-            seen.update(ids)
-            if ids:
-                given[index] = encoded(labels, ids)
-        unused = [path.name for index, path in clip.masks.items() if index not in given]
-        if unused and not arguments.all_masks:
-            _log.warning(
-                "%s: %d masks show no new object and are left out, %s first; --all_masks takes them as corrections",
-                clip.name, len(unused), unused[0],
-            )  # fmt: skip
-        segmentations, understood = _interpret(given, None if colours else next(iter(clip.masks.values())))
-        if not segmentations:
-            raise HodorError(f"{video.masks}: no mask of sequence {clip.name!r} shows an object ({understood})")
-        understood = "all that is not black is object 1" if arguments.binary else understood
-        yield InferenceSequence(clip.name, clip.image_paths, segmentations), understood
+def _given(clip: Clip, *, binary: bool, colours: ColourIds | None, all_masks: bool) -> Given:
+    found: dict[int, dict[int, str]] = {}
+    seen: set[int] = set()
+    for index, path in clip.masks.items():
+        if colours:
+            labels = read_drawn_mask(path, size=clip.size, colours=colours, may_be_empty=True).labels
+        else:
+            labels = clip.labels(index, binary=binary)
+        found[index] = encoded(labels, (each for each in present_ids(labels) if all_masks or each not in seen))
+        seen.update(found[index])
+    unused = [path.name for index, path in clip.masks.items() if not found[index]]
+    if unused and not all_masks:
+        left_out = "%s: %d masks show no new object and are left out, %s first; --all_masks takes them as corrections"
+        _log.warning(left_out, clip.name, len(unused), unused[0])
+    mask = next(iter(clip.masks.values()))
+    names, understood = _interpret(sorted(seen), None if colours else mask)
+    given = {
+        index: {names[value]: text for value, text in masks.items() if value in names}
+        for index, masks in found.items()
+        if names.keys() & masks.keys()
+    }
+    if not given:
+        raise HodorError(f"{mask.parent}: no mask of sequence {clip.name!r} shows an object ({understood})")
+    return Given(given, "all that is not black is object 1" if binary else understood)
 
 
-def _interpret(given: dict[int, dict[int, str]], a_mask: Path | None) -> tuple[dict[int, dict[int, str]], str]:
-    """The masks of a clip by object, and what their values were taken for: ids, or one object in white, as in `a_mask`."""
-    values = sorted({value for masks in given.values() for value in masks})
-    renamed = {value: value for value in values if value != VOID}
-    understood = id_list(list(renamed)) if renamed else "all masks are empty"
+def _interpret(values: list[int], mask: Path | None) -> tuple[dict[int, int], str]:
+    """The objects' ids by the values in the masks of a clip, such as `mask`, and what the values were taken for."""
+    if mask and values != [1] and is_white_only(values, mask):
+        white = "0 and 255 only, 255" if values == [VOID] else "black and white only, white"
+        return {values[0]: 1}, f"masks of {white} taken as object 1"
+    ids = [value for value in values if value != VOID]
+    understood = id_list(ids) if ids else "all masks are empty"
     if VOID in values:
         understood += ", 255 taken as background"
-    if a_mask is not None and values != [1] and is_white_only(values, a_mask):
-        renamed = {values[0]: 1}
-        white = "0 and 255 only, 255" if values == [VOID] else "black and white only, white"
-        understood = f"masks of {white} taken as object 1"
-    by_object = {
-        index: {renamed[value]: text for value, text in masks.items() if value in renamed} for index, masks in given.items()
-    }
-    return {index: masks for index, masks in by_object.items() if masks}, understood
+    return dict(zip(ids, ids, strict=True)), understood

@@ -3,10 +3,10 @@
 import argparse
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import cv2
 import numpy as np
@@ -46,16 +46,10 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("images_folder", type=Path, metavar="IMAGES_DIR", help="the photographs")
     parser.add_argument("masks_folder", type=Path, metavar="MASKS_DIR", help="their masks")
     reading = parser.add_mutually_exclusive_group()
-    reading.add_argument(
-        "--binary", action="store_true", default=None, help="everything that is not black is an object (default: see above)"
-    )
-    reading.add_argument(
-        "--ids",
-        action="store_false",
-        dest="binary",
-        default=None,
-        help="values are ids, also in masks of 0 and 255 only (default: see above)",
-    )
+    binary = "everything that is not black is an object (default: see above)"
+    reading.add_argument("--binary", action="store_const", const=True, help=binary)
+    ids = "values are ids, also in masks of 0 and 255 only (default: see above)"
+    reading.add_argument("--ids", dest="binary", action="store_const", const=False, help=ids)
     parser.add_argument("--whole", action="store_true", help="one instance for each mask: everything that is not background")
     parser.add_argument(
         "--min_area",
@@ -78,9 +72,23 @@ def _convert(arguments: argparse.Namespace) -> None:
     workers = arguments.num_workers if len(photographs) >= _FEWEST_FOR_PROCESSES else 1
     converted = ordered_map(convert, photographs, workers)
     bar = tqdm(converted, total=len(photographs), desc="converting", unit="image", disable=None)
-    first_masks: dict[bool, Path] = {}
+    first_masks: dict[bool, Path] = {}  # the first that is black and white, the first that is not
     specks: list[int] = []
-    counts = publish(target, {1: OBJECT}, _records(bar, first_masks, specks))
+
+    def records() -> Iterator[Mapping[str, Any]]:
+        for (_, mask), (record, is_white, too_small) in zip(photographs, bar, strict=True):
+            if is_white is not None:
+                first_masks.setdefault(is_white, mask)
+            if len(first_masks) > 1:
+                raise HodorError(
+                    f"{first_masks[True]} is black and white, but {first_masks[False]} holds ids; say what they mean: "
+                    "--binary (all that is not black is an object) or --ids (255 is no object)"
+                )
+            specks.append(too_small)
+            if record["segmentations"]:
+                yield record
+
+    counts = publish(target, {1: OBJECT}, records())
     meaning = "all that is not black is an object, connected parts are its instances"
     if arguments.whole:
         meaning = "one instance for each mask"
@@ -97,41 +105,15 @@ def _convert(arguments: argparse.Namespace) -> None:
 TO_LEARN_FROM = Converter(IMAGES, _HELP, _EXAMPLES, _add_arguments, _convert)
 
 
-class _Converted(NamedTuple):
-    record: Mapping[str, Any]  # the image as it stands in the JSON, perhaps without an object
-    mask: Path
-    is_white: bool | None  # whether the mask was taken for black and white; None: it is empty
-    specks: int  # connected parts that were left out because they are small
-
-
-def _records(converted: Iterable[_Converted], first_masks: dict[bool, Path], specks: list[int]) -> Iterator[Mapping[str, Any]]:
-    """The images that show an object.
-
-    Args:
-        converted: all images.
-        first_masks: is given the first mask that is black and white, and the first that is not.
-        specks: is given how many were left out of each image.
-
-    Raises:
-        HodorError: some masks are black and white, others hold ids, and no option says what they mean.
-    """
-    for record, mask, is_white, count in converted:
-        if is_white is not None:
-            first_masks.setdefault(is_white, mask)
-        if len(first_masks) > 1:
-            raise HodorError(
-                f"{first_masks[True]} is black and white, but {first_masks[False]} holds ids; say what they mean: "
-                "--binary (all that is not black is an object) or --ids (255 is no object)"
-            )
-        specks.append(count)
-        if record["segmentations"]:
-            yield record
-
-
 def _convert_photograph(
     photograph: tuple[str, Path], *, folder: Path, binary: bool | None, whole: bool, min_area: int
-) -> _Converted:
-    """Reads a mask as black and white, as ids, or as what it looks like (None). `whole`: it is one instance."""
+) -> tuple[dict[str, Any], bool | None, int]:
+    """Reads a mask as black and white, as ids, or as what it looks like (None). `whole`: it is one instance.
+
+    Returns:
+        The image as it stands in the JSON, perhaps without an object; whether the mask was taken for black and white, None if
+        it is empty; how many connected parts were left out because they are small.
+    """
     name, mask = photograph
     size = checked_size(folder / name)
     labels = read_labels(mask, folder / name, size, binary=bool(binary))
@@ -142,20 +124,14 @@ def _convert_photograph(
         labels[labels == VOID] = 0
     specks = 0
     if whole:
-        labels = (labels > 0).astype(np.uint8)
+        labels = labels > 0
     elif binary:
-        labels, specks = _connected_parts(labels, min_area)
+        _, labels, statistics, _ = cv2.connectedComponentsWithStats((labels > 0).astype(np.uint8), connectivity=8)
+        too_small = statistics[:, cv2.CC_STAT_AREA] < min_area
+        specks = int(too_small[1:].sum())
+        labels[too_small[labels]] = 0
     instances = [Instance.from_mask(labels == instance) for instance in present_ids(labels)]
-    record = image_record(name, size, instances, [1] * len(instances))
-    return _Converted(record, mask, binary if ids else None, specks)
-
-
-def _connected_parts(labels: np.ndarray, min_area: int) -> tuple[np.ndarray, int]:
-    """Numbers the parts `[H, W]` of a mask whose pixels touch by sides or corners; and says how many were too small."""
-    mask = (labels > 0).astype(np.uint8)
-    _, parts, statistics, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
-    too_small = statistics[:, cv2.CC_STAT_AREA] < min_area
-    return np.where(too_small[parts], 0, parts), int(too_small[1:].sum())
+    return image_record(name, size, instances, [1] * len(instances)), binary if ids else None, specks
 
 
 def _find_photographs(folder: Path, masks_folder: Path) -> list[tuple[str, Path]]:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
-from hodor.convert.clips import Video, check_name
+from hodor.convert.clips import Clip, Video, check_name
 from hodor.errors import HodorError
 from hodor.files import folder_written_aside, written_aside
 from hodor.formats.inference_json import InferenceSequence, write_inference_json
@@ -29,6 +29,7 @@ _RESERVED = {
     "coco_2017_train": IMAGES,
     "youtube_vos_2019_val": INFERENCE,
 }
+_WAY_OUT = "remove it, or choose another data set name with --name"
 _SHOWN_NAMES = 3
 _log = logging.getLogger(__name__)
 
@@ -67,8 +68,7 @@ class Target:
         """The set called `name` in the workspace of `arguments`, the options of a converter.
 
         Raises:
-            HodorError: there is no workspace, the name can't be a folder's or is taken by data of another kind, or links to
-                elsewhere, or links where copies are wanted, are in the way.
+            HodorError: there is no workspace, the name can't be a folder's or is taken by other data, or links are in the way.
         """
         kind = arguments.converter.kind
         check_name(name, "--name")
@@ -83,15 +83,12 @@ class Target:
         if found not in {None, kind}:
             raise HodorError(f"{path}: holds {_KINDS[str(found)]} already, not {_KINDS[kind]}; choose another name with --name")
         target = cls(kind, path, workspace.images(name), sources, arguments.frames == "copy")
-        for each in sources:
+        for each in sources if kind != INFERENCE else ():  # training data takes long to make: links are looked at first
             target._is_linked(each)
         return target
 
     def place(self, files: Mapping[str, Sequence[str]]) -> None:
-        """Makes images reachable, unless they are already.
-
-        Args:
-            files: of each source, the images to copy: their paths relative to it.
+        """Makes images reachable, given by their paths relative to each source, unless they are already.
 
         Raises:
             HodorError: something else lies where they should go; nothing is placed then.
@@ -109,11 +106,11 @@ class Target:
                     shutil.copyfile(source / file, aside / file)
 
     def _is_linked(self, name: str) -> bool:
-        place, source = self.images / name, self.sources[name]
+        place, source = self.images / name, self.sources[name].resolve()
         if not place.is_symlink():
             return False
-        if place.resolve() != source.resolve():
-            raise self._in_the_way(name, f"is a link to {place.readlink()}")
+        if place.resolve() != source:
+            raise HodorError(f"{place}: is a link to {place.readlink()}, but the images are in {source}; {_WAY_OUT}")
         if self.copies:
             advice = f"remove it (rm '{place}') and run the command again"
             raise HodorError(f"{place}: is a link to the images, not a copy; {advice}")
@@ -122,18 +119,12 @@ class Target:
     def _is_placed(self, name: str, files: Sequence[str]) -> bool:
         """Whether the images are linked, or files of their names and sizes are there; an error if anything else is."""
         place, source = self.images / name, self.sources[name]
-        if self._is_linked(name):
+        if self._is_linked(name) or not place.exists():
+            return place.exists()
+        pairs = ((place / file, source / file) for file in files)
+        if place.is_dir() and all(copy.is_file() and copy.stat().st_size == file.stat().st_size for copy, file in pairs):
             return True
-        if not place.exists():
-            return False
-        copies = ((place / file, source / file) for file in files)
-        if place.is_dir() and all(copy.is_file() and copy.stat().st_size == file.stat().st_size for copy, file in copies):
-            return True
-        raise self._in_the_way(name, "exists already with other files")
-
-    def _in_the_way(self, name: str, found: str) -> HodorError:
-        way_out = "remove it, or choose another data set name with --name"
-        return HodorError(f"{self.images / name}: {found}, but the images are in {self.sources[name].resolve()}; {way_out}")
+        raise HodorError(f"{place}: exists already with other files, but the images are in {source.resolve()}; {_WAY_OUT}")
 
 
 def _kind_of_json(path: Path) -> str | None:
@@ -147,35 +138,32 @@ def _kind_of_json(path: Path) -> str | None:
     return None
 
 
-def publish_clips(
-    arguments: argparse.Namespace,
-    name: str,
-    videos: Sequence[Video],
-    clips: Iterable[tuple[InferenceSequence, str]],
-) -> None:
-    """Reads all clips, then makes their frames reachable and writes the JSON; nothing is written if a clip is bad.
+class Given(NamedTuple):
+    """The masks that are given for a clip."""
 
-    Args:
-        arguments: the options of the converter.
-        name: the data set's name.
-        videos: where they lie.
-        clips: one for each video, made as they are asked for, and how its mask files were read, such as 'objects 1, 2'.
+    masks: Mapping[int, Mapping[int, str]]  # {frame index: {object id: run-length string}}
+    understood: str  # how the mask files were read, such as 'objects 1, 2'
+    eval_files: tuple[str, ...] | None = None  # names of the frames that a benchmark server wants back; None = all
 
-    Raises:
-        HodorError: a clip is bad, or other frames lie where these should go.
-    """
+
+def publish_clips(arguments: argparse.Namespace, name: str, videos: Sequence[Video], given: Callable[[Clip], Given]) -> None:
+    """Reads all clips and the masks `given` for them, then makes the frames reachable and writes the JSON; all or nothing."""
     target = Target.chosen(arguments, name, {video.name: video.frames for video in videos})
     understood = defaultdict(list)  # so that a wrong reading of the masks is seen at once
-    sequences = []
-    for sequence, meaning in tqdm(clips, total=len(videos), desc="reading", unit="clip", disable=None):
-        sequences.append(sequence)
-        understood[meaning].append(sequence.id)
-    target.place({each.id: [PurePosixPath(path).name for path in each.image_paths] for each in sequences})
+    files, sequences = {}, []
+    for video in tqdm(videos, desc="reading", unit="clip", disable=None):
+        clip = Clip.find(video)
+        masks, meaning, eval_files = given(clip)
+        understood[meaning].append(clip.name)
+        files[clip.name] = [frame.name for frame in clip.frames]
+        paths = tuple(f"{clip.name}/{file}" for file in files[clip.name])
+        sequences.append(InferenceSequence(clip.name, paths, masks, eval_files))
+    target.place(files)
     write_inference_json(target.annotations, sequences)
     for meaning, names in understood.items():
         more = f", and {len(names) - _SHOWN_NAMES} more" if len(names) > _SHOWN_NAMES else ""
         _log.info("%s: %s%s", meaning, ", ".join(names[:_SHOWN_NAMES]), more)
-    frames = sum(len(each.image_paths) for each in sequences)
+    frames = sum(map(len, files.values()))
     objects = sum(len(set().union(*each.segmentations.values())) for each in sequences)
     _log.info("%d sequences, %d frames, %d objects", len(sequences), frames, objects)
     _log.info("wrote %s (frames: %s)", target.annotations, target.images)
@@ -192,9 +180,6 @@ def publish(target: Target, labels: Mapping[int, str], records: Iterable[Mapping
 
     Returns:
         The numbers of "records", "frames" and "objects".
-
-    Raises:
-        HodorError: there is no record, or other images lie where these should go.
     """
     files: defaultdict[str, list[str]] = defaultdict(list)
     counts: Counter[str] = Counter()

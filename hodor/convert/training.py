@@ -23,28 +23,21 @@ _log = logging.getLogger(__name__)
 
 
 class Instance(NamedTuple):
-    """An object in an image: its mask, the number of its pixels, and the smallest box that holds them.
+    """An object in an image, which has at least one pixel."""
 
-    Attributes:
-        segmentation: a run-length string.
-        area: at least 1.
-        box: [x, y, width, height] in pixels.
-    """
-
-    segmentation: str
-    area: int
-    box: list[int]
+    segmentation: str  # its mask, a run-length string
+    area: int  # the number of its pixels
+    box: tuple[int, ...]  # (x, y, width, height) in pixels, the smallest that holds the mask
 
     @classmethod
     def from_mask(cls, mask: np.ndarray) -> "Instance":
-        """Describes a mask `[H, W]` bool that is not empty."""
+        """Describes a mask `[H, W]` bool."""
         return cls.from_code({"size": mask.shape, "counts": run_length.encode(mask).encode("ascii")})
 
     @classmethod
     def from_code(cls, code: dict[str, Any]) -> "Instance":
-        """Describes a mask that pycocotools encoded, and that is not empty."""
-        box = [int(side) for side in coco.toBbox(code)]
-        return cls(code["counts"].decode("ascii"), int(coco.area(code)), box)
+        """Describes what pycocotools encoded."""
+        return cls(code["counts"].decode("ascii"), int(coco.area(code)), tuple(map(int, coco.toBbox(code))))
 
 
 def image_record(
@@ -96,9 +89,6 @@ def publish_videos(
         videos: where they lie.
         categories: the objects to take of each video, and what they are; None = all, and they are just objects.
         binary: everything that is not black is object 1; otherwise pixel values are ids, and 255 is background.
-
-    Raises:
-        HodorError: a video is bad, none shows an object, or other frames lie where these should go.
     """
     target = Target.chosen(arguments, name, {video.name: video.frames for video in videos})
     found = {category for listed in categories.values() for category in listed.values()} if categories else {OBJECT}

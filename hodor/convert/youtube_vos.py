@@ -4,14 +4,14 @@ from, the masks of every fifth frame are given with the objects' categories.
 
 import argparse
 import logging
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from hodor.convert.clips import Clip, Video, check_name, encoded, existing_folder, id_list
-from hodor.convert.output import INFERENCE, SEQUENCES, Converter, publish_clips
+from hodor.convert.output import INFERENCE, SEQUENCES, Converter, Given, publish_clips
 from hodor.convert.training import publish_videos
 from hodor.errors import HodorError
-from hodor.formats.inference_json import MAX_OBJECT_ID, InferenceSequence
+from hodor.formats.inference_json import MAX_OBJECT_ID
 from hodor.formats.json_files import JsonValue, read_json
 from hodor.formats.label_maps import present_ids
 
@@ -32,7 +32,7 @@ def _convert(arguments: argparse.Namespace) -> None:
     root = arguments.folder
     objects = _read_meta(root)
     videos = [Video(name, root / "JPEGImages" / name, root / "Annotations" / name) for name in objects]
-    publish_clips(arguments, arguments.name or "youtube_vos_val", videos, _sequences(videos, objects))
+    publish_clips(arguments, arguments.name or "youtube_vos_val", videos, partial(_given, objects=objects))
 
 
 def _convert_for_training(arguments: argparse.Namespace) -> None:
@@ -79,28 +79,26 @@ examples:
 )
 
 
-def _sequences(videos: list[Video], objects: _Objects) -> Iterator[tuple[InferenceSequence, str]]:
-    for video in videos:
-        clip = Clip.find(video)
-        listed = {object_id: _listed_frames(clip, value) for object_id, value in objects[clip.name].items()}
-        given: dict[int, dict[int, str]] = {}
-        ids: list[int] = []
-        for index in clip.masks:
-            due = {object_id for object_id, frames in listed.items() if min(frames, default=0) <= index} - set(ids)
-            if due:
-                labels = clip.labels(index)
-                found = [object_id for object_id in present_ids(labels) if object_id in due]
-                ids += found
-                if found:
-                    given[index] = encoded(labels, found)
-        if not given:
-            raise HodorError(f"{video.masks}: no mask shows any of the {id_list(sorted(listed))} that meta.json lists")
-        for object_id in listed:
-            if object_id not in ids:
-                _log.warning("%s: no mask shows object %d, which meta.json lists; it is left out", video.masks, object_id)
-        wanted = sorted({index for frames in listed.values() for index in frames})
-        eval_files = tuple(clip.frames[index].name for index in wanted) or None
-        yield InferenceSequence(clip.name, clip.image_paths, given, eval_files), id_list(sorted(ids))
+def _given(clip: Clip, objects: _Objects) -> Given:
+    listed = {object_id: _listed_frames(clip, value) for object_id, value in objects[clip.name].items()}
+    given: dict[int, dict[int, str]] = {}
+    ids: list[int] = []
+    for index in clip.masks:
+        due = {object_id for object_id, frames in listed.items() if min(frames, default=0) <= index} - set(ids)
+        if due:
+            labels = clip.labels(index)
+            found = [object_id for object_id in present_ids(labels) if object_id in due]
+            ids += found
+            if found:
+                given[index] = encoded(labels, found)
+    folder = next(iter(clip.masks.values())).parent
+    if not given:
+        raise HodorError(f"{folder}: no mask shows any of the {id_list(sorted(listed))} that meta.json lists")
+    for object_id in listed:
+        if object_id not in ids:
+            _log.warning("%s: no mask shows object %d, which meta.json lists; it is left out", folder, object_id)
+    wanted = sorted({index for frames in listed.values() for index in frames})
+    return Given(given, id_list(sorted(ids)), tuple(clip.frames[index].name for index in wanted) or None)
 
 
 def _read_meta(root: Path) -> _Objects:
