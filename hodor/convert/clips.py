@@ -1,9 +1,9 @@
 """The frames of a clip and their masks: found by name, read and checked."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -18,45 +18,51 @@ from hodor.media.images import IMAGE_SUFFIXES, image_size, opened_picture, read_
 _LAST_BYTES = {".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9", ".png": b"IEND\xae\x42\x60\x82"}
 
 
-class Video(NamedTuple):
-    """Where a video lies: its name, the folder of its frames, and the folder of their masks."""
-
-    name: str
-    frames: Path
-    masks: Path
-
-
 @dataclass(frozen=True)
 class Clip:
-    """A video as it was found: readable frames of one size (height, width), and masks of some, by the indices of the frames."""
+    """A video in two folders, one of frames and one of masks that are called like their frames.
+
+    Its files are found and checked when they are asked for: a HodorError says what is missing, can't be read or doesn't fit.
+    """
 
     name: str
-    frames: list[Path]
-    masks: dict[int, Path]
-    size: tuple[int, int]
+    frames_folder: Path
+    masks_folder: Path
+    categories: Mapping[int, int] | None = None  # of the objects that are listed, by their ids; None = there is no list
 
-    @classmethod
-    def find(cls, video: Video) -> "Clip":
-        """Finds the files of a video, or raises a HodorError that says what is missing or doesn't fit."""
-        frames = list(images_by_stem(existing_folder(video.frames, f"the frames of sequence {video.name!r}")).values())
+    @cached_property
+    def frames(self) -> list[Path]:
+        """Its frames in order, at least one, all of one size. Those that end as they should are not decoded."""
+        folder = existing_folder(self.frames_folder, f"the frames of sequence {self.name!r}")
+        frames = list(images_by_stem(folder).values())
         if not frames:
-            raise HodorError(f"{video.frames}: no frames in it (looked for {', '.join(sorted(IMAGE_SUFFIXES))})")
-        first = checked_size(frames[0])
-        for frame in frames[1:]:
-            size = checked_size(frame)
-            if size != first:
+            raise HodorError(f"{folder}: no frames in it (looked for {', '.join(sorted(IMAGE_SUFFIXES))})")
+        sizes = [checked_size(frame) for frame in frames]
+        for frame, size in zip(frames, sizes, strict=True):
+            if size != sizes[0]:
                 raise HodorError(
-                    f"{frame}: the frame is {width_x_height(size)}, but {frames[0].name} is {width_x_height(first)}; "
+                    f"{frame}: the frame is {width_x_height(size)}, but {frames[0].name} is {width_x_height(sizes[0])}; "
                     "all frames of a sequence must have one size"
                 )
-        masks = images_by_stem(existing_folder(video.masks, f"the masks of sequence {video.name!r}"))
+        return frames
+
+    @cached_property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of a frame."""
+        return image_size(self.frames[0])
+
+    @cached_property
+    def masks(self) -> dict[int, Path]:
+        """Its masks by the indices of their frames, at least one."""
+        indices = {frame.stem: index for index, frame in enumerate(self.frames)}
+        folder = existing_folder(self.masks_folder, f"the masks of sequence {self.name!r}")
+        masks = images_by_stem(folder)
         if not masks:
-            raise HodorError(f"{video.masks}: no masks in it; sequence {video.name!r} needs one for at least one frame")
-        by_index = {index: masks.pop(frame.stem) for index, frame in enumerate(frames) if frame.stem in masks}
-        if masks:
-            stranger = next(iter(masks.values()))
-            raise HodorError(f"{stranger}: no frame of this name in {video.frames}; a mask is called like its frame")
-        return cls(video.name, frames, by_index, first)
+            raise HodorError(f"{folder}: no masks in it; sequence {self.name!r} needs one for at least one frame")
+        for stem, mask in masks.items():
+            if stem not in indices:
+                raise HodorError(f"{mask}: no frame of this name in {self.frames_folder}; a mask is called like its frame")
+        return dict(sorted((indices[stem], mask) for stem, mask in masks.items()))
 
     def labels(self, index: int, *, binary: bool = False) -> np.ndarray:
         """Reads the mask of a frame as `read_labels` does."""

@@ -7,17 +7,17 @@ the entries image by image.
 import argparse
 import logging
 from array import array
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO
 
 import numpy as np
 from pycocotools import mask as coco
 from tqdm import tqdm
 
 from hodor.convert.clips import checked_size, existing_folder, width_x_height
-from hodor.convert.output import IMAGES, Converter, Target, publish
+from hodor.convert.output import IMAGES, Converted, Converter, Target, publish
 from hodor.convert.training import Instance, image_record
 from hodor.errors import HodorError
 from hodor.files import inside
@@ -55,39 +55,43 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def _convert(arguments: argparse.Namespace) -> None:
     path, folder = arguments.annotations, existing_folder(arguments.images_folder, "the photographs")
     target = Target.chosen(arguments, arguments.name or _NAME, {"": folder})
-    left_out = Counter[str]()
-    index = _read_index(path, left_out)
+    index = _read_index(path)
     usable = _usable_images(index, path, folder, skip=arguments.skip_missing)
-    counts = publish(target, index.labels, _records(index, path, usable, left_out))
+    with path.open("rb") as file:
+        images = tqdm(usable, desc="converting", unit="image", disable=None)
+        counts = publish(target, index.labels, (_convert_image(image_id, index, file) for image_id in images))
     _log.info("%d images, %d objects", counts["records"], counts["objects"])
+    counts["crowds"] = index.crowds
+    counts["images"] = len(index.images) - len(index.objects) + len(usable) - counts["records"]
     _log.info(
-        "left out: %d crowds, %d objects without a pixel, %d polygons of fewer than 3 corners, %d images without objects",
-        left_out["crowds"],
-        left_out["empty"],
-        left_out["degenerate"],
-        len(index.images) - len(index.objects) + len(usable) - counts["records"],
+        "left out: %(crowds)d crowds, %(empty)d objects without a pixel, "
+        "%(degenerate)d polygons of fewer than 3 corners, %(images)d images without objects",
+        counts,
     )
 
 
 TO_LEARN_FROM = Converter(IMAGES, _HELP, _EXAMPLES, _add_arguments, _convert, default_name=_NAME)
 
 
-class _Index(NamedTuple):
+@dataclass
+class _Index:
     """What a COCO file holds.
 
     Attributes:
         images: file_name, height and width, unchecked, by the images' ids in the file's order.
         objects: of each image that has any, start and end of each object's entry in the file, one after the other.
         labels: names of the categories by their numbers.
+        crowds: how many annotations were left out because they are crowds or to be ignored.
     """
 
     images: dict[int, tuple[Any, Any, Any]]
     objects: dict[int, "array[int]"]
     labels: dict[int, str]
+    crowds: int = 0
 
 
-def _read_index(path: Path, left_out: Counter[str]) -> _Index:
-    """Reads a COCO file once from front to back; counts the "crowds" in it, or what else is to be ignored."""
+def _read_index(path: Path) -> _Index:
+    """Reads a COCO file once from front to back."""
     index = _Index({}, defaultdict(lambda: array("q")), {})
     total = path.stat().st_size if path.is_file() else None
     with tqdm(total=total, desc="reading annotations", unit="B", unit_scale=True, disable=None) as bar:
@@ -101,13 +105,13 @@ def _read_index(path: Path, left_out: Counter[str]) -> _Index:
             elif key == "annotations":
                 image_id = _integer(entry, "image_id", path)
                 if value.get("iscrowd") or value.get("ignore"):
-                    left_out["crowds"] += 1
+                    index.crowds += 1
                 else:
                     index.objects[image_id].extend((entry.start, entry.end))
             elif key == "categories":
                 index.labels[_integer(entry, "id", path)] = str(value.get("name", ""))
             bar.update(entry.end - bar.n)
-    for key, found, what in (("images", index.images, "images"), ("annotations", index.objects or left_out, "objects")):
+    for key, found, what in (("images", index.images, "images"), ("annotations", index.objects or index.crowds, "objects")):
         if not found:
             raise HodorError(f"{path}: key {key!r} is missing or holds no list of {what}; is it COCO's instances_*.json?")
     unknown = [image_id for image_id in index.objects if image_id not in index.images]
@@ -156,28 +160,29 @@ def _usable_images(index: _Index, path: Path, folder: Path, *, skip: bool) -> li
     return usable
 
 
-def _records(index: _Index, path: Path, usable: list[int], left_out: Counter[str]) -> Iterator[Mapping[str, Any]]:
-    with path.open("rb") as file:
-        for image_id in tqdm(usable, desc="converting", unit="image", disable=None):
-            name, height, width = index.images[image_id]
-            instances: list[Instance] = []
-            categories: list[int] = []
-            offsets = iter(index.objects[image_id])
-            for start, end in zip(offsets, offsets, strict=True):
-                annotation = read_entry(file, start, end)
-                where = f"{path}: annotation {annotation.get('id')!r:.40} of image {image_id} ({name})"
-                try:
-                    instance, degenerate = encode_segmentation(annotation.get("segmentation"), height, width)
-                except ValueError as error:
-                    raise HodorError(f"{where}, key 'segmentation': {error}") from None
-                if type(annotation.get("category_id")) is not int:
-                    raise HodorError(f"{where}: key 'category_id' is missing or is no integer")
-                left_out.update(degenerate=degenerate, empty=instance is None)
-                if instance is not None:
-                    instances.append(instance)
-                    categories.append(annotation["category_id"])
-            if instances:
-                yield image_record(name, (height, width), instances, categories, id=image_id)
+def _convert_image(image_id: int, index: _Index, file: BinaryIO) -> Converted:
+    """Reads the objects of an image; counts the "empty" ones, and "degenerate" polygons."""
+    name, height, width = index.images[image_id]
+    instances: list[Instance] = []
+    categories: list[int] = []
+    degenerate = 0
+    offsets = iter(index.objects[image_id])
+    for start, end in zip(offsets, offsets, strict=True):
+        annotation = read_entry(file, start, end)
+        where = f"{file.name}: annotation {annotation.get('id')!r:.40} of image {image_id} ({name})"
+        try:
+            instance, left_out = encode_segmentation(annotation.get("segmentation"), height, width)
+        except ValueError as error:
+            raise HodorError(f"{where}, key 'segmentation': {error}") from None
+        if type(annotation.get("category_id")) is not int:
+            raise HodorError(f"{where}: key 'category_id' is missing or is no integer")
+        degenerate += left_out
+        if instance:
+            instances.append(instance)
+            categories.append(annotation["category_id"])
+    empty = len(index.objects[image_id]) // 2 - len(instances)
+    record = image_record(name, (height, width), instances, categories, id=image_id)
+    return Converted(record, {"degenerate": degenerate, "empty": empty})
 
 
 def encode_segmentation(segmentation: Any, height: int, width: int) -> tuple[Instance | None, int]:

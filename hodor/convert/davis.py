@@ -6,7 +6,7 @@ import os
 from functools import partial
 from pathlib import Path
 
-from hodor.convert.clips import Clip, Video, check_name, encoded, existing_folder, id_list, subfolders
+from hodor.convert.clips import Clip, check_name, encoded, existing_folder, id_list, subfolders
 from hodor.convert.output import INFERENCE, SEQUENCES, Converter, Given, publish_clips
 from hodor.convert.training import publish_videos
 from hodor.errors import HodorError
@@ -35,13 +35,13 @@ def _add_arguments(parser: argparse.ArgumentParser, default_split: str) -> None:
 def _convert(arguments: argparse.Namespace) -> None:
     year, split = arguments.year, arguments.split
     name = arguments.name or _NAMES.get((year, split), f"davis_{year}_{split}")
-    publish_clips(arguments, name, _videos(arguments), partial(_given, binary=year == "2016"))
+    publish_clips(arguments, name, _clips(arguments), partial(_given, binary=year == "2016"))
 
 
 def _convert_for_training(arguments: argparse.Namespace) -> None:
     year, split = arguments.year, arguments.split
     name = arguments.name or _TRAINING_NAMES.get((year, split), f"davis_{year}_{split}_training")
-    publish_videos(arguments, name, _videos(arguments), binary=year == "2016")
+    publish_videos(arguments, name, _clips(arguments), binary=year == "2016")
 
 
 TO_SEGMENT = Converter(
@@ -91,8 +91,8 @@ def _given(clip: Clip, *, binary: bool) -> Given:
     return Given({index: encoded(labels, objects)}, "all that is not black is object 1" if binary else id_list(objects))
 
 
-def _videos(arguments: argparse.Namespace) -> list[Video]:
-    """The videos of a split; DAVIS 2016 lists them by resolution, as pairs of files."""
+def _clips(arguments: argparse.Namespace) -> list[Clip]:
+    """The sequences of a split; DAVIS 2016 lists them by resolution, as pairs of files."""
     root, year, split, resolution = arguments.folder, arguments.year, arguments.split, arguments.resolution
     existing_folder(root, "DAVIS")
     check_name(split, "--split")
@@ -113,7 +113,7 @@ def _videos(arguments: argparse.Namespace) -> list[Video]:
         if not names:
             raise HodorError(f"{images}: no sequences in it")
         _log.warning("%s: no such folder, so all %d sequences are taken as split %r", sets, len(names), split)
-    return [Video(name, images / name, masks / name) for name in names]
+    return [Clip(name, images / name, masks / name) for name in names]
 
 
 def _listed(path: Path) -> list[str]:

@@ -5,7 +5,7 @@ import logging
 from functools import partial
 from pathlib import Path
 
-from hodor.convert.clips import Clip, Video, check_name, encoded, existing_folder, id_list, images_by_stem, subfolders
+from hodor.convert.clips import Clip, check_name, encoded, existing_folder, id_list, images_by_stem, subfolders
 from hodor.convert.output import INFERENCE, Converter, Given, publish_clips
 from hodor.errors import HodorError
 from hodor.formats.colour_ids import ColourIds
@@ -57,23 +57,23 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _convert(arguments: argparse.Namespace) -> None:
-    videos = _videos(arguments.frames_folder, arguments.masks_folder, arguments.name)
+    clips = _clips(arguments.frames_folder, arguments.masks_folder, arguments.name)
     colours = ColourIds.parse(arguments.colours) if arguments.colours else None
     given = partial(_given, binary=arguments.binary, colours=colours, all_masks=arguments.all_masks)
-    publish_clips(arguments, arguments.name, videos, given)
+    publish_clips(arguments, arguments.name, clips, given)
 
 
 TO_SEGMENT = Converter(INFERENCE, _HELP, _EXAMPLES, _add_arguments, _convert)
 
 
-def _videos(frames: str, masks: str, name: str) -> list[Video]:
+def _clips(frames: str, masks: str, name: str) -> list[Clip]:
     if (_PLACE in frames) != (_PLACE in masks):
         raise HodorError(f"{frames} {masks}: either both FRAMES_DIR and MASKS_DIR hold {_PLACE}, or none of them")
     if _PLACE not in frames:
         folder = existing_folder(Path(frames), "the frames")
         existing_folder(Path(masks), "the masks")
         if images_by_stem(folder):
-            return [Video(name, folder, Path(masks))]
+            return [Clip(name, folder, Path(masks))]
         if not subfolders(folder):
             raise HodorError(f"{folder}: no frames and no clips in it")
         frames, masks = f"{frames}/{_PLACE}", f"{masks}/{_PLACE}"
@@ -89,7 +89,7 @@ def _videos(frames: str, masks: str, name: str) -> list[Video]:
         _log.warning("%s: no such folder, so %d of %d clips are taken", frames.replace(_PLACE, strange), len(found), len(clips))
     for clip in found:
         check_name(clip, frames)
-    return [Video(clip, Path(frames.replace(_PLACE, clip)), Path(masks.replace(_PLACE, clip))) for clip in found]
+    return [Clip(name, Path(frames.replace(_PLACE, name)), Path(masks.replace(_PLACE, name))) for name in found]
 
 
 def _given(clip: Clip, *, binary: bool, colours: ColourIds | None, all_masks: bool) -> Given:

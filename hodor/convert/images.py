@@ -3,18 +3,17 @@
 import argparse
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
 from hodor.convert.clips import checked_size, existing_folder, images_by_stem, read_labels
-from hodor.convert.output import IMAGES, Converter, Target, publish
-from hodor.convert.training import OBJECT, Instance, add_workers_argument, image_record
+from hodor.convert.output import IMAGES, Converted, Converter, Target, publish
+from hodor.convert.training import OBJECT_CATEGORY, OBJECT_LABELS, Instance, add_workers_argument, image_record
 from hodor.errors import HodorError
 from hodor.formats.label_maps import VOID, is_white_only, present_ids
 from hodor.parallel import ordered_map
@@ -72,47 +71,44 @@ def _convert(arguments: argparse.Namespace) -> None:
     workers = arguments.num_workers if len(photographs) >= _FEWEST_FOR_PROCESSES else 1
     converted = ordered_map(convert, photographs, workers)
     bar = tqdm(converted, total=len(photographs), desc="converting", unit="image", disable=None)
-    first_masks: dict[bool, Path] = {}  # the first that is black and white, the first that is not
-    specks: list[int] = []
-
-    def records() -> Iterator[Mapping[str, Any]]:
-        for (_, mask), (record, is_white, too_small) in zip(photographs, bar, strict=True):
-            if is_white is not None:
-                first_masks.setdefault(is_white, mask)
-            if len(first_masks) > 1:
-                raise HodorError(
-                    f"{first_masks[True]} is black and white, but {first_masks[False]} holds ids; say what they mean: "
-                    "--binary (all that is not black is an object) or --ids (255 is no object)"
-                )
-            specks.append(too_small)
-            if record["segmentations"]:
-                yield record
-
-    counts = publish(target, {1: OBJECT}, records())
+    counts = publish(target, OBJECT_LABELS, _of_one_meaning(photographs, bar))
     meaning = "all that is not black is an object, connected parts are its instances"
     if arguments.whole:
         meaning = "one instance for each mask"
-    elif True not in first_masks:
+    elif not counts["white"]:
         meaning = "values are ids, each is an instance"
     _log.info("masks: %s", meaning)
     _log.info("%d images, %d objects", counts["records"], counts["objects"])
     empty = len(photographs) - counts["records"]
-    if empty or any(specks):
+    if empty or counts["specks"]:
         left_out = "left out: %d images without an object, %d parts of fewer than %d pixels"
-        _log.info(left_out, empty, sum(specks), arguments.min_area)
+        _log.info(left_out, empty, counts["specks"], arguments.min_area)
 
 
 TO_LEARN_FROM = Converter(IMAGES, _HELP, _EXAMPLES, _add_arguments, _convert)
 
 
+def _of_one_meaning(photographs: list[tuple[str, Path]], converted: Iterable[Converted]) -> Iterator[Converted]:
+    """Passes photographs on, unless some masks are black and white, others hold ids, and no option says what they mean."""
+    first: dict[str, Path] = {}
+    for (_, mask), each in zip(photographs, converted, strict=True):
+        for meaning in ("white", "ids"):
+            if each.counts.get(meaning):
+                first.setdefault(meaning, mask)
+        if len(first) > 1:
+            raise HodorError(
+                f"{first['white']} is black and white, but {first['ids']} holds ids; say what they mean: "
+                "--binary (all that is not black is an object) or --ids (255 is no object)"
+            )
+        yield each
+
+
 def _convert_photograph(
     photograph: tuple[str, Path], *, folder: Path, binary: bool | None, whole: bool, min_area: int
-) -> tuple[dict[str, Any], bool | None, int]:
+) -> Converted:
     """Reads a mask as black and white, as ids, or as what it looks like (None). `whole`: it is one instance.
 
-    Returns:
-        The image as it stands in the JSON, perhaps without an object; whether the mask was taken for black and white, None if
-        it is empty; how many connected parts were left out because they are small.
+    Counts connected parts that were left out because they are small as "specks", and "white" masks or those of "ids".
     """
     name, mask = photograph
     size = checked_size(folder / name)
@@ -131,7 +127,8 @@ def _convert_photograph(
         specks = int(too_small[1:].sum())
         labels[too_small[labels]] = 0
     instances = [Instance.from_mask(labels == instance) for instance in present_ids(labels)]
-    return image_record(name, size, instances, [1] * len(instances)), binary if ids else None, specks
+    record = image_record(name, size, instances, [OBJECT_CATEGORY] * len(instances))
+    return Converted(record, {"specks": specks, "white" if binary else "ids": bool(ids)})
 
 
 def _find_photographs(folder: Path, masks_folder: Path) -> list[tuple[str, Path]]:

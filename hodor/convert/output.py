@@ -6,15 +6,15 @@ import logging
 import os
 import shutil
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
-from hodor.convert.clips import Clip, Video, check_name
+from hodor.convert.clips import Clip, check_name
 from hodor.errors import HodorError
 from hodor.files import folder_written_aside, written_aside
 from hodor.formats.inference_json import InferenceSequence, write_inference_json
@@ -146,13 +146,12 @@ class Given(NamedTuple):
     eval_files: tuple[str, ...] | None = None  # names of the frames that a benchmark server wants back; None = all
 
 
-def publish_clips(arguments: argparse.Namespace, name: str, videos: Sequence[Video], given: Callable[[Clip], Given]) -> None:
+def publish_clips(arguments: argparse.Namespace, name: str, clips: Sequence[Clip], given: Callable[[Clip], Given]) -> None:
     """Reads all clips and the masks `given` for them, then makes the frames reachable and writes the JSON; all or nothing."""
-    target = Target.chosen(arguments, name, {video.name: video.frames for video in videos})
+    target = Target.chosen(arguments, name, {clip.name: clip.frames_folder for clip in clips})
     understood = defaultdict(list)  # so that a wrong reading of the masks is seen at once
     files, sequences = {}, []
-    for video in tqdm(videos, desc="reading", unit="clip", disable=None):
-        clip = Clip.find(video)
+    for clip in tqdm(clips, desc="reading", unit="clip", disable=None):
         masks, meaning, eval_files = given(clip)
         understood[meaning].append(clip.name)
         files[clip.name] = [frame.name for frame in clip.frames]
@@ -170,47 +169,47 @@ def publish_clips(arguments: argparse.Namespace, name: str, videos: Sequence[Vid
     _log.info("next: hodor infer --dataset %s", name)
 
 
-def publish(target: Target, labels: Mapping[int, str], records: Iterable[Mapping[str, Any]]) -> Counter[str]:
+class Converted(NamedTuple):
+    """An image or a video for training, as `formats/training_json.py` describes them."""
+
+    record: dict[str, Any]  # it is left out if it has no categories, that is, no object
+    counts: Mapping[str, int]  # to be summed, for the summary
+    warnings: Sequence[str] = ()
+
+
+def publish(target: Target, labels: Mapping[int, str], converted: Iterable[Converted]) -> Counter[str]:
     """Writes the JSON of training data, one line a record, and makes the images reachable; all or nothing.
 
     Args:
         target: where they go.
         labels: names of the categories by their numbers.
-        records: images, or videos, as `formats/training_json.py` describes them; taken one at a time.
+        converted: taken one at a time.
 
     Returns:
-        The numbers of "records", "frames" and "objects".
+        The sums of all counts, and the numbers of "records", "frames" and "objects".
     """
     files: defaultdict[str, list[str]] = defaultdict(list)
     counts: Counter[str] = Counter()
-    with _complete_or_absent(target.annotations) as aside:
+    with written_aside(target.annotations) as aside:
         with aside.open("w", encoding="ascii") as file:
             file.write(f'{{"meta": {json.dumps({"category_labels": labels})},\n"{target.kind}": [')
-            for record in records:
-                file.write(("," if counts else "") + "\n" + json.dumps(record))
+            for record, further, warnings in converted:
+                counts.update(further)
+                for line in warnings:
+                    _log.warning("%s", line)
+                if not record["categories"]:
+                    continue
+                file.write(("," if files else "") + "\n" + json.dumps(record))
                 if target.kind == IMAGES:
                     files[""].append(record["image_path"])
                 else:
                     files[record["id"]] = [PurePosixPath(path).name for path in record["image_paths"]]
                 counts.update(records=1, objects=len(record["categories"]))
             file.write("\n]}\n")
-        if not counts:
+        if not files:
             source = os.path.commonpath(target.sources.values())
             raise HodorError(f"{source}: nothing in it shows an object, so there is nothing to learn from")
         target.place(files)
     counts["frames"] = sum(map(len, files.values()))
     _log.info("wrote %s (images: %s)", target.annotations, target.images)
     return counts
-
-
-@contextmanager
-def _complete_or_absent(path: Path) -> Iterator[Path]:
-    """`written_aside`, which also takes away the folder that was made for the file if it fails."""
-    is_new = not path.parent.exists()
-    try:
-        with written_aside(path) as aside:
-            yield aside
-    finally:
-        if is_new:
-            with suppress(OSError):  # the file is in it
-                path.parent.rmdir()

@@ -2,7 +2,7 @@
 
 import argparse
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -10,14 +10,15 @@ import numpy as np
 from pycocotools import mask as coco
 from tqdm import tqdm
 
-from hodor.convert.clips import Clip, Video
-from hodor.convert.output import Target, publish
+from hodor.convert.clips import Clip
+from hodor.convert.output import Converted, Target, publish
 from hodor.devices import usable_cores
 from hodor.formats import run_length
 from hodor.formats.label_maps import VOID, present_ids
 from hodor.parallel import ordered_map
 
-OBJECT = "object"  # the category in data sets that don't say what their objects are
+OBJECT_CATEGORY = 1
+OBJECT_LABELS = {OBJECT_CATEGORY: "object"}  # of data sets that don't say what their objects are
 _FEWEST_FOR_PROCESSES = 8
 _log = logging.getLogger(__name__)
 
@@ -76,56 +77,28 @@ def add_video_arguments(parser: argparse.ArgumentParser) -> None:
 def publish_videos(
     arguments: argparse.Namespace,
     name: str,
-    videos: Sequence[Video],
-    categories: Mapping[str, Mapping[int, str]] | None = None,
+    clips: Sequence[Clip],
+    labels: Mapping[int, str] = OBJECT_LABELS,
     *,
     binary: bool = False,
 ) -> None:
-    """Converts videos, several at once, and writes them; nothing is written if one is bad.
+    """Converts videos, several at once, and writes them with the names of their categories; all or nothing.
 
-    Args:
-        arguments: the options of the converter, those of `add_video_arguments` among them.
-        name: the data set's name.
-        videos: where they lie.
-        categories: the objects to take of each video, and what they are; None = all, and they are just objects.
-        binary: everything that is not black is object 1; otherwise pixel values are ids, and 255 is background.
+    `binary`: everything that is not black is object 1; otherwise pixel values are ids, and 255 is background.
     """
-    target = Target.chosen(arguments, name, {video.name: video.frames for video in videos})
-    found = {category for listed in categories.values() for category in listed.values()} if categories else {OBJECT}
-    labels = dict(enumerate(sorted(found), start=1))
-    numbers = {category: number for number, category in labels.items()}
-    wanted = [(video, categories and categories[video.name]) for video in videos]
-    convert = partial(_convert_video, numbers=numbers, binary=binary, all_frames=arguments.all_frames)
-    workers = arguments.num_workers if len(videos) >= _FEWEST_FOR_PROCESSES else 1
-    bar = tqdm(ordered_map(convert, wanted, workers), total=len(videos), desc="converting", unit="video", disable=None)
-    frames_without_mask = []
-
-    def records() -> Iterator[Mapping[str, Any]]:
-        for record, warnings, without_mask in bar:
-            for line in warnings:
-                _log.warning("%s", line)
-            if record["categories"]:
-                frames_without_mask.append(without_mask)
-                yield record
-
-    counts = publish(target, labels, records())
+    target = Target.chosen(arguments, name, {clip.name: clip.frames_folder for clip in clips})
+    convert = partial(_convert_video, binary=binary, all_frames=arguments.all_frames)
+    workers = arguments.num_workers if len(clips) >= _FEWEST_FOR_PROCESSES else 1
+    bar = tqdm(ordered_map(convert, clips, workers), total=len(clips), desc="converting", unit="video", disable=None)
+    counts = publish(target, labels, bar)
     _log.info("%d videos, %d frames, %d objects", counts["records"], counts["frames"], counts["objects"])
-    if any(frames_without_mask):
-        done = "listed" if arguments.all_frames else "left out"
-        _log.info("%d frames without a mask are %s", sum(frames_without_mask), done)
+    if counts["unannotated"]:
+        _log.info("%d frames without a mask are %s", counts["unannotated"], "listed" if arguments.all_frames else "left out")
 
 
-def _convert_video(
-    video_and_categories: tuple[Video, Mapping[int, str] | None], *, numbers: Mapping[str, int], binary: bool, all_frames: bool
-) -> tuple[dict[str, Any], list[str], int]:
-    """Reads all masks of a video; `all_frames`: those without a mask are listed too.
-
-    Returns:
-        The video as it stands in the JSON, without categories if no mask shows an object; warnings; the number of frames
-        without a mask.
-    """
-    video, wanted = video_and_categories
-    clip = Clip.find(video)
+def _convert_video(clip: Clip, *, binary: bool, all_frames: bool) -> Converted:
+    """Reads all masks of a video; `all_frames`: frames without a mask are listed too. Counts those as "unannotated"."""
+    wanted = clip.categories
     tracks: dict[int, dict[int, dict[str, Any]]] = {}
     seen: set[int] = set()
     for index in clip.masks:
@@ -139,19 +112,19 @@ def _convert_video(
                 tracks[index][object_id] = {"seg": text, "box": box, "area": area}
     shown = sorted({object_id for track in tracks.values() for object_id in track})
     never = sorted(set(wanted or ()) - set(shown))
-    warnings = [f"{video.masks}: no mask shows object {i}, which meta.json lists; it is left out" for i in never]
+    warnings = [f"{clip.masks_folder}: no mask shows object {i}, which meta.json lists; it is left out" for i in never]
     if not shown:
-        found = "no object" if wanted is None else "no object that meta.json lists"
-        if VOID in seen and wanted is None:
+        found = "no object that meta.json lists" if wanted else "no object"
+        if VOID in seen and not wanted:
             found = "only 255, which is DAVIS 2016's object: add --year 2016"
-        warnings = [f"{video.masks}: the masks show {found}; the video is left out"]
+        warnings = [f"{clip.masks_folder}: the masks show {found}; the video is left out"]
     listed = range(len(clip.frames)) if all_frames else sorted(tracks)
     record = {
         "id": clip.name,
         "height": clip.size[0],
         "width": clip.size[1],
         "image_paths": [f"{clip.name}/{clip.frames[index].name}" for index in listed],
-        "categories": {object_id: numbers[wanted[object_id] if wanted else OBJECT] for object_id in shown},
+        "categories": {object_id: wanted[object_id] if wanted else OBJECT_CATEGORY for object_id in shown},
         "tracks": [tracks.get(index, {}) for index in listed],
     }
-    return record, warnings, len(clip.frames) - len(tracks)
+    return Converted(record, {"unannotated": len(clip.frames) - len(tracks)} if shown else {}, warnings)

@@ -7,7 +7,7 @@ import logging
 from functools import partial
 from pathlib import Path
 
-from hodor.convert.clips import Clip, Video, check_name, encoded, existing_folder, id_list
+from hodor.convert.clips import Clip, check_name, encoded, existing_folder, id_list
 from hodor.convert.output import INFERENCE, SEQUENCES, Converter, Given, publish_clips
 from hodor.convert.training import publish_videos
 from hodor.errors import HodorError
@@ -31,17 +31,20 @@ def _add_training_arguments(parser: argparse.ArgumentParser) -> None:
 def _convert(arguments: argparse.Namespace) -> None:
     root = arguments.folder
     objects = _read_meta(root)
-    videos = [Video(name, root / "JPEGImages" / name, root / "Annotations" / name) for name in objects]
-    publish_clips(arguments, arguments.name or "youtube_vos_val", videos, partial(_given, objects=objects))
+    clips = [Clip(name, root / "JPEGImages" / name, root / "Annotations" / name) for name in objects]
+    publish_clips(arguments, arguments.name or "youtube_vos_val", clips, partial(_given, objects=objects))
 
 
 def _convert_for_training(arguments: argparse.Namespace) -> None:
     root = arguments.folder
     objects = _read_meta(root)
     frames = existing_folder(arguments.frames_folder or root / "JPEGImages", "the frames")
-    videos = [Video(name, frames / name, root / "Annotations" / name) for name in objects]
-    categories = {name: {i: _category(value) for i, value in listed.items()} for name, listed in objects.items()}
-    publish_videos(arguments, arguments.name or "youtube_vos_2019_train", videos, categories)
+    names = sorted({_category(value) for listed in objects.values() for value in listed.values()})
+    clips = []
+    for name, listed in objects.items():
+        categories = {object_id: names.index(_category(value)) + 1 for object_id, value in listed.items()}
+        clips.append(Clip(name, frames / name, root / "Annotations" / name, categories))
+    publish_videos(arguments, arguments.name or "youtube_vos_2019_train", clips, dict(enumerate(names, start=1)))
 
 
 TO_SEGMENT = Converter(
@@ -91,12 +94,11 @@ def _given(clip: Clip, objects: _Objects) -> Given:
             ids += found
             if found:
                 given[index] = encoded(labels, found)
-    folder = next(iter(clip.masks.values())).parent
     if not given:
-        raise HodorError(f"{folder}: no mask shows any of the {id_list(sorted(listed))} that meta.json lists")
+        raise HodorError(f"{clip.masks_folder}: no mask shows any of the {id_list(sorted(listed))} that meta.json lists")
     for object_id in listed:
         if object_id not in ids:
-            _log.warning("%s: no mask shows object %d, which meta.json lists; it is left out", folder, object_id)
+            _log.warning("%s: no mask shows object %d, which meta.json lists; it is left out", clip.masks_folder, object_id)
     wanted = sorted({index for frames in listed.values() for index in frames})
     return Given(given, id_list(sorted(ids)), tuple(clip.frames[index].name for index in wanted) or None)
 
