@@ -44,11 +44,7 @@ examples:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one converter; returns the exit code 0.
-
-    Raises:
-        HodorError: the data set or the workspace is not as it should be.
-    """
+    """Runs one converter; returns the exit code 0. A HodorError says what is wrong with the data set or the workspace."""
     parser = ArgumentParser(
         prog="python -m hodor.convert",
         description=_DESCRIPTION,
@@ -85,9 +81,9 @@ def _command_for(path: Path) -> str:
     """What somebody may want who names a file or folder and no KIND."""
     if path.is_file():
         return advice_for_file(path)
-    kind = "youtube_vos" if (path / "meta.json").is_file() else "davis" if (path / "JPEGImages").is_dir() else ""
-    if kind:
-        return f"did you mean: hodor convert {kind} {path}"
+    for file, kind in (("meta.json", "youtube_vos"), ("JPEGImages", "davis")):
+        if (path / file).exists():
+            return f"did you mean: hodor convert {kind} {path}"
     return (
         f"did you mean videos (hodor convert folder {path} MASKS_DIR), or photographs (hodor convert images {path} MASKS_DIR)?"
     )

@@ -75,19 +75,12 @@ TO_LEARN_FROM = Converter(IMAGES, _HELP, _EXAMPLES, _add_arguments, _convert, de
 
 @dataclass
 class _Index:
-    """What a COCO file holds.
+    """What a COCO file holds."""
 
-    Attributes:
-        images: file_name, height and width, unchecked, by the images' ids in the file's order.
-        objects: of each image that has any, start and end of each object's entry in the file, one after the other.
-        labels: names of the categories by their numbers.
-        crowds: how many annotations were left out because they are crowds or to be ignored.
-    """
-
-    images: dict[int, tuple[Any, Any, Any]]
-    objects: dict[int, "array[int]"]
-    labels: dict[int, str]
-    crowds: int = 0
+    images: dict[int, tuple[Any, Any, Any]]  # file_name, height and width, unchecked, by the images' ids in the file's order
+    objects: dict[int, "array[int]"]  # of each image that has any, where each object's entry starts and ends in the file
+    labels: dict[int, str]  # names of the categories by their numbers
+    crowds: int = 0  # annotations that are left out because they are crowds or to be ignored
 
 
 def _read_index(path: Path) -> _Index:
@@ -186,19 +179,13 @@ def _convert_image(image_id: int, index: _Index, file: BinaryIO) -> Converted:
 
 
 def encode_segmentation(segmentation: Any, height: int, width: int) -> tuple[Instance | None, int]:
-    """Turns one object's segmentation into a mask, as pycocotools' `annToMask` does.
+    """Turns one object's segmentation into a mask, as pycocotools' `annToMask` does, or raises a ValueError.
 
-    Args:
-        segmentation: a list of polygons [x, y, x, y, ...] in pixels, whose union is the object, or
-            {"size": [height, width], "counts": run lengths as a string or as a list of numbers}.
-        height: of the image.
-        width: of the image.
+    It is a list of polygons [x, y, x, y, ...] in pixels, whose union is the object, or
+    {"size": [height, width], "counts": run lengths as a string or as a list of numbers}.
 
     Returns:
         The object, None if not a single pixel belongs to it; the number of polygons of fewer than three corners, left out.
-
-    Raises:
-        ValueError: it is something else, or doesn't fit the image.
     """
     if isinstance(segmentation, dict):
         codes, degenerate = [_run_lengths(segmentation, height, width)], 0

@@ -65,11 +65,8 @@ def _convert(arguments: argparse.Namespace) -> None:
     masks_folder = existing_folder(arguments.masks_folder, "the masks")
     target = Target.chosen(arguments, arguments.name, {"": folder})
     photographs = _find_photographs(folder, masks_folder)
-    convert = partial(
-        _convert_photograph, folder=folder, binary=arguments.binary, whole=arguments.whole, min_area=arguments.min_area
-    )
     workers = arguments.num_workers if len(photographs) >= _FEWEST_FOR_PROCESSES else 1
-    converted = ordered_map(convert, photographs, workers)
+    converted = ordered_map(partial(_convert_photograph, arguments), photographs, workers)
     bar = tqdm(converted, total=len(photographs), desc="converting", unit="image", disable=None)
     counts = publish(target, OBJECT_LABELS, _of_one_meaning(photographs, bar))
     meaning = "all that is not black is an object, connected parts are its instances"
@@ -89,7 +86,7 @@ TO_LEARN_FROM = Converter(IMAGES, _HELP, _EXAMPLES, _add_arguments, _convert)
 
 
 def _of_one_meaning(photographs: list[tuple[str, Path]], converted: Iterable[Converted]) -> Iterator[Converted]:
-    """Passes photographs on, unless some masks are black and white, others hold ids, and no option says what they mean."""
+    """Passes photographs on; a HodorError where some masks are black and white, and others hold ids."""
     first: dict[str, Path] = {}
     for (_, mask), each in zip(photographs, converted, strict=True):
         for meaning in ("white", "ids"):
@@ -103,32 +100,29 @@ def _of_one_meaning(photographs: list[tuple[str, Path]], converted: Iterable[Con
         yield each
 
 
-def _convert_photograph(
-    photograph: tuple[str, Path], *, folder: Path, binary: bool | None, whole: bool, min_area: int
-) -> Converted:
-    """Reads a mask as black and white, as ids, or as what it looks like (None). `whole`: it is one instance.
+def _convert_photograph(arguments: argparse.Namespace, photograph: tuple[str, Path]) -> Converted:
+    """Reads a mask as the options say, or as what it looks like.
 
     Counts connected parts that were left out because they are small as "specks", and "white" masks or those of "ids".
     """
-    name, mask = photograph
-    size = checked_size(folder / name)
-    labels = read_labels(mask, folder / name, size, binary=bool(binary))
+    image, mask = arguments.images_folder / photograph[0], photograph[1]
+    size = checked_size(image)
+    labels = read_labels(mask, image, size, binary=bool(arguments.binary))
     ids = present_ids(labels)
-    if binary is None:
-        binary = is_white_only(ids, mask)
-    if not binary:
+    is_white = is_white_only(ids, mask) if arguments.binary is None else arguments.binary
+    if not is_white:
         labels[labels == VOID] = 0
     specks = 0
-    if whole:
+    if arguments.whole:
         labels = labels > 0
-    elif binary:
+    elif is_white:
         _, labels, statistics, _ = cv2.connectedComponentsWithStats((labels > 0).astype(np.uint8), connectivity=8)
-        too_small = statistics[:, cv2.CC_STAT_AREA] < min_area
+        too_small = statistics[:, cv2.CC_STAT_AREA] < arguments.min_area
         specks = int(too_small[1:].sum())
         labels[too_small[labels]] = 0
     instances = [Instance.from_mask(labels == instance) for instance in present_ids(labels)]
-    record = image_record(name, size, instances, [OBJECT_CATEGORY] * len(instances))
-    return Converted(record, {"specks": specks, "white" if binary else "ids": bool(ids)})
+    record = image_record(photograph[0], size, instances, [OBJECT_CATEGORY] * len(instances))
+    return Converted(record, {"specks": specks, "white" if is_white else "ids": bool(ids)})
 
 
 def _find_photographs(folder: Path, masks_folder: Path) -> list[tuple[str, Path]]:

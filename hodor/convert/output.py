@@ -178,12 +178,7 @@ class Converted(NamedTuple):
 
 
 def publish(target: Target, labels: Mapping[int, str], converted: Iterable[Converted]) -> Counter[str]:
-    """Writes the JSON of training data, one line a record, and makes the images reachable; all or nothing.
-
-    Args:
-        target: where they go.
-        labels: names of the categories by their numbers.
-        converted: taken one at a time.
+    """Writes the JSON of training data with the names of its categories, and makes the images reachable; all or nothing.
 
     Returns:
         The sums of all counts, and the numbers of "records", "frames" and "objects".
