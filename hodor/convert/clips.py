@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -18,6 +19,13 @@ from hodor.media.images import IMAGE_SUFFIXES, image_size, opened_picture, read_
 _LAST_BYTES = {".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9", ".png": b"IEND\xae\x42\x60\x82"}
 
 
+class ListedObject(NamedTuple):
+    """What a data set says of an object: what it is, and the names of its frames; none where it doesn't say."""
+
+    category: str
+    frames: list[str]
+
+
 @dataclass(frozen=True)
 class Clip:
     """A video in two folders, one of frames and one of masks that are called like their frames.
@@ -28,7 +36,8 @@ class Clip:
     name: str
     frames_folder: Path
     masks_folder: Path
-    categories: Mapping[int, int] | None = None  # of the objects that are listed, by their ids; None = there is no list
+    listed: Mapping[int, ListedObject] | None = None  # the objects to take by their ids; None = all
+    binary: bool = False  # everything that is not black is object 1; otherwise pixel values are ids
 
     @cached_property
     def frames(self) -> list[Path]:
@@ -64,9 +73,9 @@ class Clip:
                 raise HodorError(f"{mask}: no frame of this name in {self.frames_folder}; a mask is called like its frame")
         return dict(sorted((indices[stem], mask) for stem, mask in masks.items()))
 
-    def labels(self, index: int, *, binary: bool = False) -> np.ndarray:
+    def labels(self, index: int) -> np.ndarray:
         """Reads the mask of a frame as `read_labels` does."""
-        return read_labels(self.masks[index], self.frames[index], self.size, binary=binary)
+        return read_labels(self.masks[index], self.frames[index], self.size, binary=self.binary)
 
 
 def check_name(name: str, what: str) -> None:

@@ -35,13 +35,13 @@ def _add_arguments(parser: argparse.ArgumentParser, default_split: str) -> None:
 def _convert(arguments: argparse.Namespace) -> None:
     year, split = arguments.year, arguments.split
     name = arguments.name or _NAMES.get((year, split), f"davis_{year}_{split}")
-    publish_clips(arguments, name, _clips(arguments), partial(_given, binary=year == "2016"))
+    publish_clips(arguments, name, _clips(arguments), _given)
 
 
 def _convert_for_training(arguments: argparse.Namespace) -> None:
     year, split = arguments.year, arguments.split
     name = arguments.name or _TRAINING_NAMES.get((year, split), f"davis_{year}_{split}_training")
-    publish_videos(arguments, name, _clips(arguments), binary=year == "2016")
+    publish_videos(arguments, name, _clips(arguments))
 
 
 TO_SEGMENT = Converter(
@@ -80,15 +80,15 @@ Data set names: davis_train for the split train of 2017, else davis_<year>_<spli
 )
 
 
-def _given(clip: Clip, *, binary: bool) -> Given:
+def _given(clip: Clip) -> Given:
     index, mask = next(iter(clip.masks.items()))
-    labels = clip.labels(index, binary=binary)
+    labels = clip.labels(index)
     ids = present_ids(labels)
     objects = [object_id for object_id in ids if object_id != VOID]
     if not objects:
         only_void = "; it holds only 255, which is DAVIS 2016's object: add --year 2016" if ids else ""
         raise HodorError(f"{mask}: the first mask of sequence {clip.name!r} shows no object{only_void}")
-    return Given({index: encoded(labels, objects)}, "all that is not black is object 1" if binary else id_list(objects))
+    return Given({index: encoded(labels, objects)}, "all that is not black is object 1" if clip.binary else id_list(objects))
 
 
 def _clips(arguments: argparse.Namespace) -> list[Clip]:
@@ -113,7 +113,7 @@ def _clips(arguments: argparse.Namespace) -> list[Clip]:
         if not names:
             raise HodorError(f"{images}: no sequences in it")
         _log.warning("%s: no such folder, so all %d sequences are taken as split %r", sets, len(names), split)
-    return [Clip(name, images / name, masks / name) for name in names]
+    return [Clip(name, images / name, masks / name, binary=year == "2016") for name in names]
 
 
 def _listed(path: Path) -> list[str]:

@@ -57,23 +57,22 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _convert(arguments: argparse.Namespace) -> None:
-    clips = _clips(arguments.frames_folder, arguments.masks_folder, arguments.name)
+    clips = _clips(arguments.frames_folder, arguments.masks_folder, arguments.name, arguments.binary)
     colours = ColourIds.parse(arguments.colours) if arguments.colours else None
-    given = partial(_given, binary=arguments.binary, colours=colours, all_masks=arguments.all_masks)
-    publish_clips(arguments, arguments.name, clips, given)
+    publish_clips(arguments, arguments.name, clips, partial(_given, colours=colours, all_masks=arguments.all_masks))
 
 
 TO_SEGMENT = Converter(INFERENCE, _HELP, _EXAMPLES, _add_arguments, _convert)
 
 
-def _clips(frames: str, masks: str, name: str) -> list[Clip]:
+def _clips(frames: str, masks: str, name: str, binary: bool) -> list[Clip]:
     if (_PLACE in frames) != (_PLACE in masks):
         raise HodorError(f"{frames} {masks}: either both FRAMES_DIR and MASKS_DIR hold {_PLACE}, or none of them")
     if _PLACE not in frames:
         folder = existing_folder(Path(frames), "the frames")
         existing_folder(Path(masks), "the masks")
         if images_by_stem(folder):
-            return [Clip(name, folder, Path(masks))]
+            return [Clip(name, folder, Path(masks), binary=binary)]
         if not subfolders(folder):
             raise HodorError(f"{folder}: no frames and no clips in it")
         frames, masks = f"{frames}/{_PLACE}", f"{masks}/{_PLACE}"
@@ -87,19 +86,20 @@ def _clips(frames: str, masks: str, name: str) -> list[Clip]:
     if len(found) < len(clips):
         strange = next(clip for clip in clips if clip not in found)
         _log.warning("%s: no such folder, so %d of %d clips are taken", frames.replace(_PLACE, strange), len(found), len(clips))
-    for clip in found:
-        check_name(clip, frames)
-    return [Clip(name, Path(frames.replace(_PLACE, name)), Path(masks.replace(_PLACE, name))) for name in found]
+    for each in found:
+        check_name(each, frames)
+    folders = [(Path(frames.replace(_PLACE, each)), Path(masks.replace(_PLACE, each))) for each in found]
+    return [Clip(each, *both, binary=binary) for each, both in zip(found, folders, strict=True)]
 
 
-def _given(clip: Clip, *, binary: bool, colours: ColourIds | None, all_masks: bool) -> Given:
+def _given(clip: Clip, *, colours: ColourIds | None, all_masks: bool) -> Given:
     found: dict[int, dict[int, str]] = {}
     seen: set[int] = set()
     for index, path in clip.masks.items():
         if colours:
             labels = read_drawn_mask(path, size=clip.size, colours=colours, may_be_empty=True).labels
         else:
-            labels = clip.labels(index, binary=binary)
+            labels = clip.labels(index)
         found[index] = encoded(labels, (each for each in present_ids(labels) if all_masks or each not in seen))
         seen.update(found[index])
     unused = [path.name for index, path in clip.masks.items() if not found[index]]
@@ -115,7 +115,7 @@ def _given(clip: Clip, *, binary: bool, colours: ColourIds | None, all_masks: bo
     }
     if not given:
         raise HodorError(f"{mask.parent}: no mask of sequence {clip.name!r} shows an object ({understood})")
-    return Given(given, "all that is not black is object 1" if binary else understood)
+    return Given(given, "all that is not black is object 1" if clip.binary else understood)
 
 
 def _interpret(values: list[int], mask: Path | None) -> tuple[dict[int, int], str]:

@@ -74,20 +74,13 @@ def add_video_arguments(parser: argparse.ArgumentParser) -> None:
     add_workers_argument(parser)
 
 
-def publish_videos(
-    arguments: argparse.Namespace,
-    name: str,
-    clips: Sequence[Clip],
-    labels: Mapping[int, str] = OBJECT_LABELS,
-    *,
-    binary: bool = False,
-) -> None:
-    """Converts videos, several at once, and writes them with the names of their categories; all or nothing.
-
-    `binary`: everything that is not black is object 1; otherwise pixel values are ids, and 255 is background.
-    """
+def publish_videos(arguments: argparse.Namespace, name: str, clips: Sequence[Clip]) -> None:
+    """Converts videos, several at once, and writes them; all or nothing."""
     target = Target.chosen(arguments, name, {clip.name: clip.frames_folder for clip in clips})
-    convert = partial(_convert_video, binary=binary, all_frames=arguments.all_frames)
+    listed = {each.category for clip in clips for each in (clip.listed or {}).values()}
+    labels = dict(enumerate(sorted(listed), OBJECT_CATEGORY)) or OBJECT_LABELS
+    numbers = {category: number for number, category in labels.items()}
+    convert = partial(_convert_video, numbers=numbers, all_frames=arguments.all_frames)
     workers = arguments.num_workers if len(clips) >= _FEWEST_FOR_PROCESSES else 1
     bar = tqdm(ordered_map(convert, clips, workers), total=len(clips), desc="converting", unit="video", disable=None)
     counts = publish(target, labels, bar)
@@ -96,13 +89,13 @@ def publish_videos(
         _log.info("%d frames without a mask are %s", counts["unannotated"], "listed" if arguments.all_frames else "left out")
 
 
-def _convert_video(clip: Clip, *, binary: bool, all_frames: bool) -> Converted:
+def _convert_video(clip: Clip, *, numbers: Mapping[str, int], all_frames: bool) -> Converted:
     """Reads all masks of a video; `all_frames`: frames without a mask are listed too. Counts those as "unannotated"."""
-    wanted = clip.categories
+    wanted = clip.listed
     tracks: dict[int, dict[int, dict[str, Any]]] = {}
     seen: set[int] = set()
     for index in clip.masks:
-        labels = clip.labels(index, binary=binary)
+        labels = clip.labels(index)
         ids = present_ids(labels)
         seen.update(ids)
         tracks[index] = {}
@@ -124,7 +117,7 @@ def _convert_video(clip: Clip, *, binary: bool, all_frames: bool) -> Converted:
         "height": clip.size[0],
         "width": clip.size[1],
         "image_paths": [f"{clip.name}/{clip.frames[index].name}" for index in listed],
-        "categories": {object_id: wanted[object_id] if wanted else OBJECT_CATEGORY for object_id in shown},
+        "categories": {i: numbers[wanted[i].category] if wanted else OBJECT_CATEGORY for i in shown},
         "tracks": [tracks.get(index, {}) for index in listed],
     }
     return Converted(record, {"unannotated": len(clip.frames) - len(tracks)} if shown else {}, warnings)

@@ -4,10 +4,9 @@ from, the masks of every fifth frame are given with the objects' categories.
 
 import argparse
 import logging
-from functools import partial
 from pathlib import Path
 
-from hodor.convert.clips import Clip, check_name, encoded, existing_folder, id_list
+from hodor.convert.clips import Clip, ListedObject, check_name, encoded, existing_folder, id_list
 from hodor.convert.output import INFERENCE, SEQUENCES, Converter, Given, publish_clips
 from hodor.convert.training import publish_videos
 from hodor.errors import HodorError
@@ -15,12 +14,12 @@ from hodor.formats.inference_json import MAX_OBJECT_ID
 from hodor.formats.json_files import JsonValue, read_json
 from hodor.formats.label_maps import present_ids
 
-_Objects = dict[str, dict[int, JsonValue]]  # of each sequence what meta.json says of its objects by their ids
 _log = logging.getLogger(__name__)
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="DIR", help="the folder with meta.json, JPEGImages and Annotations")
+    parser.set_defaults(frames_folder=None)
 
 
 def _add_training_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,22 +28,11 @@ def _add_training_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _convert(arguments: argparse.Namespace) -> None:
-    root = arguments.folder
-    objects = _read_meta(root)
-    clips = [Clip(name, root / "JPEGImages" / name, root / "Annotations" / name) for name in objects]
-    publish_clips(arguments, arguments.name or "youtube_vos_val", clips, partial(_given, objects=objects))
+    publish_clips(arguments, arguments.name or "youtube_vos_val", _clips(arguments), _given)
 
 
 def _convert_for_training(arguments: argparse.Namespace) -> None:
-    root = arguments.folder
-    objects = _read_meta(root)
-    frames = existing_folder(arguments.frames_folder or root / "JPEGImages", "the frames")
-    names = sorted({_category(value) for listed in objects.values() for value in listed.values()})
-    clips = []
-    for name, listed in objects.items():
-        categories = {object_id: names.index(_category(value)) + 1 for object_id, value in listed.items()}
-        clips.append(Clip(name, frames / name, root / "Annotations" / name, categories))
-    publish_videos(arguments, arguments.name or "youtube_vos_2019_train", clips, dict(enumerate(names, start=1)))
+    publish_videos(arguments, arguments.name or "youtube_vos_2019_train", _clips(arguments))
 
 
 TO_SEGMENT = Converter(
@@ -82,12 +70,45 @@ examples:
 )
 
 
-def _given(clip: Clip, objects: _Objects) -> Given:
-    listed = {object_id: _listed_frames(clip, value) for object_id, value in objects[clip.name].items()}
+def _clips(arguments: argparse.Namespace) -> list[Clip]:
+    """The sequences that meta.json lists, with their objects."""
+    path = existing_folder(arguments.folder, "YouTube-VOS") / "meta.json"
+    videos = read_json(path, missing="it comes with YouTube-VOS", broken="download it again").get("videos").entries()
+    if not videos:
+        raise HodorError(f"{path}: lists no sequence")
+    frames, masks = arguments.frames_folder or arguments.folder / "JPEGImages", arguments.folder / "Annotations"
+    existing_folder(frames, "the frames")
+    clips = []
+    for name, video in videos.items():
+        check_name(name, str(path))
+        where = f"{path}: sequence {name!r}"
+        objects = JsonValue(video.content, where).get("objects").numbered(1, MAX_OBJECT_ID, "an object id")
+        if not objects:
+            raise HodorError(f"{where}: lists no object")
+        listed = {object_id: _listed_object(value) for object_id, value in objects.items()}
+        clips.append(Clip(name, frames / name, masks / name, listed))
+    return clips
+
+
+def _listed_object(value: JsonValue) -> ListedObject:
+    frames, category = value.optional("frames"), value.optional("category")
+    return ListedObject(str(category.content) if category else "object", frames.texts() if frames else [])
+
+
+def _given(clip: Clip) -> Given:
+    indices = {frame.stem: index for index, frame in enumerate(clip.frames)}
+    starts: dict[int, int] = {}
+    wanted: set[int] = set()
+    for object_id, (_, frames) in (clip.listed or {}).items():
+        for stem in frames:
+            if stem not in indices:
+                raise HodorError(f"{clip.frames_folder}: frame {stem!r}, which meta.json lists, is not in it")
+        starts[object_id] = min((indices[stem] for stem in frames), default=0)
+        wanted.update(indices[stem] for stem in frames)
     given: dict[int, dict[int, str]] = {}
     ids: list[int] = []
     for index in clip.masks:
-        due = {object_id for object_id, frames in listed.items() if min(frames, default=0) <= index} - set(ids)
+        due = {object_id for object_id, start in starts.items() if start <= index}.difference(ids)
         if due:
             labels = clip.labels(index)
             found = [object_id for object_id in present_ids(labels) if object_id in due]
@@ -95,41 +116,9 @@ def _given(clip: Clip, objects: _Objects) -> Given:
             if found:
                 given[index] = encoded(labels, found)
     if not given:
-        raise HodorError(f"{clip.masks_folder}: no mask shows any of the {id_list(sorted(listed))} that meta.json lists")
-    for object_id in listed:
+        raise HodorError(f"{clip.masks_folder}: no mask shows any of the {id_list(sorted(starts))} that meta.json lists")
+    for object_id in starts:
         if object_id not in ids:
             _log.warning("%s: no mask shows object %d, which meta.json lists; it is left out", clip.masks_folder, object_id)
-    wanted = sorted({index for frames in listed.values() for index in frames})
-    return Given(given, id_list(sorted(ids)), tuple(clip.frames[index].name for index in wanted) or None)
-
-
-def _read_meta(root: Path) -> _Objects:
-    """Reads the meta.json in a folder: {sequence: {object id: what is said of it}}."""
-    path = existing_folder(root, "YouTube-VOS") / "meta.json"
-    videos = read_json(path, missing="it comes with YouTube-VOS", broken="download it again").get("videos").entries()
-    if not videos:
-        raise HodorError(f"{path}: lists no sequence")
-    listed = {}
-    for sequence, video in videos.items():
-        check_name(sequence, str(path))
-        where = f"{path}: sequence {sequence!r}"
-        listed[sequence] = JsonValue(video.content, where).get("objects").numbered(1, MAX_OBJECT_ID, "an object id")
-        if not listed[sequence]:
-            raise HodorError(f"{where}: lists no object")
-    return listed
-
-
-def _listed_frames(clip: Clip, value: JsonValue) -> list[int]:
-    """The indices of the frames that meta.json lists for an object."""
-    frames = value.optional("frames")
-    stems = frames.texts() if frames else []
-    indices = {frame.stem: index for index, frame in enumerate(clip.frames)}
-    for stem in stems:
-        if stem not in indices:
-            raise HodorError(f"{value.where}: frame {stem!r} is not in {clip.frames[0].parent}")
-    return [indices[stem] for stem in stems]
-
-
-def _category(value: JsonValue) -> str:
-    category = value.optional("category")
-    return str(category.content) if category else "object"
+    eval_files = tuple(clip.frames[index].name for index in sorted(wanted))
+    return Given(given, id_list(sorted(ids)), eval_files or None)
