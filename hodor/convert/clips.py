@@ -42,6 +42,7 @@ class Clip:
     @cached_property
     def frames(self) -> list[Path]:
         """Its frames in order, at least one, all of one size. Those that end as they should are not decoded."""
+        check_name(self.name, str(self.frames_folder))
         folder = existing_folder(self.frames_folder, f"the frames of sequence {self.name!r}")
         frames = list(images_by_stem(folder).values())
         if not frames:

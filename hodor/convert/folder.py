@@ -5,7 +5,7 @@ import logging
 from functools import partial
 from pathlib import Path
 
-from hodor.convert.clips import Clip, check_name, encoded, existing_folder, id_list, images_by_stem, subfolders
+from hodor.convert.clips import Clip, encoded, existing_folder, id_list, images_by_stem, subfolders
 from hodor.convert.output import INFERENCE, Converter, Given, publish_clips
 from hodor.errors import HodorError
 from hodor.formats.colour_ids import ColourIds
@@ -86,10 +86,7 @@ def _clips(frames: str, masks: str, name: str, binary: bool) -> list[Clip]:
     if len(found) < len(clips):
         strange = next(clip for clip in clips if clip not in found)
         _log.warning("%s: no such folder, so %d of %d clips are taken", frames.replace(_PLACE, strange), len(found), len(clips))
-    for each in found:
-        check_name(each, frames)
-    folders = [(Path(frames.replace(_PLACE, each)), Path(masks.replace(_PLACE, each))) for each in found]
-    return [Clip(each, *both, binary=binary) for each, both in zip(found, folders, strict=True)]
+    return [Clip(clip, Path(frames.replace(_PLACE, clip)), Path(masks.replace(_PLACE, clip)), binary=binary) for clip in found]
 
 
 def _given(clip: Clip, *, colours: ColourIds | None, all_masks: bool) -> Given:
@@ -108,11 +105,10 @@ def _given(clip: Clip, *, colours: ColourIds | None, all_masks: bool) -> Given:
         _log.warning(left_out, clip.name, len(unused), unused[0])
     mask = next(iter(clip.masks.values()))
     names, understood = _interpret(sorted(seen), None if colours else mask)
-    given = {
-        index: {names[value]: text for value, text in masks.items() if value in names}
-        for index, masks in found.items()
-        if names.keys() & masks.keys()
-    }
+    given = {}
+    for index, masks in found.items():
+        if names.keys() & masks.keys():
+            given[index] = {names[value]: text for value, text in masks.items() if value in names}
     if not given:
         raise HodorError(f"{mask.parent}: no mask of sequence {clip.name!r} shows an object ({understood})")
     return Given(given, "all that is not black is object 1" if clip.binary else understood)
@@ -123,8 +119,8 @@ def _interpret(values: list[int], mask: Path | None) -> tuple[dict[int, int], st
     if mask and values != [1] and is_white_only(values, mask):
         white = "0 and 255 only, 255" if values == [VOID] else "black and white only, white"
         return {values[0]: 1}, f"masks of {white} taken as object 1"
-    ids = [value for value in values if value != VOID]
-    understood = id_list(ids) if ids else "all masks are empty"
+    ids = {value: value for value in values if value != VOID}
+    understood = id_list(list(ids)) if ids else "all masks are empty"
     if VOID in values:
         understood += ", 255 taken as background"
-    return dict(zip(ids, ids, strict=True)), understood
+    return ids, understood

@@ -13,7 +13,6 @@ from tqdm import tqdm
 from hodor.convert.clips import Clip
 from hodor.convert.output import Converted, Target, publish
 from hodor.devices import usable_cores
-from hodor.formats import run_length
 from hodor.formats.label_maps import VOID, present_ids
 from hodor.parallel import ordered_map
 
@@ -33,7 +32,7 @@ class Instance(NamedTuple):
     @classmethod
     def from_mask(cls, mask: np.ndarray) -> "Instance":
         """Describes a mask `[H, W]` bool."""
-        return cls.from_code({"size": mask.shape, "counts": run_length.encode(mask).encode("ascii")})
+        return cls.from_code(coco.encode(np.asfortranarray(mask, dtype=np.uint8)))
 
     @classmethod
     def from_code(cls, code: dict[str, Any]) -> "Instance":
