@@ -45,20 +45,13 @@ examples:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one converter; returns the exit code 0. A HodorError says what is wrong with the data set or the workspace."""
-    parser = ArgumentParser(
-        prog="python -m hodor.convert",
-        description=_DESCRIPTION,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    layout = argparse.RawDescriptionHelpFormatter
+    parser = ArgumentParser(prog="python -m hodor.convert", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=layout)
     kinds = parser.add_subparsers(dest="kind", metavar="KIND", required=True)
     for name, converter in _CONVERTERS.items():
+        summary = converter.help.splitlines()[0]
         kind = kinds.add_parser(
-            name,
-            help=converter.help.splitlines()[0],
-            description=converter.help,
-            epilog=converter.examples,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            name, help=summary, description=converter.help, epilog=converter.examples, formatter_class=layout
         )
         converter.add_arguments(kind)
         if converter.kind == SEQUENCES:

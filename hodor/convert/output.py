@@ -47,21 +47,13 @@ class Converter(NamedTuple):
 
 @dataclass(frozen=True)
 class Target:
-    """Where a data set goes.
-
-    Attributes:
-        kind: IMAGES, SEQUENCES or INFERENCE; one never overwrites another.
-        annotations: the JSON.
-        images: the folder that the image paths in the JSON are relative to.
-        sources: where the images lie now, by the names of the folders in `images` that they go to; "" = itself.
-        copies: whether they are copied, not linked.
-    """
+    """Where a data set of one kind goes, which never overwrites one of another kind."""
 
     kind: str
-    annotations: Path
-    images: Path
-    sources: Mapping[str, Path]
-    copies: bool
+    annotations: Path  # the JSON
+    images: Path  # the folder that the image paths in the JSON are relative to
+    sources: Mapping[str, Path]  # where images lie now, by the names of the folders in `images` that they go to; "" = itself
+    copies: bool  # they are copied, not linked
 
     @classmethod
     def chosen(cls, arguments: argparse.Namespace, name: str, sources: Mapping[str, Path]) -> "Target":
