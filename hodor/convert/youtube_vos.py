@@ -97,14 +97,12 @@ def _listed_object(value: JsonValue) -> ListedObject:
 
 def _given(clip: Clip) -> Given:
     indices = {frame.stem: index for index, frame in enumerate(clip.frames)}
-    starts: dict[int, int] = {}
-    wanted: set[int] = set()
-    for object_id, (_, frames) in (clip.listed or {}).items():
-        for stem in frames:
-            if stem not in indices:
-                raise HodorError(f"{clip.frames_folder}: frame {stem!r}, which meta.json lists, is not in it")
-        starts[object_id] = min((indices[stem] for stem in frames), default=0)
-        wanted.update(indices[stem] for stem in frames)
+    objects = clip.listed or {}
+    wanted = {stem for each in objects.values() for stem in each.frames}
+    strange = sorted(wanted - indices.keys())
+    if strange:
+        raise HodorError(f"{clip.frames_folder}: frame {strange[0]!r}, which meta.json lists, is not in it")
+    starts = {i: min((indices[stem] for stem in each.frames), default=0) for i, each in objects.items()}
     given: dict[int, dict[int, str]] = {}
     ids: list[int] = []
     for index in clip.masks:
@@ -120,5 +118,5 @@ def _given(clip: Clip) -> Given:
     for object_id in starts:
         if object_id not in ids:
             _log.warning("%s: no mask shows object %d, which meta.json lists; it is left out", clip.masks_folder, object_id)
-    eval_files = tuple(clip.frames[index].name for index in sorted(wanted))
+    eval_files = tuple(frame.name for frame in clip.frames if frame.stem in wanted)
     return Given(given, id_list(sorted(ids)), eval_files or None)
