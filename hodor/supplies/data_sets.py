@@ -43,7 +43,5 @@ BY_HAND = [ByHand(name, what, page, f"hodor convert {command}") for name, (what,
 def lacking_images(workspace: Workspace) -> list[ByHand]:
     """The data sets of the paper whose images or JSON are not in a workspace."""
     return [
-        each
-        for each in BY_HAND
-        if not workspace.images(each.name).is_dir() or not workspace.annotations(each.name).is_file()
+        each for each in BY_HAND if not workspace.images(each.name).is_dir() or not workspace.annotations(each.name).is_file()
     ]
