@@ -15,7 +15,7 @@ from hodor.formats.inference_json import read_inference_json
 from hodor.formats.label_maps import davis_palette, write_label_map
 from hodor.inference.results import mask_name
 from hodor.media.images import read_image
-from hodor.workspace import Workspace, inference_dataset
+from hodor.workspace import Workspace
 
 ROOT = Path(__file__).parent.parent
 Method = Callable[[Sequence[np.ndarray], np.ndarray], Iterator[np.ndarray]]
@@ -45,11 +45,11 @@ def follow(dataset: str, method: Method, output: Path, *, only: Collection[str] 
     Returns:
         `output`.
     """
-    workspace, name = Workspace.from_environment(), inference_dataset(dataset)
-    for sequence in read_inference_json(workspace.annotations(name)):
+    workspace = Workspace.from_environment()
+    for sequence in read_inference_json(workspace.annotations(dataset)):
         if only is not None and sequence.id not in only:
             continue
-        frames = [read_image(workspace.images(name) / path) for path in sequence.image_paths]
+        frames = [read_image(workspace.images(dataset) / path) for path in sequence.image_paths]
         first = np.zeros(frames[0].shape[:2], dtype=np.uint8)
         for object_id, mask in sequence.masks(0, *first.shape).items():
             first[mask] = object_id

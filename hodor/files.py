@@ -33,13 +33,17 @@ _SEARCHED: set[Path] = set()
 
 @contextmanager
 def written_aside(path: Path) -> Iterator[Path]:
-    """Gives a file name beside `path` to write to; on success it becomes `path`, on any exception it is removed."""
+    """Gives a file name beside `path` to write to; on success it becomes `path`, on any exception no trace of it is left."""
+    made = [folder for folder in path.parents if not folder.exists()]
     aside = _aside(path)
     try:
         yield aside
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
+        for folder in made:
+            with contextlib.suppress(OSError):  # it holds something
+                folder.rmdir()
 
 
 @contextmanager

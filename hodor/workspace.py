@@ -14,46 +14,16 @@ from hodor.errors import HodorError
 VARIABLE = "HODOR_WORKSPACE_DIR"
 _LOGGER = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class DatasetName:
-    """Where a data set lies in a workspace: names of its folder of images and of its JSON."""
-
-    images: str
-    annotations: str
-
-
-INFERENCE_DATASETS = {
-    "davis_val": DatasetName("davis_trainval", "davis_val"),
-    "davis_testdev": DatasetName("davis_testdev", "davis_testdev"),
-    "youtube_vos_val": DatasetName("youtube_vos_2019_val", "youtube_vos_2019_val"),
-}
-
-
-TRAINING_DATASETS = {
-    "coco_2017_train": DatasetName("coco_2017_train", "coco_2017_train"),
-    "davis_train": DatasetName("davis_trainval", "davis_train"),
-    "youtube_vos_2019_train": DatasetName("youtube_vos_2019_train", "youtube_vos_2019_train"),
-}
-
-
-def inference_dataset(name: str) -> DatasetName:
-    """The places of a data set of videos to segment; one that is not a benchmark uses its own name for both."""
-    return INFERENCE_DATASETS.get(name, DatasetName(name, name))
-
-
-def training_dataset(name: str) -> DatasetName:
-    """The places of a data set to train on; one that isn't of the paper's uses its own name for both."""
-    return TRAINING_DATASETS.get(name, DatasetName(name, name))
+INFERENCE_DATASETS = ("davis_val", "davis_testdev", "youtube_vos_val")
+TRAINING_DATASETS = ("coco_2017_train", "davis_train", "youtube_vos_2019_train")
+# Where images and annotations aren't called like their data set:
+_IMAGES = {"davis_val": "davis_trainval", "davis_train": "davis_trainval", "youtube_vos_val": "youtube_vos_2019_val"}
+_ANNOTATIONS = {"youtube_vos_val": "youtube_vos_2019_val"}
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """Every path of a workspace.
-
-    Attributes:
-        root: the folder itself.
-    """
+    """Every path of a workspace, the folder `root`; none of them needs to exist."""
 
     root: Path
 
@@ -64,30 +34,28 @@ class Workspace:
         Raises:
             HodorError: the variable names no folder.
         """
-        value = os.environ.get(VARIABLE, "")
-        if not value:
-            root = _default_root()
+        workspace = cls.expected()
+        root = workspace.root
+        if not os.environ.get(VARIABLE):
             root.mkdir(parents=True, exist_ok=True)
             _LOGGER.info("$%s is not set: data and checkpoints lie in %s", VARIABLE, root)
-            return cls(root)
-        root = Path(value).expanduser()
         if not root.is_dir():
             raise HodorError(f"${VARIABLE}: {root} is no folder; make it: mkdir -p {root}")
-        return cls(root)
+        return workspace
 
     @classmethod
     def expected(cls) -> "Workspace":
         """The workspace that `from_environment` would take; it need not exist, and is not made."""
-        value = os.environ.get(VARIABLE, "")
-        return cls(Path(value).expanduser() if value else _default_root())
+        data = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+        return cls(Path(os.environ.get(VARIABLE) or f"{data}/hodor").expanduser())
 
-    def images(self, dataset: DatasetName) -> Path:
-        """The folder of a data set's images; it need not exist."""
-        return self.root / "dataset_images" / dataset.images
+    def images(self, dataset: str) -> Path:
+        """The folder of a data set's images."""
+        return self.root / "dataset_images" / _IMAGES.get(dataset, dataset)
 
-    def annotations(self, dataset: DatasetName) -> Path:
-        """The JSON of a data set; it need not exist."""
-        return self.root / "dataset_json_annotations" / f"{dataset.annotations}.json"
+    def annotations(self, dataset: str) -> Path:
+        """The JSON of a data set."""
+        return self.root / "dataset_json_annotations" / f"{_ANNOTATIONS.get(dataset, dataset)}.json"
 
     @property
     def pretrained_backbones(self) -> Path:
@@ -101,7 +69,3 @@ class Workspace:
 def checkpoints_folder() -> Path:
     """Where checkpoints lie that a program is given by name, for programs that need no workspace; it need not exist."""
     return Workspace.expected().checkpoints
-
-
-def _default_root() -> Path:
-    return Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser() / "hodor"

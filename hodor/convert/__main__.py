@@ -7,18 +7,19 @@ from pathlib import Path
 
 from hodor.convert import coco, davis, folder, images, youtube_vos
 from hodor.convert.clips import advice_for_file
-from hodor.convert.output import COPY, LINK
+from hodor.convert.output import SEQUENCES
+from hodor.convert.training import add_video_arguments
 from hodor.program import ArgumentParser, run
 from hodor.workspace import VARIABLE
 
 _CONVERTERS = {
-    "davis": davis.INFERENCE,
-    "youtube_vos": youtube_vos.INFERENCE,
-    "folder": folder.INFERENCE,
-    "coco": coco.TRAINING,
-    "images": images.TRAINING,
-    "davis_training": davis.TRAINING,
-    "youtube_vos_training": youtube_vos.TRAINING,
+    "davis": davis.TO_SEGMENT,
+    "youtube_vos": youtube_vos.TO_SEGMENT,
+    "folder": folder.TO_SEGMENT,
+    "coco": coco.TO_LEARN_FROM,
+    "images": images.TO_LEARN_FROM,
+    "davis_training": davis.TO_LEARN_FROM,
+    "youtube_vos_training": youtube_vos.TO_LEARN_FROM,
 }
 
 _DESCRIPTION = """\
@@ -43,39 +44,29 @@ examples:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one converter; returns the exit code 0.
-
-    Raises:
-        HodorError: the data set or the workspace is not as it should be.
-    """
-    parser = ArgumentParser(
-        prog="python -m hodor.convert",
-        description=_DESCRIPTION,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    """Runs one converter; returns the exit code 0. A HodorError says what is wrong with the data set or the workspace."""
+    layout = argparse.RawDescriptionHelpFormatter
+    parser = ArgumentParser(prog="python -m hodor.convert", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=layout)
     kinds = parser.add_subparsers(dest="kind", metavar="KIND", required=True)
     for name, converter in _CONVERTERS.items():
+        summary = converter.help.splitlines()[0]
         kind = kinds.add_parser(
-            name,
-            help=converter.help.splitlines()[0],
-            description=converter.help,
-            epilog=converter.examples,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            name, help=summary, description=converter.help, epilog=converter.examples, formatter_class=layout
         )
         converter.add_arguments(kind)
+        if converter.kind == SEQUENCES:
+            add_video_arguments(kind)
         name_help = "name of the data set" + (f" (default: {converter.default_name})" if converter.default_name else "")
         kind.add_argument("--name", required=not converter.default_name, help=name_help)
-        kind.add_argument(
-            "--frames", choices=(LINK, COPY), default=LINK, help="symbolic links to the frames (default), or copies of them"
-        )
+        how = "symbolic links to the frames (default), or copies of them"
+        kind.add_argument("--frames", choices=("link", "copy"), default="link", help=how)
         kind.add_argument("--workspace", type=Path, metavar="DIR", help=f"the workspace (default: ${VARIABLE})")
-        kind.set_defaults(convert=converter.convert)
+        kind.set_defaults(converter=converter)
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words and words[0] not in _CONVERTERS and Path(words[0]).exists():
         parser.error(f"{words[0]} is no KIND of data set; {_command_for(Path(words[0]))}")
     options = parser.parse_args(words)
-    options.convert(options)
+    options.converter.convert(options)
     return 0
 
 
@@ -83,9 +74,9 @@ def _command_for(path: Path) -> str:
     """What somebody may want who names a file or folder and no KIND."""
     if path.is_file():
         return advice_for_file(path)
-    kind = "youtube_vos" if (path / "meta.json").is_file() else "davis" if (path / "JPEGImages").is_dir() else ""
-    if kind:
-        return f"did you mean: hodor convert {kind} {path}"
+    for file, kind in (("meta.json", "youtube_vos"), ("JPEGImages", "davis")):
+        if (path / file).exists():
+            return f"did you mean: hodor convert {kind} {path}"
     return (
         f"did you mean videos (hodor convert folder {path} MASKS_DIR), or photographs (hodor convert images {path} MASKS_DIR)?"
     )

@@ -1,6 +1,8 @@
 """The frames of a clip and their masks: found by name, read and checked."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,39 +12,81 @@ import numpy as np
 from hodor.errors import HodorError
 from hodor.files import natural_order
 from hodor.formats import run_length
-from hodor.formats.colour_ids import ColourIds
-from hodor.formats.drawn_masks import read_drawn_mask, refuse_black_objects, refuse_blurring_format
+from hodor.formats.drawn_masks import refuse_black_objects, refuse_blurring_format
 from hodor.formats.label_maps import VOID, present_ids, read_label_map
-from hodor.media.images import IMAGE_SUFFIXES, image_size, open_picture, opened_picture, read_image
+from hodor.media.images import IMAGE_SUFFIXES, image_size, opened_picture, read_image
 
 _LAST_BYTES = {".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9", ".png": b"IEND\xae\x42\x60\x82"}
 
 
-class Clip(NamedTuple):
-    """A sequence of frames, all readable and of one size: its name, their folder and files in order, (height, width)."""
+class ListedObject(NamedTuple):
+    """What a data set says of an object: what it is, and the names of its frames; none where it doesn't say."""
 
-    id: str
-    folder: Path
-    frames: tuple[Path, ...]
-    size: tuple[int, int]
+    category: str
+    frames: list[str]
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A video in two folders, one of frames and one of masks that are called like their frames.
+
+    Its files are found and checked when they are asked for: a HodorError says what is missing, can't be read or doesn't fit.
+    """
+
+    name: str
+    frames_folder: Path
+    masks_folder: Path
+    listed: Mapping[int, ListedObject] | None = None  # the objects to take by their ids; None = all
+    binary: bool = False  # everything that is not black is object 1; otherwise pixel values are ids
+
+    @cached_property
+    def frames(self) -> list[Path]:
+        """Its frames in order, at least one, all of one size. Those that end as they should are not decoded."""
+        check_name(self.name, str(self.frames_folder))
+        folder = existing_folder(self.frames_folder, f"the frames of sequence {self.name!r}")
+        frames = list(images_by_stem(folder).values())
+        if not frames:
+            raise HodorError(f"{folder}: no frames in it (looked for {', '.join(sorted(IMAGE_SUFFIXES))})")
+        sizes = [checked_size(frame) for frame in frames]
+        for frame, size in zip(frames, sizes, strict=True):
+            if size != sizes[0]:
+                raise HodorError(
+                    f"{frame}: the frame is {width_x_height(size)}, but {frames[0].name} is {width_x_height(sizes[0])}; "
+                    "all frames of a sequence must have one size"
+                )
+        return frames
+
+    @cached_property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of a frame."""
+        return image_size(self.frames[0])
+
+    @cached_property
+    def masks(self) -> dict[int, Path]:
+        """Its masks by the indices of their frames, at least one."""
+        indices = {frame.stem: index for index, frame in enumerate(self.frames)}
+        folder = existing_folder(self.masks_folder, f"the masks of sequence {self.name!r}")
+        masks = images_by_stem(folder)
+        if not masks:
+            raise HodorError(f"{folder}: no masks in it; sequence {self.name!r} needs one for at least one frame")
+        for stem, mask in masks.items():
+            if stem not in indices:
+                raise HodorError(f"{mask}: no frame of this name in {self.frames_folder}; a mask is called like its frame")
+        return dict(sorted((indices[stem], mask) for stem, mask in masks.items()))
+
+    def labels(self, index: int) -> np.ndarray:
+        """Reads the mask of a frame as `read_labels` does."""
+        return read_labels(self.masks[index], self.frames[index], self.size, binary=self.binary)
 
 
 def check_name(name: str, what: str) -> None:
-    """Makes sure that a name can be a folder's.
-
-    Raises:
-        HodorError: it is empty, '.' or '..', or holds a slash; `what` says whose name it is.
-    """
+    """Raises a HodorError unless a name can be a folder's; `what` says whose name it is."""
     if name in {"", ".", ".."} or any(character in name for character in "/\\\0"):
         raise HodorError(f"{what}: {name!r} is not a plain name; use one without '/' that is not '..'")
 
 
 def existing_folder(folder: Path, what: str) -> Path:
-    """Returns `folder`.
-
-    Raises:
-        HodorError: there is no such folder; `what` says what was looked for in it.
-    """
+    """Returns `folder`; a HodorError if there is none, where `what` says what was looked for in it."""
     if folder.is_file():
         raise HodorError(f"{folder}: is a file, not a folder ({what}); {advice_for_file(folder)}")
     if not folder.is_dir():
@@ -69,11 +113,7 @@ def subfolders(folder: Path) -> list[str]:
 
 
 def images_by_stem(folder: Path) -> dict[str, Path]:
-    """The image files of a folder by their names without suffix, in natural order (9 before 10); other files are passed over.
-
-    Raises:
-        HodorError: two images differ only in their suffix, or a name holds a backslash.
-    """
+    """The image files of a folder by their names without suffix, in natural order (9 before 10); others are passed over."""
     images: dict[str, Path] = {}
     for path in sorted(folder.iterdir(), key=lambda path: natural_order(path.name)):
         if path.suffix.lower() not in IMAGE_SUFFIXES or path.name.startswith(".") or path.is_dir():
@@ -86,42 +126,6 @@ def images_by_stem(folder: Path) -> dict[str, Path]:
             )
         images[path.stem] = path
     return images
-
-
-def read_clip(sequence_id: str, folder: Path) -> Clip:
-    """Finds and checks the frames of a sequence. Files that end as they should are not decoded, only their headers are read.
-
-    Raises:
-        HodorError: the folder is missing or has no images, a frame can't be read, or frames differ in size.
-    """
-    frames = tuple(images_by_stem(existing_folder(folder, f"the frames of sequence {sequence_id!r}")).values())
-    if not frames:
-        raise HodorError(f"{folder}: no frames in it (looked for {', '.join(sorted(IMAGE_SUFFIXES))})")
-    first = checked_size(frames[0])
-    for frame in frames[1:]:
-        size = checked_size(frame)
-        if size != first:
-            raise HodorError(
-                f"{frame}: the frame is {width_x_height(size)}, but {frames[0].name} is {width_x_height(first)}; "
-                "all frames of a sequence must have one size"
-            )
-    return Clip(sequence_id, folder, frames, first)
-
-
-def find_masks(clip: Clip, folder: Path) -> list[tuple[int, Path]]:
-    """The mask files of a clip with the index of the frame that has the same name, in the order of the frames.
-
-    Raises:
-        HodorError: the folder is missing or has no images, or a mask has no frame.
-    """
-    masks = images_by_stem(existing_folder(folder, f"the masks of sequence {clip.id!r}"))
-    if not masks:
-        raise HodorError(f"{folder}: no masks in it; sequence {clip.id!r} needs one for at least one frame")
-    indices = {frame.stem: index for index, frame in enumerate(clip.frames)}
-    for stem, mask in masks.items():
-        if stem not in indices:
-            raise HodorError(f"{mask}: no frame of this name in {clip.folder}; a mask is called like its frame")
-    return sorted((indices[stem], mask) for stem, mask in masks.items())
 
 
 def checked_size(path: Path) -> tuple[int, int]:
@@ -141,33 +145,19 @@ def width_x_height(size: tuple[int, ...]) -> str:
     return f"{size[1]}x{size[0]}"
 
 
-def read_labels(
-    path: Path, frame: Path, size: tuple[int, int], *, binary: bool, colours: ColourIds | None = None
-) -> np.ndarray:
-    """Reads the mask of a frame as a label map `[H, W]` uint8; strict about files that only look like label maps.
+def read_labels(path: Path, frame: Path, size: tuple[int, int], *, binary: bool) -> np.ndarray:
+    """Reads the mask of a frame of a size (height, width) as a label map `[H, W]` uint8; strict about what only looks like one.
 
-    Args:
-        path: the mask file.
-        frame: the frame's file, for messages.
-        size: (height, width) of the frame.
-        binary: every pixel that is not black is object 1; otherwise values are ids, 255 included.
-        colours: what each colour means, instead of `binary`, of values and of known palettes.
-
-    Raises:
-        HodorError: the file is broken, has 16 bits, unknown colours or blurred edges, or doesn't fit the frame.
+    `binary`: every pixel that is not black is object 1; otherwise values are ids, 255 included.
     """
-    if colours is not None:
-        return read_drawn_mask(path, size=size, colours=colours, may_be_empty=True).labels
-    with opened_picture(path) as header:
-        refuse_blurring_format(header, path)
-        is_odd = header.mode == "P" and any((header.getpalette() or [])[:3])
-    if is_odd:
-        picture = open_picture(path)
-        refuse_black_objects(picture, np.asarray(picture), path)
-    if binary and (picture := open_picture(path)).mode in {"RGB", "RGBA"}:
-        labels: np.ndarray = np.asarray(picture)[..., :3].max(axis=2)
-    else:
-        labels = read_label_map(path)
+    with opened_picture(path) as picture:
+        refuse_blurring_format(picture, path)
+        if picture.mode == "P" and any((picture.getpalette() or [])[:3]):
+            refuse_black_objects(picture, np.asarray(picture), path)
+        if binary and picture.mode in {"RGB", "RGBA"}:
+            labels: np.ndarray = np.asarray(picture)[..., :3].max(axis=2)
+        else:
+            labels = read_label_map(path)
     if labels.shape != size:
         found, wanted = width_x_height(labels.shape), width_x_height(size)
         raise HodorError(f"{path}: the mask is {found}, its frame {frame} is {wanted}; save it at the frame's size")
@@ -194,40 +184,9 @@ def _refuse_blurred(labels: np.ndarray, path: Path) -> None:
         )
 
 
-def given_masks(
-    clip: Clip,
-    files: list[tuple[int, Path]],
-    *,
-    binary: bool = False,
-    colours: ColourIds | None = None,
-    starts: Mapping[int, int] | None = None,
-    repeated: bool = False,
-) -> dict[int, dict[int, str]]:
-    """The masks that start a clip's objects, {frame index: {id: run-length string}}; 255 counts as an id.
-
-    Args:
-        clip: the frames.
-        files: of `find_masks`; those in which no object can start are not read.
-        binary: as in `read_labels`.
-        colours: likewise.
-        starts: the objects to take, with the frame before which none of their masks counts; None = all from the beginning.
-        repeated: all masks of an object, not only its first.
-
-    Raises:
-        HodorError: a mask is bad.
-    """
-    given: dict[int, dict[int, str]] = {}
-    seen: set[int] = set()
-    for index, path in files:
-        allowed = None if starts is None else {object_id for object_id, start in starts.items() if start <= index}
-        if allowed is not None and allowed <= seen:
-            continue
-        labels = read_labels(path, clip.frames[index], clip.size, binary=binary, colours=colours)
-        ids = [i for i in present_ids(labels) if (repeated or i not in seen) and (allowed is None or i in allowed)]
-        if ids:
-            given[index] = {object_id: run_length.encode(labels == object_id) for object_id in ids}
-        seen.update(ids)
-    return given
+def encoded(labels: np.ndarray, ids: Iterable[int]) -> dict[int, str]:
+    """The masks of objects in a label map `[H, W]`, {id: run-length string}."""
+    return {object_id: run_length.encode(labels == object_id) for object_id in ids}
 
 
 def id_list(ids: list[int]) -> str:

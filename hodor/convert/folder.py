@@ -2,23 +2,15 @@
 
 import argparse
 import logging
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
-from hodor.convert.clips import (
-    check_name,
-    existing_folder,
-    find_masks,
-    given_masks,
-    id_list,
-    images_by_stem,
-    read_clip,
-    subfolders,
-)
-from hodor.convert.output import ConvertedClip, Converter, publish_clips
+from hodor.convert.clips import Clip, encoded, existing_folder, id_list, images_by_stem, subfolders
+from hodor.convert.output import INFERENCE, Converter, Given, publish_clips
 from hodor.errors import HodorError
 from hodor.formats.colour_ids import ColourIds
-from hodor.formats.label_maps import VOID, is_white_only
+from hodor.formats.drawn_masks import read_drawn_mask
+from hodor.formats.label_maps import VOID, is_white_only, present_ids
 
 _HELP = """\
 your own frames, with masks for some of them
@@ -65,24 +57,22 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _convert(arguments: argparse.Namespace) -> None:
-    folders = _clip_folders(arguments.frames_folder, arguments.masks_folder, arguments.name)
+    clips = _clips(arguments.frames_folder, arguments.masks_folder, arguments.name, arguments.binary)
     colours = ColourIds.parse(arguments.colours) if arguments.colours else None
-    clips = _clips(folders, binary=arguments.binary, colours=colours, all_masks=arguments.all_masks)
-    publish_clips(clips, len(folders), arguments.name, arguments)
+    publish_clips(arguments, arguments.name, clips, partial(_given, colours=colours, all_masks=arguments.all_masks))
 
 
-INFERENCE = Converter(_HELP, _EXAMPLES, _add_arguments, _convert)
+TO_SEGMENT = Converter(INFERENCE, _HELP, _EXAMPLES, _add_arguments, _convert)
 
 
-def _clip_folders(frames: str, masks: str, name: str) -> list[tuple[str, Path, Path]]:
-    """(sequence, folder of frames, folder of masks) for every clip."""
+def _clips(frames: str, masks: str, name: str, binary: bool) -> list[Clip]:
     if (_PLACE in frames) != (_PLACE in masks):
         raise HodorError(f"{frames} {masks}: either both FRAMES_DIR and MASKS_DIR hold {_PLACE}, or none of them")
     if _PLACE not in frames:
         folder = existing_folder(Path(frames), "the frames")
         existing_folder(Path(masks), "the masks")
         if images_by_stem(folder):
-            return [(name, folder, Path(masks))]
+            return [Clip(name, folder, Path(masks), binary=binary)]
         if not subfolders(folder):
             raise HodorError(f"{folder}: no frames and no clips in it")
         frames, masks = f"{frames}/{_PLACE}", f"{masks}/{_PLACE}"
@@ -96,41 +86,41 @@ def _clip_folders(frames: str, masks: str, name: str) -> list[tuple[str, Path, P
     if len(found) < len(clips):
         strange = next(clip for clip in clips if clip not in found)
         _log.warning("%s: no such folder, so %d of %d clips are taken", frames.replace(_PLACE, strange), len(found), len(clips))
-    return [(clip, Path(frames.replace(_PLACE, clip)), Path(masks.replace(_PLACE, clip))) for clip in found]
+    return [Clip(clip, Path(frames.replace(_PLACE, clip)), Path(masks.replace(_PLACE, clip)), binary=binary) for clip in found]
 
 
-def _clips(
-    folders: list[tuple[str, Path, Path]], *, binary: bool, colours: ColourIds | None, all_masks: bool
-) -> Iterator[ConvertedClip]:
-    for sequence, frames, masks in folders:
-        check_name(sequence, str(frames))
-        clip = read_clip(sequence, frames)
-        files = find_masks(clip, masks)
-        given = given_masks(clip, files, binary=binary, colours=colours, repeated=all_masks)
-        unused = [path for index, path in files if index not in given]
-        if unused and not all_masks:
-            _log.warning(
-                "%s: %d masks show no new object and are left out, %s first; --all_masks takes them as corrections",
-                sequence, len(unused), unused[0].name,
-            )  # fmt: skip
-        segmentations, understood = _interpret(given, None if colours else files[0][1])
-        if not segmentations:
-            raise HodorError(f"{masks}: no mask of sequence {sequence!r} shows an object ({understood})")
-        yield ConvertedClip(clip, segmentations, "all that is not black is object 1" if binary else understood)
+def _given(clip: Clip, *, colours: ColourIds | None, all_masks: bool) -> Given:
+    found: dict[int, dict[int, str]] = {}
+    seen: set[int] = set()
+    for index, path in clip.masks.items():
+        if colours:
+            labels = read_drawn_mask(path, size=clip.size, colours=colours, may_be_empty=True).labels
+        else:
+            labels = clip.labels(index)
+        found[index] = encoded(labels, (each for each in present_ids(labels) if all_masks or each not in seen))
+        seen.update(found[index])
+    unused = [path.name for index, path in clip.masks.items() if not found[index]]
+    if unused and not all_masks:
+        left_out = "%s: %d masks show no new object and are left out, %s first; --all_masks takes them as corrections"
+        _log.warning(left_out, clip.name, len(unused), unused[0])
+    mask = next(iter(clip.masks.values()))
+    names, understood = _interpret(sorted(seen), None if colours else mask)
+    given = {}
+    for index, masks in found.items():
+        if names.keys() & masks.keys():
+            given[index] = {names[value]: text for value, text in masks.items() if value in names}
+    if not given:
+        raise HodorError(f"{mask.parent}: no mask of sequence {clip.name!r} shows an object ({understood})")
+    return Given(given, "all that is not black is object 1" if clip.binary else understood)
 
 
-def _interpret(given: dict[int, dict[int, str]], a_mask: Path | None) -> tuple[dict[int, dict[int, str]], str]:
-    """The masks of a clip by object, and what their values were taken for: ids, or one object in white, as in `a_mask`."""
-    values = sorted({value for masks in given.values() for value in masks})
-    renamed = {value: value for value in values if value != VOID}
-    understood = id_list(list(renamed)) if renamed else "all masks are empty"
+def _interpret(values: list[int], mask: Path | None) -> tuple[dict[int, int], str]:
+    """The objects' ids by the values in the masks of a clip, such as `mask`, and what the values were taken for."""
+    if mask and values != [1] and is_white_only(values, mask):
+        white = "0 and 255 only, 255" if values == [VOID] else "black and white only, white"
+        return {values[0]: 1}, f"masks of {white} taken as object 1"
+    ids = {value: value for value in values if value != VOID}
+    understood = id_list(list(ids)) if ids else "all masks are empty"
     if VOID in values:
         understood += ", 255 taken as background"
-    if a_mask is not None and values != [1] and is_white_only(values, a_mask):
-        renamed = {values[0]: 1}
-        white = "0 and 255 only, 255" if values == [VOID] else "black and white only, white"
-        understood = f"masks of {white} taken as object 1"
-    by_object = {
-        index: {renamed[value]: text for value, text in masks.items() if value in renamed} for index, masks in given.items()
-    }
-    return {index: masks for index, masks in by_object.items() if masks}, understood
+    return ids, understood

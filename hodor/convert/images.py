@@ -3,21 +3,18 @@
 import argparse
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from functools import partial
-from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
 from hodor.convert.clips import checked_size, existing_folder, images_by_stem, read_labels
-from hodor.convert.output import IMAGES, Converter, Target
-from hodor.convert.training import OBJECT_CATEGORY, OBJECT_LABELS, Instance, add_workers_argument, image_record, publish
+from hodor.convert.output import IMAGES, Converted, Converter, Target, publish
+from hodor.convert.training import OBJECT_CATEGORY, OBJECT_LABELS, Instance, add_workers_argument, image_record
 from hodor.errors import HodorError
-from hodor.formats import run_length
 from hodor.formats.label_maps import VOID, is_white_only, present_ids
 from hodor.parallel import ordered_map
 
@@ -40,11 +37,7 @@ examples:
   hodor convert images my_photos my_masks --name my_photos --binary --min_area 400"""
 
 _MIN_AREA = 100
-_BATCH = 32  # photographs that a process takes at once
-_Photograph = tuple[str, Path, Path]  # its path relative to the folder of images, its file, the file of its mask
-_Converted = tuple[Mapping[str, Any] | None, bool | None, int]
-"""What became of a photograph: the image as it stands in the JSON, None if no object is left; whether the mask was taken for
-black and white, None if it is empty; how many connected parts were left out because they are small."""
+_FEWEST_FOR_PROCESSES = 33
 _log = logging.getLogger(__name__)
 
 
@@ -52,10 +45,10 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("images_folder", type=Path, metavar="IMAGES_DIR", help="the photographs")
     parser.add_argument("masks_folder", type=Path, metavar="MASKS_DIR", help="their masks")
     reading = parser.add_mutually_exclusive_group()
-    reading.add_argument("--binary", action="store_true", help="everything that is not black is an object (default: see above)")
-    reading.add_argument(
-        "--ids", action="store_true", help="values are ids, also in masks of 0 and 255 only (default: see above)"
-    )
+    binary = "everything that is not black is an object (default: see above)"
+    reading.add_argument("--binary", action="store_const", const=True, help=binary)
+    ids = "values are ids, also in masks of 0 and 255 only (default: see above)"
+    reading.add_argument("--ids", dest="binary", action="store_const", const=False, help=ids)
     parser.add_argument("--whole", action="store_true", help="one instance for each mask: everything that is not background")
     parser.add_argument(
         "--min_area",
@@ -70,93 +63,70 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def _convert(arguments: argparse.Namespace) -> None:
     folder = existing_folder(arguments.images_folder, "the photographs")
     masks_folder = existing_folder(arguments.masks_folder, "the masks")
-    target = Target.chosen(arguments.name, IMAGES, arguments)
-    target.refuse_links(folder)
+    target = Target.chosen(arguments, arguments.name, {"": folder})
     photographs = _find_photographs(folder, masks_folder)
-    binary = True if arguments.binary else False if arguments.ids else None
-    convert = partial(_convert_photographs, binary=binary, whole=arguments.whole, min_area=arguments.min_area)
-    batches = [photographs[start : start + _BATCH] for start in range(0, len(photographs), _BATCH)]
-    specks = 0
-    first_masks: dict[bool, Path] = {}  # the first that is binary, the first that is not
-
-    def records() -> Iterator[Mapping[str, Any]]:
-        """The images that show an object, as they stand in the JSON; counts what is left out.
-
-        Raises:
-            HodorError: some masks are black and white, others hold ids, and no option says what they mean.
-        """
-        nonlocal specks
-        pairs = zip(photographs, chain.from_iterable(ordered_map(convert, batches, arguments.num_workers)), strict=True)
-        for (_, _, mask), (record, is_binary, left_out) in tqdm(
-            pairs, total=len(photographs), desc="converting", unit="image", disable=None
-        ):
-            if is_binary is not None:
-                first_masks.setdefault(is_binary, mask)
-            if len(first_masks) > 1:
-                raise HodorError(
-                    f"{first_masks[True]} is black and white, but {first_masks[False]} holds ids; say what they mean: "
-                    "--binary (all that is not black is an object) or --ids (255 is no object)"
-                )
-            specks += left_out
-            if record:
-                yield record
-
-    counts = publish(target, folder, OBJECT_LABELS, records())
+    workers = arguments.num_workers if len(photographs) >= _FEWEST_FOR_PROCESSES else 1
+    converted = ordered_map(partial(_convert_photograph, arguments), photographs, workers)
+    bar = tqdm(converted, total=len(photographs), desc="converting", unit="image", disable=None)
+    counts = publish(target, OBJECT_LABELS, _of_one_meaning(photographs, bar))
     meaning = "all that is not black is an object, connected parts are its instances"
     if arguments.whole:
         meaning = "one instance for each mask"
-    elif True not in first_masks:
+    elif not counts["white"]:
         meaning = "values are ids, each is an instance"
     _log.info("masks: %s", meaning)
     _log.info("%d images, %d objects", counts["records"], counts["objects"])
     empty = len(photographs) - counts["records"]
-    if empty or specks:
+    if empty or counts["specks"]:
         left_out = "left out: %d images without an object, %d parts of fewer than %d pixels"
-        _log.info(left_out, empty, specks, arguments.min_area)
+        _log.info(left_out, empty, counts["specks"], arguments.min_area)
 
 
-TRAINING = Converter(_HELP, _EXAMPLES, _add_arguments, _convert)
+TO_LEARN_FROM = Converter(IMAGES, _HELP, _EXAMPLES, _add_arguments, _convert)
 
 
-def _convert_photographs(
-    photographs: Sequence[_Photograph], *, binary: bool | None, whole: bool, min_area: int
-) -> list[_Converted]:
-    return [_convert_photograph(photograph, binary, whole, min_area) for photograph in photographs]
+def _of_one_meaning(photographs: list[tuple[str, Path]], converted: Iterable[Converted]) -> Iterator[Converted]:
+    """Passes photographs on; a HodorError where some masks are black and white, and others hold ids."""
+    first: dict[str, Path] = {}
+    for (_, mask), each in zip(photographs, converted, strict=True):
+        for meaning in ("white", "ids"):
+            if each.counts.get(meaning):
+                first.setdefault(meaning, mask)
+        if len(first) > 1:
+            raise HodorError(
+                f"{first['white']} is black and white, but {first['ids']} holds ids; say what they mean: "
+                "--binary (all that is not black is an object) or --ids (255 is no object)"
+            )
+        yield each
 
 
-def _convert_photograph(photograph: _Photograph, binary: bool | None, whole: bool, min_area: int) -> _Converted:
-    """Reads a mask as black and white, as ids, or as what it looks like (None). `whole`: it is one instance."""
-    name, image, mask = photograph
+def _convert_photograph(arguments: argparse.Namespace, photograph: tuple[str, Path]) -> Converted:
+    """Reads a mask as the options say, or as what it looks like.
+
+    Counts connected parts that were left out because they are small as "specks", and "white" masks or those of "ids".
+    """
+    image, mask = arguments.images_folder / photograph[0], photograph[1]
     size = checked_size(image)
-    labels = read_labels(mask, image, size, binary=binary is True)
-    if binary is None:
-        binary = is_white_only(present_ids(labels), mask)
-    is_empty = not labels.any()
-    if not binary:
+    labels = read_labels(mask, image, size, binary=bool(arguments.binary))
+    ids = present_ids(labels)
+    is_white = is_white_only(ids, mask) if arguments.binary is None else arguments.binary
+    if not is_white:
         labels[labels == VOID] = 0
     specks = 0
-    if binary and not whole:
-        instances, specks = _connected_parts(labels > 0, min_area)
-    else:
-        masks = [labels > 0] if whole and labels.any() else [labels == object_id for object_id in present_ids(labels)]
-        instances = [Instance.from_mask(mask) for mask in masks]
-    record = image_record(name, size, instances, [OBJECT_CATEGORY] * len(instances)) if instances else None
-    return record, None if is_empty else binary, specks
+    if arguments.whole:
+        labels = labels > 0
+    elif is_white:
+        _, labels, statistics, _ = cv2.connectedComponentsWithStats((labels > 0).astype(np.uint8), connectivity=8)
+        too_small = statistics[:, cv2.CC_STAT_AREA] < arguments.min_area
+        specks = int(too_small[1:].sum())
+        labels[too_small[labels]] = 0
+    instances = [Instance.from_mask(labels == instance) for instance in present_ids(labels)]
+    record = image_record(photograph[0], size, instances, [OBJECT_CATEGORY] * len(instances))
+    return Converted(record, {"specks": specks, "white" if is_white else "ids": bool(ids)})
 
 
-def _connected_parts(mask: np.ndarray, min_area: int) -> tuple[list[Instance], int]:
-    """The parts of a mask `[H, W]` bool of which pixels touch by sides or corners, and how many were too small."""
-    count, parts, statistics, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    instances = [
-        Instance(run_length.encode(parts == part), area, (left, top, width, height))
-        for part, (left, top, width, height, area) in enumerate(statistics[1:].tolist(), start=1)
-        if area >= min_area
-    ]
-    return instances, count - 1 - len(instances)
-
-
-def _find_photographs(folder: Path, masks_folder: Path) -> list[_Photograph]:
-    """The images that have a mask, in natural order, folder by folder."""
+def _find_photographs(folder: Path, masks_folder: Path) -> list[tuple[str, Path]]:
+    """The images that have a mask, in natural order, folder by folder: their paths relative to `folder`, and the masks."""
     if folder.resolve() == masks_folder.resolve():
         raise HodorError(f"{folder}: images and masks lie in the same folder; move the masks to a folder of their own")
     images = _images_below(folder, masks_folder)
@@ -168,7 +138,7 @@ def _find_photographs(folder: Path, masks_folder: Path) -> list[_Photograph]:
         raise HodorError(f"{masks[stranger]}: no image of this name in {folder}; a mask is called like its image")
     if len(masks) < len(images):
         _log.warning("%d of %d images in %s have no mask and are left out", len(images) - len(masks), len(images), folder)
-    return [(image.relative_to(folder).as_posix(), image, masks[stem]) for stem, image in images.items() if stem in masks]
+    return [(image.relative_to(folder).as_posix(), masks[stem]) for stem, image in images.items() if stem in masks]
 
 
 def _images_below(folder: Path, other: Path) -> dict[str, Path]:

@@ -1,187 +1,122 @@
-"""From converted data to a workspace: the data set's place in it, reachable images, and the JSON of videos for inference."""
+"""From converted data to a workspace: the data set's place in it, reachable images, and the JSON."""
 
 import argparse
+import json
 import logging
+import os
 import shutil
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import NamedTuple
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
 from hodor.convert.clips import Clip, check_name
 from hodor.errors import HodorError
-from hodor.files import folder_written_aside
+from hodor.files import folder_written_aside, written_aside
 from hodor.formats.inference_json import InferenceSequence, write_inference_json
 from hodor.formats.json_files import walk
-from hodor.workspace import INFERENCE_DATASETS, TRAINING_DATASETS, Workspace, inference_dataset, training_dataset
+from hodor.workspace import INFERENCE_DATASETS, TRAINING_DATASETS, Workspace
 
 IMAGES, SEQUENCES, INFERENCE = "images", "sequences", "inference"
 _KINDS = {IMAGES: "training images", SEQUENCES: "training videos", INFERENCE: "videos for inference"}
-LINK, COPY = "link", "copy"
+_RESERVED = {
+    **dict.fromkeys(INFERENCE_DATASETS, INFERENCE),
+    **dict.fromkeys(TRAINING_DATASETS, SEQUENCES),
+    "coco_2017_train": IMAGES,
+    "youtube_vos_2019_val": INFERENCE,
+}
+_WAY_OUT = "remove it, or choose another data set name with --name"
 _SHOWN_NAMES = 3
 _log = logging.getLogger(__name__)
 
 
 class Converter(NamedTuple):
-    """A subcommand of `hodor convert`.
+    """A subcommand of `hodor convert`, which makes data of one kind: IMAGES, SEQUENCES or INFERENCE."""
 
-    Attributes:
-        help: what it is for; the first line stands in the list of all.
-        examples: the end of its help.
-        add_arguments: adds its arguments to a parser, but for those that all have.
-        convert: does the work; a HodorError says what is missing or bad.
-        default_name: what the help says of the data set's default name; "" = --name must be given.
-    """
-
-    help: str
-    examples: str
-    add_arguments: Callable[[argparse.ArgumentParser], None]
+    kind: str
+    help: str  # the first line stands in the list of all
+    examples: str  # the end of its help
+    add_arguments: Callable[[argparse.ArgumentParser], None]  # but for those that all have
     convert: Callable[[argparse.Namespace], None]
-    default_name: str = ""
+    default_name: str = ""  # what the help says of the data set's default name; "" = --name must be given
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where a data set goes.
-
-    Attributes:
-        kind: IMAGES, SEQUENCES or INFERENCE; one never overwrites another.
-        annotations: the JSON.
-        images: the folder that the image paths in the JSON are relative to.
-        how: whether images are reached by links or copied.
-    """
+    """Where a data set of one kind goes, which never overwrites one of another kind."""
 
     kind: str
-    annotations: Path
-    images: Path
-    how: str
+    annotations: Path  # the JSON
+    images: Path  # the folder that the image paths in the JSON are relative to
+    sources: Mapping[str, Path]  # where images lie now, by the names of the folders in `images` that they go to; "" = itself
+    copies: bool  # they are copied, not linked
 
     @classmethod
-    def chosen(cls, name: str, kind: str, arguments: argparse.Namespace) -> "Target":
+    def chosen(cls, arguments: argparse.Namespace, name: str, sources: Mapping[str, Path]) -> "Target":
         """The set called `name` in the workspace of `arguments`, the options of a converter.
 
         Raises:
-            HodorError: there is no workspace, the name can't be a folder's, or it is taken by data of another kind.
+            HodorError: there is no workspace, the name can't be a folder's or is taken by other data, or links are in the way.
         """
+        kind = arguments.converter.kind
         check_name(name, "--name")
-        reserved = {known: IMAGES if known == "coco_2017_train" else SEQUENCES for known in TRAINING_DATASETS}
-        reserved |= dict.fromkeys(INFERENCE_DATASETS, INFERENCE)
-        reserved |= {dataset.annotations: INFERENCE for dataset in INFERENCE_DATASETS.values()}
-        if reserved.get(name, kind) != kind:
+        if _RESERVED.get(name, kind) != kind:
             raise HodorError(f"--name: {name!r} is the name of a set of other data than {_KINDS[kind]}; choose another name")
         folder = arguments.workspace and arguments.workspace.expanduser()
         if folder and not folder.is_dir():
             raise HodorError(f"--workspace: {folder} is no folder; make it: mkdir -p {folder}")
         workspace = Workspace(folder) if folder else Workspace.from_environment()
-        dataset = inference_dataset(name) if kind == INFERENCE else training_dataset(name)
-        path = workspace.annotations(dataset)
+        path = workspace.annotations(name)
         found = _kind_of_json(path)
         if found not in {None, kind}:
             raise HodorError(f"{path}: holds {_KINDS[str(found)]} already, not {_KINDS[kind]}; choose another name with --name")
-        return cls(kind, path, workspace.images(dataset), arguments.frames)
+        target = cls(kind, path, workspace.images(name), sources, arguments.frames == "copy")
+        for each in sources if kind != INFERENCE else ():  # training data takes long to make: links are looked at first
+            target._is_linked(each)
+        return target
 
-    def refuse_links(self, source: Path, names: Iterable[str] = ("",)) -> None:
-        """Finds links in the way before the work begins: of the folder of the images, or of the folders of these names in it.
-
-        Raises:
-            HodorError: there is a link to elsewhere, or a link where copies are wanted.
-        """
-        for name in names:
-            self._refuse_link(self.images / name, source / name)
-
-    def place(self, folders: Iterable[tuple[str, Path, Sequence[str]]]) -> None:
-        """Makes images reachable, unless they are already.
-
-        Args:
-            folders: (name of the folder below `images`, the folder that the images lie in, their paths relative to it).
+    def place(self, files: Mapping[str, Sequence[str]]) -> None:
+        """Makes images reachable, given by their paths relative to each source, unless they are already.
 
         Raises:
             HodorError: something else lies where they should go; nothing is placed then.
         """
-        places = [(self.images / name, source, files) for name, source, files in folders]
-        missing = [each for each in places if not self._is_placed(*each)]
-        for place, source, files in tqdm(missing, desc="placing frames", unit="folder", disable=None):
+        missing = [name for name in files if not self._is_placed(name, files[name])]
+        for name in tqdm(missing, desc="placing frames", unit="folder", disable=None):
+            place, source = self.images / name, self.sources[name]
             place.parent.mkdir(parents=True, exist_ok=True)
-            if self.how == LINK:
+            if not self.copies:
                 place.symlink_to(source.resolve(), target_is_directory=True)
                 continue
             with folder_written_aside(place) as aside:
-                for file in files:
+                for file in files[name]:
                     (aside / file).parent.mkdir(parents=True, exist_ok=True)
                     shutil.copyfile(source / file, aside / file)
 
-    def _refuse_link(self, place: Path, source: Path) -> None:
+    def _is_linked(self, name: str) -> bool:
+        place, source = self.images / name, self.sources[name].resolve()
         if not place.is_symlink():
-            return
-        if place.resolve() != source.resolve():
-            raise _in_the_way(place, source, f"is a link to {place.readlink()}")
-        if self.how == COPY:
+            return False
+        if place.resolve() != source:
+            raise HodorError(f"{place}: is a link to {place.readlink()}, but the images are in {source}; {_WAY_OUT}")
+        if self.copies:
             advice = f"remove it (rm '{place}') and run the command again"
             raise HodorError(f"{place}: is a link to the images, not a copy; {advice}")
+        return True
 
-    def _is_placed(self, place: Path, source: Path, files: Sequence[str]) -> bool:
-        """Whether `place` is, or holds the images in `source`; an error if anything else is there."""
-        if not place.exists() and not place.is_symlink():
-            return False
-        self._refuse_link(place, source)
-        if place.resolve() == source.resolve():
+    def _is_placed(self, name: str, files: Sequence[str]) -> bool:
+        """Whether the images are linked, or files of their names and sizes are there; an error if anything else is."""
+        place, source = self.images / name, self.sources[name]
+        if self._is_linked(name) or not place.exists():
+            return place.exists()
+        pairs = ((place / file, source / file) for file in files)
+        if place.is_dir() and all(copy.is_file() and copy.stat().st_size == file.stat().st_size for copy, file in pairs):
             return True
-        copies = ((place / file, source / file) for file in files)
-        if place.is_dir() and all(copy.is_file() and copy.stat().st_size == file.stat().st_size for copy, file in copies):
-            return True
-        raise _in_the_way(place, source, "exists already with other files")
-
-
-class ConvertedClip(NamedTuple):
-    """A clip with the masks that are given for it.
-
-    Attributes:
-        clip: the frames.
-        segmentations: {frame index: {object id: run-length string}}.
-        understood: how the mask files were read, for the summary, such as 'objects 1, 2'.
-        eval_files: names of the frames that a benchmark server wants back; None = all.
-    """
-
-    clip: Clip
-    segmentations: Mapping[int, Mapping[int, str]]
-    understood: str
-    eval_files: tuple[str, ...] | None = None
-
-
-def publish_clips(clips: Iterable[ConvertedClip], count: int, name: str, arguments: argparse.Namespace) -> None:
-    """Reads all clips, then makes their frames reachable and writes the JSON; nothing is written if a clip is bad.
-
-    Args:
-        clips: made one by one as they are asked for; `count` of them.
-        count: for the progress bar.
-        name: the data set's name.
-        arguments: the options of the converter.
-
-    Raises:
-        HodorError: a clip is bad, or other frames lie where these should go.
-    """
-    target = Target.chosen(name, INFERENCE, arguments)
-    converted = list(tqdm(clips, total=count, desc="reading", unit="clip", disable=None))
-    target.place((clip.id, clip.folder, [frame.name for frame in clip.frames]) for clip, *_ in converted)
-    sequences = [
-        InferenceSequence(clip.id, tuple(f"{clip.id}/{frame.name}" for frame in clip.frames), segmentations, eval_files)
-        for clip, segmentations, _, eval_files in converted
-    ]
-    write_inference_json(target.annotations, sequences)
-    groups: dict[str, list[str]] = {}  # so that a wrong reading of the masks is seen at once
-    for each in converted:
-        groups.setdefault(each.understood, []).append(each.clip.id)
-    for understood, names in groups.items():
-        more = f", and {len(names) - _SHOWN_NAMES} more" if len(names) > _SHOWN_NAMES else ""
-        _log.info("%s: %s%s", understood, ", ".join(names[:_SHOWN_NAMES]), more)
-    frames = sum(len(each.clip.frames) for each in converted)
-    objects = sum(len({i for masks in each.segmentations.values() for i in masks}) for each in converted)
-    _log.info("%d sequences, %d frames, %d objects", len(converted), frames, objects)
-    _log.info("wrote %s (frames: %s)", target.annotations, target.images)
-    _log.info("next: hodor infer --dataset %s", name)
+        raise HodorError(f"{place}: exists already with other files, but the images are in {source.resolve()}; {_WAY_OUT}")
 
 
 def _kind_of_json(path: Path) -> str | None:
@@ -195,6 +130,73 @@ def _kind_of_json(path: Path) -> str | None:
     return None
 
 
-def _in_the_way(place: Path, source: Path, found: str) -> HodorError:
-    way_out = "remove it, or choose another data set name with --name"
-    return HodorError(f"{place}: {found}, but the images are in {source.resolve()}; {way_out}")
+class Given(NamedTuple):
+    """The masks that are given for a clip."""
+
+    masks: Mapping[int, Mapping[int, str]]  # {frame index: {object id: run-length string}}
+    understood: str  # how the mask files were read, such as 'objects 1, 2'
+    eval_files: tuple[str, ...] | None = None  # names of the frames that a benchmark server wants back; None = all
+
+
+def publish_clips(arguments: argparse.Namespace, name: str, clips: Sequence[Clip], given: Callable[[Clip], Given]) -> None:
+    """Reads all clips and the masks `given` for them, then makes the frames reachable and writes the JSON; all or nothing."""
+    target = Target.chosen(arguments, name, {clip.name: clip.frames_folder for clip in clips})
+    understood = defaultdict(list)  # so that a wrong reading of the masks is seen at once
+    files, sequences = {}, []
+    for clip in tqdm(clips, desc="reading", unit="clip", disable=None):
+        masks, meaning, eval_files = given(clip)
+        understood[meaning].append(clip.name)
+        files[clip.name] = [frame.name for frame in clip.frames]
+        paths = tuple(f"{clip.name}/{file}" for file in files[clip.name])
+        sequences.append(InferenceSequence(clip.name, paths, masks, eval_files))
+    target.place(files)
+    write_inference_json(target.annotations, sequences)
+    for meaning, names in understood.items():
+        more = f", and {len(names) - _SHOWN_NAMES} more" if len(names) > _SHOWN_NAMES else ""
+        _log.info("%s: %s%s", meaning, ", ".join(names[:_SHOWN_NAMES]), more)
+    frames = sum(map(len, files.values()))
+    objects = sum(len(set().union(*each.segmentations.values())) for each in sequences)
+    _log.info("%d sequences, %d frames, %d objects", len(sequences), frames, objects)
+    _log.info("wrote %s (frames: %s)", target.annotations, target.images)
+    _log.info("next: hodor infer --dataset %s", name)
+
+
+class Converted(NamedTuple):
+    """An image or a video for training, as `formats/training_json.py` describes them."""
+
+    record: dict[str, Any]  # it is left out if it has no categories, that is, no object
+    counts: Mapping[str, int]  # to be summed, for the summary
+    warnings: Sequence[str] = ()
+
+
+def publish(target: Target, labels: Mapping[int, str], converted: Iterable[Converted]) -> Counter[str]:
+    """Writes the JSON of training data with the names of its categories, and makes the images reachable; all or nothing.
+
+    Returns:
+        The sums of all counts, and the numbers of "records", "frames" and "objects".
+    """
+    files: defaultdict[str, list[str]] = defaultdict(list)
+    counts: Counter[str] = Counter()
+    with written_aside(target.annotations) as aside:
+        with aside.open("w", encoding="ascii") as file:
+            file.write(f'{{"meta": {json.dumps({"category_labels": labels})},\n"{target.kind}": [')
+            for record, further, warnings in converted:
+                counts.update(further)
+                for line in warnings:
+                    _log.warning("%s", line)
+                if not record["categories"]:
+                    continue
+                file.write(("," if files else "") + "\n" + json.dumps(record))
+                if target.kind == IMAGES:
+                    files[""].append(record["image_path"])
+                else:
+                    files[record["id"]] = [PurePosixPath(path).name for path in record["image_paths"]]
+                counts.update(records=1, objects=len(record["categories"]))
+            file.write("\n]}\n")
+        if not files:
+            source = os.path.commonpath(target.sources.values())
+            raise HodorError(f"{source}: nothing in it shows an object, so there is nothing to learn from")
+        target.place(files)
+    counts["frames"] = sum(map(len, files.values()))
+    _log.info("wrote %s (images: %s)", target.annotations, target.images)
+    return counts

@@ -4,38 +4,39 @@ from, the masks of every fifth frame are given with the objects' categories.
 
 import argparse
 import logging
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
-from hodor.convert.clips import check_name, existing_folder, find_masks, given_masks, id_list, read_clip
-from hodor.convert.output import SEQUENCES, ConvertedClip, Converter, Target, publish_clips
-from hodor.convert.training import OBJECT_CATEGORY, add_video_arguments, publish_videos
+from hodor.convert.clips import Clip, ListedObject, check_name, encoded, existing_folder, id_list
+from hodor.convert.output import INFERENCE, SEQUENCES, Converter, Given, publish_clips
+from hodor.convert.training import publish_videos
 from hodor.errors import HodorError
 from hodor.formats.inference_json import MAX_OBJECT_ID
 from hodor.formats.json_files import JsonValue, read_json
+from hodor.formats.label_maps import present_ids
 
 _log = logging.getLogger(__name__)
 
 
-class _ListedObject(NamedTuple):
-    """What meta.json says of an object: the names of its frames, none where it lists none, and what it is."""
-
-    frames: tuple[str, ...]
-    category: str
-
-
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="DIR", help="the folder with meta.json, JPEGImages and Annotations")
+    parser.set_defaults(frames_folder=None)
+
+
+def _add_training_arguments(parser: argparse.ArgumentParser) -> None:
+    _add_arguments(parser)
+    parser.add_argument("--frames_folder", type=Path, metavar="DIR", help="where the frames are (default: JPEGImages in DIR)")
 
 
 def _convert(arguments: argparse.Namespace) -> None:
-    root = existing_folder(arguments.folder, "YouTube-VOS")
-    videos = _read_meta(root / "meta.json")
-    publish_clips(_clips(root, videos), len(videos), arguments.name or "youtube_vos_val", arguments)
+    publish_clips(arguments, arguments.name or "youtube_vos_val", _clips(arguments), _given)
 
 
-INFERENCE = Converter(
+def _convert_for_training(arguments: argparse.Namespace) -> None:
+    publish_videos(arguments, arguments.name or "youtube_vos_2019_train", _clips(arguments))
+
+
+TO_SEGMENT = Converter(
+    INFERENCE,
     """\
 YouTube-VOS, validation split: each object's first mask is given, in any frame
 
@@ -50,26 +51,8 @@ example:
     default_name="youtube_vos_val, stored as youtube_vos_2019_val",
 )
 
-
-def _add_training_arguments(parser: argparse.ArgumentParser) -> None:
-    _add_arguments(parser)
-    parser.add_argument("--frames_folder", type=Path, metavar="DIR", help="where the frames are (default: JPEGImages in DIR)")
-    add_video_arguments(parser)
-
-
-def _convert_for_training(arguments: argparse.Namespace) -> None:
-    root = existing_folder(arguments.folder, "YouTube-VOS")
-    target = Target.chosen(arguments.name or "youtube_vos_2019_train", SEQUENCES, arguments)
-    listed = _read_meta(root / "meta.json")
-    names = sorted({item.category for objects in listed.values() for item in objects.values()})
-    numbers = {name: number for number, name in enumerate(names, start=OBJECT_CATEGORY)}
-    frames = existing_folder(arguments.frames_folder or root / "JPEGImages", "the frames")
-    videos = {name: {i: numbers[item.category] for i, item in objects.items()} for name, objects in listed.items()}
-    labels = {str(number): name for name, number in numbers.items()}
-    publish_videos(videos, frames, root / "Annotations", labels=labels, target=target, arguments=arguments)
-
-
-TRAINING = Converter(
+TO_LEARN_FROM = Converter(
+    SEQUENCES,
     """\
 for training: YouTube-VOS' split train with the masks of all annotated frames
 
@@ -87,42 +70,53 @@ examples:
 )
 
 
-def _clips(root: Path, videos: Mapping[str, Mapping[int, _ListedObject]]) -> Iterator[ConvertedClip]:
-    for sequence, objects in videos.items():
-        clip, annotations = read_clip(sequence, root / "JPEGImages" / sequence), root / "Annotations" / sequence
-        indices = {frame.stem: index for index, frame in enumerate(clip.frames)}
-        names = [stem for listed in objects.values() for stem in listed.frames]
-        for stem in names:
-            if stem not in indices:
-                raise HodorError(f"{root / 'meta.json'}: frame {stem!r} of sequence {sequence!r} is not in {clip.folder}")
-        starts = {object_id: min((indices[stem] for stem in listed.frames), default=0) for object_id, listed in objects.items()}
-        given = given_masks(clip, find_masks(clip, annotations), starts=starts)
-        if not given:
-            raise HodorError(f"{annotations}: no mask shows any of the {id_list(sorted(starts))} that meta.json lists")
-        ids = sorted(object_id for masks in given.values() for object_id in masks)
-        for object_id in starts:
-            if object_id not in ids:
-                _log.warning("%s: no mask shows object %d, which meta.json lists; it is left out", annotations, object_id)
-        eval_files = tuple(clip.frames[index].name for index in sorted({indices[stem] for stem in names})) or None
-        yield ConvertedClip(clip, given, id_list(ids), eval_files)
-
-
-def _read_meta(path: Path) -> dict[str, dict[int, _ListedObject]]:
-    """Reads meta.json: {sequence: {object id: what is said of it}}."""
+def _clips(arguments: argparse.Namespace) -> list[Clip]:
+    """The sequences that meta.json lists, with their objects."""
+    path = existing_folder(arguments.folder, "YouTube-VOS") / "meta.json"
     videos = read_json(path, missing="it comes with YouTube-VOS", broken="download it again").get("videos").entries()
     if not videos:
         raise HodorError(f"{path}: lists no sequence")
-    listed: dict[str, dict[int, _ListedObject]] = {}
-    for sequence, video in videos.items():
-        check_name(sequence, str(path))
-        where = f"{path}: sequence {sequence!r}"
+    frames, masks = arguments.frames_folder or arguments.folder / "JPEGImages", arguments.folder / "Annotations"
+    existing_folder(frames, "the frames")
+    clips = []
+    for name, video in videos.items():
+        check_name(name, str(path))
+        where = f"{path}: sequence {name!r}"
         objects = JsonValue(video.content, where).get("objects").numbered(1, MAX_OBJECT_ID, "an object id")
         if not objects:
             raise HodorError(f"{where}: lists no object")
-        listed[sequence] = {object_id: _listed_object(value) for object_id, value in objects.items()}
-    return listed
+        listed = {object_id: _listed_object(value) for object_id, value in objects.items()}
+        clips.append(Clip(name, frames / name, masks / name, listed))
+    return clips
 
 
-def _listed_object(value: JsonValue) -> _ListedObject:
+def _listed_object(value: JsonValue) -> ListedObject:
     frames, category = value.optional("frames"), value.optional("category")
-    return _ListedObject(() if frames is None else tuple(frames.texts()), str(category.content) if category else "object")
+    return ListedObject(str(category.content) if category else "object", frames.texts() if frames else [])
+
+
+def _given(clip: Clip) -> Given:
+    indices = {frame.stem: index for index, frame in enumerate(clip.frames)}
+    objects = clip.listed or {}
+    wanted = {stem for each in objects.values() for stem in each.frames}
+    strange = sorted(wanted - indices.keys())
+    if strange:
+        raise HodorError(f"{clip.frames_folder}: frame {strange[0]!r}, which meta.json lists, is not in it")
+    starts = {i: min((indices[stem] for stem in each.frames), default=0) for i, each in objects.items()}
+    given: dict[int, dict[int, str]] = {}
+    ids: list[int] = []
+    for index in clip.masks:
+        due = {object_id for object_id, start in starts.items() if start <= index}.difference(ids)
+        if due:
+            labels = clip.labels(index)
+            found = [object_id for object_id in present_ids(labels) if object_id in due]
+            ids += found
+            if found:
+                given[index] = encoded(labels, found)
+    if not given:
+        raise HodorError(f"{clip.masks_folder}: no mask shows any of the {id_list(sorted(starts))} that meta.json lists")
+    for object_id in starts:
+        if object_id not in ids:
+            _log.warning("%s: no mask shows object %d, which meta.json lists; it is left out", clip.masks_folder, object_id)
+    eval_files = tuple(frame.name for frame in clip.frames if frame.stem in wanted)
+    return Given(given, id_list(sorted(ids)), eval_files or None)

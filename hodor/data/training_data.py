@@ -11,7 +11,7 @@ from hodor.data.video_samples import VideoSamples
 from hodor.errors import HodorError
 from hodor.files import inside
 from hodor.formats.training_json import read_training_json
-from hodor.workspace import Workspace, training_dataset
+from hodor.workspace import Workspace
 
 _CLIP_DELTA_FACTORS = {"davis_train": 2.0}  # of 24 frames per second; YouTube-VOS has 6 annotated ones
 _COMMANDS = {  # make the data sets of the paper known
@@ -74,8 +74,8 @@ def _shares(config: Config) -> dict[str, float]:
 
 def _samples(config: Config, workspace: Workspace, name: str) -> TrainingSamples:
     inside(Path(), name, "DATA.DATASETS")
-    training, place = config.training, training_dataset(name)
-    annotations, folder = workspace.annotations(place), workspace.images(place)
+    training = config.training
+    annotations, folder = workspace.annotations(name), workspace.images(name)
     if not annotations.exists():
         converter = "images IMAGES_DIR MASKS_DIR" if training.mode == "static_image" else "davis_training DAVIS_LIKE_DIR"
         command = _COMMANDS.get(name, f"hodor convert {converter} --name {name}")

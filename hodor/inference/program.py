@@ -18,7 +18,7 @@ from hodor.files import inside
 from hodor.formats.inference_json import InferenceSequence, read_inference_json
 from hodor.inference.options import parser
 from hodor.inference.results import ResultsFolder, results_format
-from hodor.workspace import Workspace, inference_dataset
+from hodor.workspace import Workspace
 
 
 class Plan(NamedTuple):
@@ -61,8 +61,7 @@ def _plan(options: argparse.Namespace) -> Plan:
     workspace = Workspace.from_environment()
     checkpoint = locate_existing(options.checkpoint, workspace.checkpoints)
     inside(workspace.root, options.dataset, "--dataset")
-    dataset = inference_dataset(options.dataset)
-    annotations, images = workspace.annotations(dataset), workspace.images(dataset)
+    annotations, images = workspace.annotations(options.dataset), workspace.images(options.dataset)
     everything = read_inference_json(annotations)
     sequences = _select(everything, options.seqs, annotations)
     if not images.is_dir():

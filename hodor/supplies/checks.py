@@ -41,15 +41,15 @@ def data_sets(workspace: Workspace) -> Iterator[Finding]:
     """The data sets of the paper, and whatever else has a JSON in a workspace."""
     for each in BY_HAND:
         yield _data_set(workspace, each)
-    known = {each.dataset.annotations for each in BY_HAND}
+    known = {workspace.annotations(each.name) for each in BY_HAND}
     for path in sorted((workspace.root / "dataset_json_annotations").glob("*.json")):
-        if path.stem not in known:
+        if path not in known:
             convert = f"hodor convert KIND ... --name {path.stem} (see hodor convert --help)"
             yield _data_set(workspace, ByHand(path.stem, "", "", convert))
 
 
 def _data_set(workspace: Workspace, each: ByHand) -> Finding:
-    annotations, images = workspace.annotations(each.dataset), workspace.images(each.dataset)
+    annotations, images = workspace.annotations(each.name), workspace.images(each.name)
     get = f"{each.what}: {each.page}, then: {each.command}" if each.page else each.command
     if not annotations.is_file():
         return Finding(each.name, "missing", "images, but no JSON" if images.is_dir() else "neither JSON nor images", get)

@@ -2,8 +2,6 @@
 
 from typing import NamedTuple
 
-from hodor.workspace import INFERENCE_DATASETS, TRAINING_DATASETS, DatasetName
-
 _DAVIS = "https://davischallenge.org/davis2017/code.html"
 _YOUTUBE_VOS = "https://youtube-vos.org/dataset/vos/"
 _COCO = "https://cocodataset.org/#download"
@@ -24,11 +22,6 @@ class ByHand(NamedTuple):
     what: str
     page: str
     command: str
-
-    @property
-    def dataset(self) -> DatasetName:
-        """Its place in a workspace."""
-        return (INFERENCE_DATASETS | TRAINING_DATASETS).get(self.name, DatasetName(self.name, self.name))
 
 
 _TRAINVAL = "DAVIS 2017 TrainVal, 480p"

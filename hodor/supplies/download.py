@@ -126,9 +126,7 @@ def _tell(what: str, places: Sequence[PurePosixPath]) -> None:
 
 def _tell_what_is_left(workspace: Workspace) -> None:
     lacking = [
-        each
-        for each in BY_HAND
-        if not workspace.images(each.dataset).is_dir() or not workspace.annotations(each.dataset).is_file()
+        each for each in BY_HAND if not workspace.images(each.name).is_dir() or not workspace.annotations(each.name).is_file()
     ]
     if not lacking:
         print("nothing is left to download: the data sets of the paper are all known")

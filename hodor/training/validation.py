@@ -16,7 +16,7 @@ from hodor.inference.segmenter import Segmenter
 from hodor.inference.sequences import segment_sequence
 from hodor.inference.settings import recommended_options
 from hodor.modelling.model import HODOR
-from hodor.workspace import Workspace, inference_dataset
+from hodor.workspace import Workspace
 
 
 def build_validation(config: Config, workspace: Workspace) -> Callable[[HODOR], float] | None:
@@ -28,8 +28,7 @@ def build_validation(config: Config, workspace: Workspace) -> Callable[[HODOR], 
     validation = config.training.validation
     if not validation.dataset:
         return None
-    dataset = inference_dataset(validation.dataset)
-    sequences = read_inference_json(workspace.annotations(dataset))
+    sequences = read_inference_json(workspace.annotations(validation.dataset))
     truth = read_sequences(workspace.root / validation.ground_truth)
     missing = [sequence.id for sequence in sequences if sequence.id not in truth]
     if missing:
@@ -45,7 +44,7 @@ def build_validation(config: Config, workspace: Workspace) -> Callable[[HODOR], 
             results = ResultsFolder(Path(folder))
             for sequence in sequences:
                 with results.writing(sequence, {}) as writer:
-                    segment_sequence(segmenter, sequence, workspace.images(dataset), writer, lambda: None)
+                    segment_sequence(segmenter, sequence, workspace.images(validation.dataset), writer, lambda: None)
             found = read_sequences(results.masks)
             objects = [
                 scores for sequence in sequences for scores in davis(SequencePair(found[sequence.id], truth[sequence.id]))

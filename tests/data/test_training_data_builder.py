@@ -12,7 +12,7 @@ from hodor.config.layering import from_yaml
 from hodor.data.samples import SampleRequest
 from hodor.data.training_data import build_training_data
 from hodor.errors import HodorError
-from hodor.workspace import DatasetName, Workspace, training_dataset
+from hodor.workspace import Workspace
 
 STATIC = {
     "TRAINING.MODE": "static_image",
@@ -51,11 +51,12 @@ def write_both_video_sets(tmp_path):
     write_videos(tmp_path, "davis_train", [14] * 2, images="davis_trainval")
 
 
-def test_places_of_training_sets():
-    assert training_dataset("coco_2017_train") == DatasetName("coco_2017_train", "coco_2017_train")
-    assert training_dataset("davis_train") == DatasetName("davis_trainval", "davis_train")
-    assert training_dataset("youtube_vos_2019_train") == DatasetName("youtube_vos_2019_train", "youtube_vos_2019_train")
-    assert training_dataset("mine") == DatasetName("mine", "mine")
+def test_places_of_training_sets(tmp_path):
+    workspace = Workspace(tmp_path)
+    for name in ("coco_2017_train", "davis_train", "youtube_vos_2019_train", "mine"):
+        assert workspace.annotations(name) == tmp_path / f"dataset_json_annotations/{name}.json"
+        images = "davis_trainval" if name == "davis_train" else name
+        assert workspace.images(name) == tmp_path / f"dataset_images/{images}"
 
 
 def test_photographs(tmp_path):
