@@ -30,6 +30,7 @@ from hodor.formats.object_files import DescribedObject
 from hodor.inference.describing import fingerprint, views_of
 from hodor.inference.given import object_masks
 from hodor.inference.logits_to_labels import label_map
+from hodor.inference.memory import MemorySettings
 from hodor.inference.seeing import Sight
 from hodor.inference.segmenter import Segmenter
 from hodor.inference.settings import recommended_options
@@ -127,7 +128,6 @@ def found_by_all(
     frame, size = torch.from_numpy(image).permute(2, 0, 1), (image.shape[0], image.shape[1])
     masks = object_masks(given, size, frame.device)
     (seen,) = sight.at_once([frame])
-    assert seen is not None
     found = {}
     with sight.computing():
         for name, tracker in trackers.items():
@@ -173,7 +173,7 @@ def presences(sight: Sight, video: Video, described: Mapping[str, DescribedObjec
     index = min(distance, len(video.frames) - 1)
     trackers = {}
     for name, each in described.items():
-        trackers[name] = DescriptorTracker(sight.network, temporal_window=1)
+        trackers[name] = DescriptorTracker(sight.network, MemorySettings(temporal_window=1))
         trackers[name].add_object(1, *views_of(each, sight.network))
     found, truth = found_by_all(sight, trackers, video.frame(index)), video.mask(index)
     return {name: [float(trackers[name].presences[1]), region_similarity(labels > 0, truth)] for name, labels in found.items()}

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from hodor.devices import Precision, precision_context
+from hodor.devices import Precision
 from hodor.modelling.kernels.deformable_convolution import DeformableConvolution
 from hodor.modelling.kernels.linear import Linear
 from hodor.modelling.kernels.projected_attention import plain_logits, plain_sums
@@ -42,9 +42,9 @@ def plain(model: HODOR) -> Iterator[None]:
 def unprepared() -> Iterator[None]:
     """A context in which segmenters are made that use their network as it is, for `plain` and for counting operations."""
 
-    def as_it_is(model: HODOR, precision: Precision, *, compiled: bool) -> tuple[HODOR, Callable[[], object]]:
+    def as_it_is(model: HODOR, precision: Precision, *, compiled: bool) -> tuple[HODOR, Precision]:
         assert not compiled
-        return model, partial(precision_context, model.device, precision)
+        return model, precision
 
     with mock.patch("hodor.inference.seeing.made_ready", as_it_is):
         yield

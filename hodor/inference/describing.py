@@ -1,7 +1,6 @@
 """Objects by what a network knows of them: described in one picture, found in others."""
 
 import hashlib
-from typing import Any
 
 import torch
 
@@ -16,31 +15,15 @@ def fingerprint(model: HODOR) -> str:
     return hashlib.sha256(embeddings.numpy().tobytes()).hexdigest()[:16]
 
 
-def identity(model: HODOR) -> dict[str, Any]:
-    """What must be equal for descriptors to mean the same."""
-    return {"width": model.encoder.embeddings.object.shape[0], "network": fingerprint(model)}
-
-
 def describe(model: HODOR, image: torch.Tensor, mask: torch.Tensor, name: str) -> DescribedObject:
-    """One view of an object.
-
-    Args:
-        model: the network.
-        image: prepared, [1, 3, H, W].
-        mask: [H, W] of 0.0 and 1.0.
-        name: of the object.
-    """
+    """One view of an object, which a mask [H, W] of 0.0 and 1.0 shows in a prepared image [1, 3, H, W]."""
     described = model.describe_given(model.extract_features(image), mask[None, None], keep_small=True)
     objects, background = (each[0].float().cpu().numpy() for each in described)
     return DescribedObject(name, fingerprint(model), objects, background[None])
 
 
 def views_of(described: DescribedObject, model: HODOR) -> tuple[torch.Tensor, torch.Tensor]:
-    """The descriptors [V, C] and [V, Qb, C] of an object, as the network takes them.
-
-    Raises:
-        HodorError: another network described it.
-    """
+    """The descriptors [V, C] and [V, Qb, C] of an object, as the network takes them; a HodorError if it is another's."""
     if not isinstance(described, DescribedObject):
         raise HodorError(f"an object must be what describe or hodor.read_object gives, not {type(described).__name__}")
     if described.network != fingerprint(model):

@@ -7,7 +7,6 @@ import argparse
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from hodor.checkpoints.hub import is_hub_name, parse_hub_name
 from hodor.checkpoints.weights import is_shipped, locate_existing
@@ -17,24 +16,8 @@ from hodor.errors import HodorError
 from hodor.files import inside
 from hodor.formats.inference_json import InferenceSequence, read_inference_json
 from hodor.inference.options import parser
-from hodor.inference.results import ResultsFolder, results_format
+from hodor.inference.results import ResultsFolder
 from hodor.workspace import Workspace, inference_dataset
-
-
-class Plan(NamedTuple):
-    """What a command line asks for.
-
-    Attributes:
-        checkpoint: the file of the weights.
-        sequences: those to segment.
-        images: folder that their image paths are relative to.
-        results: where the masks go.
-    """
-
-    checkpoint: Path
-    sequences: list[InferenceSequence]
-    images: Path
-    results: ResultsFolder
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,20 +27,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     group = Group()
     try:
         with group.agreed(), group.heard_once():
-            plan = _plan(options)
+            weights, sequences, images, results = _plan(options)
         from hodor.inference.run import segment_dataset  # noqa: PLC0415 (torch takes seconds to import)
 
-        return segment_dataset(plan, options, group)
+        return segment_dataset(options, group, weights=weights, sequences=sequences, images=images, results=results)
     finally:
         group.leave()
 
 
-def _plan(options: argparse.Namespace) -> Plan:
-    """Finds everything that the options name.
-
-    Raises:
-        HodorError: something isn't there, or can't be read.
-    """
+def _plan(options: argparse.Namespace) -> tuple[Path, list[InferenceSequence], Path, ResultsFolder]:
+    """The file of the weights, the sequences to segment, the folder of their images, and where the masks go."""
     workspace = Workspace.from_environment()
     checkpoint = locate_existing(options.checkpoint, workspace.checkpoints)
     inside(workspace.root, options.dataset, "--dataset")
@@ -68,9 +47,9 @@ def _plan(options: argparse.Namespace) -> Plan:
     if not images.is_dir():
         raise HodorError(f"{images}: no such folder; put the frames there, or see hodor convert --help")
     folder = _output_folder(options, checkpoint, workspace)
-    results = ResultsFolder(folder, results_format(options.dataset), with_overlays=options.save_vis)
+    results = ResultsFolder(folder, options.dataset, with_overlays=options.save_vis)
     results.refuse_clashes(everything)
-    return Plan(checkpoint, sequences, images, results)
+    return checkpoint, sequences, images, results
 
 
 def _select(sequences: list[InferenceSequence], wanted: list[str] | None, source: Path) -> list[InferenceSequence]:

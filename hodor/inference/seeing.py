@@ -5,9 +5,8 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from hodor.devices import Precision
-from hodor.inference.given import mask_at
-from hodor.inference.lean import made_ready
+from hodor.devices import Precision, precision_context
+from hodor.inference.fast_network import made_ready
 from hodor.media.images import network_size
 from hodor.modelling.features import Features
 from hodor.modelling.model import HODOR, pad
@@ -25,11 +24,7 @@ class Sight:
     """
 
     def __init__(self, model: HODOR, size_limits: tuple[int, int], precision: Precision, *, compiled: bool) -> None:
-        """Makes the network ready; `size_limits` are the shorter side of frames and the limit of the longer one, in pixels.
-
-        Raises:
-            HodorError: the precision is unknown.
-        """
+        """Makes the network ready; `size_limits` are the shorter side of frames and the limit of the longer one, in pixels."""
         self.network, self._precision = made_ready(model, precision, compiled=compiled)
         self._model = model
         self._size_limits = size_limits
@@ -37,7 +32,7 @@ class Sight:
     @contextlib.contextmanager
     def computing(self) -> Iterator[None]:
         """The context in which everything is to be computed."""
-        with torch.inference_mode(), self._precision():
+        with torch.inference_mode(), precision_context(self._model.device, self._precision):
             yield
 
     def size(self, size: tuple[int, int]) -> tuple[int, int]:
@@ -50,13 +45,16 @@ class Sight:
         return self._model.prepare(small)
 
     def mask(self, mask: torch.Tensor) -> torch.Tensor:
-        """A mask [H, W] bool likewise, 0.0 and 1.0."""
-        return pad(mask_at(self.size((mask.shape[0], mask.shape[1])), mask))
+        """A mask [H, W] bool likewise, 0.0 and 1.0; one that would vanish keeps the pixels it falls on."""
+        height, width = self.size((mask.shape[0], mask.shape[1]))
+        small = resize(mask[None, None].float(), (height, width))[0, 0] > 0.5
+        if not small.any():
+            rows, columns = mask.nonzero(as_tuple=True)
+            small[rows * height // mask.shape[0], columns * width // mask.shape[1]] = True
+        return pad(small.float())
 
-    def at_once(self, frames: Sequence[torch.Tensor]) -> list[Seen] | list[None]:
-        """Several frames [3, H, W] at once; nothing where they differ in kind."""
-        if len({(frame.dtype, frame.shape, frame.device) for frame in frames}) > 1:
-            return [None] * len(frames)
+    def at_once(self, frames: Sequence[torch.Tensor]) -> list[Seen]:
+        """Several frames [3, H, W] of one size, type and device, seen in one go."""
         with self.computing():
             images = self.image(torch.stack(list(frames)))
             features = self.network.extract_features(images)

@@ -5,6 +5,7 @@ import torch
 from support.goldens import DEVICES, golden, inference_case, relative_difference
 
 from hodor.inference.logits_to_labels import label_map
+from hodor.inference.memory import MemorySettings
 from hodor.inference.tracker import DescriptorTracker
 from hodor.modelling.soft_masks import resize
 
@@ -27,7 +28,7 @@ def test_masks_logits_and_descriptors_equal_the_original(original_model, name, d
     spec, expected = golden(name)
     frames, references = inference_case(spec)
     resized, size = tuple(spec["resized"]), tuple(spec["orig"])
-    tracker = DescriptorTracker(original_model.to(device), temporal_window=spec["temporal_window"])
+    tracker = DescriptorTracker(original_model.to(device), MemorySettings(spec["temporal_window"]))
     decodes = 0
     compared_logits = []
     for t in range(spec["frames"]):

@@ -6,6 +6,7 @@ import torch
 from support.small import small_checkpoint
 from torch.nn import functional as F
 
+from hodor.inference.memory import MemorySettings
 from hodor.inference.tracker import DescriptorTracker
 from hodor.modelling.descriptors import DescribedFrames
 
@@ -119,7 +120,7 @@ def follow_both(seed, options, **further):
     model = small_checkpoint(seed).model
     window = int(random.integers(1, 5))
     slow = SlowTracker(model, window, **options)
-    fast = DescriptorTracker(model, temporal_window=window, **options, **further)
+    fast = DescriptorTracker(model, MemorySettings(window, **options), **further)
     predicted = 0
     for t in range(QUIET):
         new_masks = {}
