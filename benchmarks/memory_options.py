@@ -19,8 +19,8 @@ from real_videos import SELECTION, chosen
 import hodor
 from hodor.checkpoints.weights import locate_existing
 from hodor.formats.label_maps import present_ids
-from hodor.inference.describing import fingerprint
 from hodor.inference.memory import MemorySettings
+from hodor.inference.seeing import fingerprint
 from hodor.inference.tracker import DescriptorTracker
 from hodor.program import ArgumentParser, run
 from hodor.synthetic import SyntheticClip

@@ -11,12 +11,11 @@ from PIL import Image
 from hodor.errors import HodorError
 from hodor.formats.drawn_masks import refuse_black_objects, refuse_blurring_format
 from hodor.formats.inference_json import MAX_OBJECT_ID
+from hodor.formats.label_maps import VOID
 from hodor.formats.soft_edges import refuse_soft_edges
 
 Picture = np.ndarray | torch.Tensor | Image.Image
 Masks = Mapping[int, Picture] | Picture
-UNSURE = 255
-"""In label maps: a pixel that may or may not show an object."""
 _COLOUR_MODES = {"RGB", "RGBA", "L", "LA", "P", "PA", "1", "CMYK", "YCbCr"}
 _UNSIGNED = {torch.uint16, torch.uint32, torch.uint64}  # of which PyTorch knows little more than the names
 
@@ -129,9 +128,9 @@ def _by_object(given: Picture) -> dict[int, torch.Tensor]:
     if values.is_floating_point() and not (values.isfinite() & (values == values.round())).all():
         raise HodorError("a label map holds object ids, which are whole numbers; give probabilities as {object id: mask}")
     ids = [int(value) for value in values if value != 0]
-    if ids == [UNSURE]:
-        return {1: labels == UNSURE}
-    return {object_id: labels == object_id for object_id in ids if object_id != UNSURE}
+    if ids == [VOID]:
+        return {1: labels == VOID}
+    return {object_id: labels == object_id for object_id in ids if object_id != VOID}
 
 
 def _tensor(values: Any, what: str) -> torch.Tensor:

@@ -31,11 +31,9 @@ class DescriptorMemory:
     """Descriptors by frame and object id, within a window of time.
 
     A frame and object cost 1 KB. Frames that leave the window are forgotten, but for a bounded number: the memory is constant.
-    Kept beside the window are
-    * with `permanent_reference`: what each object looked like where its mask was last given, and the background of the first
-      such frame; recalled once these have left the window;
-    * with `long_term_interval`: every n-th frame; whenever they become more than `LONG_TERM_SLOTS`, every second is forgotten;
-    * with `min_confidence`: what each object looked like when it was last sure; recalled while it is unsure in all others.
+    Of those outside the window, every n-th is kept with `long_term_interval`, and every second of these forgotten whenever they
+    become more than `LONG_TERM_SLOTS`; with `permanent_reference`, what objects looked like where their masks were last given
+    and the background of the first such frame; and always how objects looked when they were last sure.
 
     Attributes:
         views: {object id: ([V, C], [V, Qb, C])}, what objects and their backgrounds look like in other videos or pictures.
@@ -55,6 +53,11 @@ class DescriptorMemory:
         self._reference_background: tuple[int, torch.Tensor] | None = None
         self._last_sure: dict[int, torch.Tensor] = {}
         self.views: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+
+    @property
+    def object_ids(self) -> list[int]:
+        """All objects that are known, ascending."""
+        return sorted(self._last_sure)
 
     @property
     def has_frames(self) -> bool:
@@ -92,6 +95,7 @@ class DescriptorMemory:
 
     def write_views(self, object_id: int, objects: torch.Tensor, backgrounds: torch.Tensor) -> None:
         """Remembers V views for good; while there are any, unsure descriptors aren't recalled, as with `min_confidence`."""
+        self.forget_object(object_id)
         self.views[object_id] = objects, backgrounds
         self._last_sure[object_id] = objects[0]
 

@@ -42,26 +42,19 @@ def _plan(options: argparse.Namespace) -> tuple[Path, list[InferenceSequence], P
     inside(workspace.root, options.dataset, "--dataset")
     dataset = inference_dataset(options.dataset)
     annotations, images = workspace.annotations(dataset), workspace.images(dataset)
-    everything = read_inference_json(annotations)
-    sequences = _select(everything, options.seqs, annotations)
-    if not images.is_dir():
-        raise HodorError(f"{images}: no such folder; put the frames there, or see hodor convert --help")
-    folder = _output_folder(options, checkpoint, workspace)
-    results = ResultsFolder(folder, options.dataset, with_overlays=options.save_vis)
-    results.refuse_clashes(everything)
-    return checkpoint, sequences, images, results
-
-
-def _select(sequences: list[InferenceSequence], wanted: list[str] | None, source: Path) -> list[InferenceSequence]:
-    if wanted is None:
-        return sequences
-    by_id = {sequence.id: sequence for sequence in sequences}
+    by_id = {sequence.id: sequence for sequence in read_inference_json(annotations)}
+    wanted = by_id if options.seqs is None else options.seqs
     for sequence_id in wanted:
         if sequence_id not in by_id:
             close = difflib.get_close_matches(sequence_id, list(by_id), n=1, cutoff=0)
             hint = f"; did you mean {close[0]!r}?" if close else ""
-            raise HodorError(f"--seqs: {source} has no sequence {sequence_id!r}{hint}")
-    return [by_id[sequence_id] for sequence_id in dict.fromkeys(wanted)]
+            raise HodorError(f"--seqs: {annotations} has no sequence {sequence_id!r}{hint}")
+    if not images.is_dir():
+        raise HodorError(f"{images}: no such folder; put the frames there, or see hodor convert --help")
+    folder = _output_folder(options, checkpoint, workspace)
+    results = ResultsFolder(folder, options.dataset, with_overlays=options.save_vis)
+    results.refuse_clashes(by_id.values())
+    return checkpoint, [by_id[sequence_id] for sequence_id in dict.fromkeys(wanted)], images, results
 
 
 def _output_folder(options: argparse.Namespace, checkpoint: Path, workspace: Workspace) -> Path:

@@ -13,7 +13,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +27,10 @@ from hodor.media.videos import write_video
 
 Write = Callable[[str, np.ndarray, np.ndarray], None]
 """Writes what was found in a frame: by the path of the image, from the image [H, W, 3] and its label map [H, W], uint8."""
+_DAVIS = ("results", davis_palette(), "")
+_FORMS = {"youtube_vos_val": ("Annotations", youtube_vos_palette(), "Annotations.zip")}
+"""In which benchmarks want the masks, where it isn't DAVIS', by the names that users give data sets: the folder of the label
+maps, their colours [256, 3] uint8, and the archive for the server, "" for none."""
 _OVERLAY_QUALITY = 90
 
 
@@ -35,35 +39,15 @@ def mask_name(image_path: str, suffix: str = ".png") -> str:
     return PurePosixPath(image_path).stem + suffix
 
 
-class ResultsFormat(NamedTuple):
-    """The form in which a benchmark wants the masks.
-
-    Attributes:
-        masks: name of the folder for label maps, in the results' folder, and in the archive where there is one.
-        palette: [256, 3] uint8, the colours of the label maps.
-        archive: name of the archive that the server wants, "" for none.
-    """
-
-    masks: str
-    palette: np.ndarray
-    archive: str = ""
-
-
-_DAVIS = ResultsFormat("results", davis_palette())
-_FORMATS = {"youtube_vos_val": ResultsFormat("Annotations", youtube_vos_palette(), "Annotations.zip")}
-"""Of data sets whose benchmarks want another form than DAVIS', by their names as the user gives them."""
-
-
 class ResultsFolder:
     """The output of a run. A sequence is complete or absent, and knows the settings it was made with."""
 
     def __init__(self, folder: Path, dataset: str = "", *, with_overlays: bool = False) -> None:
         """Results in the form that a data set's benchmark wants; the folder needn't exist."""
-        form = _FORMATS.get(dataset, _DAVIS)
+        masks, self._palette, archive = _FORMS.get(dataset, _DAVIS)
         self.folder = folder
-        self.masks = folder / form.masks
-        self.archive = folder / form.archive if form.archive else None
-        self._palette = form.palette
+        self.masks = folder / masks
+        self.archive = folder / archive if archive else None
         self._with_overlays = with_overlays
 
     def refuse_clashes(self, sequences: Iterable[InferenceSequence]) -> None:

@@ -163,7 +163,5 @@ def _speed(timings: Sequence[Sequence[Timing]], device: str) -> str:
     network = max(sum(timing.network for timing in own) for own in timings)
     processes = f" with {len(timings)} processes" if len(timings) > 1 else ""
     said = f"{frames} frames in {total:.1f} s on {device}{processes}: {frames / total:.2f} frames/s end to end "
-    said += "(reading, network, writing)"
-    if network < total:
-        said += f", {frames / network:.2f} frames/s for the network alone (a frame in memory to its label map)"
-    return said
+    alone = f", {frames / network:.2f} frames/s for the network alone (a frame in memory to its label map)"
+    return said + "(reading, network, writing)" + (alone if network < total else "")

@@ -1,11 +1,14 @@
-"""Frames as the network sees them: at its own size, normalised, and as features."""
+"""What a network is shown: frames at its own size, normalised, as features; masks; objects that were described elsewhere."""
 
 import contextlib
+import hashlib
 from collections.abc import Iterator, Sequence
 
 import torch
 
 from hodor.devices import Precision, precision_context
+from hodor.errors import HodorError
+from hodor.formats.object_files import DescribedObject
 from hodor.inference.fast_network import made_ready
 from hodor.media.images import network_size
 from hodor.modelling.features import Features
@@ -60,3 +63,19 @@ class Sight:
             features = self.network.extract_features(images)
         each = zip(images.split(1), features.stride_4.split(1), features.stride_8.split(1), strict=True)
         return [(image, Features(stride_4, stride_8)) for image, stride_4, stride_8 in each]
+
+
+def fingerprint(model: HODOR) -> str:
+    """Tells networks apart by a few of their weights."""
+    embeddings = torch.cat([embedding.flatten() for embedding in model.encoder.embeddings]).detach().float().cpu()
+    return hashlib.sha256(embeddings.numpy().tobytes()).hexdigest()[:16]
+
+
+def views_of(described: DescribedObject, model: HODOR) -> tuple[torch.Tensor, torch.Tensor]:
+    """The descriptors [V, C] and [V, Qb, C] of an object, as the network takes them; a HodorError if it is another's."""
+    if not isinstance(described, DescribedObject):
+        raise HodorError(f"an object must be what describe or hodor.read_object gives, not {type(described).__name__}")
+    if described.network != fingerprint(model):
+        raise HodorError(f"{described.name}: was described by another network; describe it anew with this checkpoint")
+    objects, backgrounds = (torch.from_numpy(each) for each in (described.objects, described.backgrounds))
+    return objects.to(model.device, model.mean.dtype), backgrounds.to(model.device, model.mean.dtype)

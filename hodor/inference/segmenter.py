@@ -17,12 +17,11 @@ from hodor.checkpoints.checkpoint import Checkpoint, load
 from hodor.devices import Precision, choose_device
 from hodor.errors import HodorError
 from hodor.formats.object_files import DescribedObject
-from hodor.inference.describing import describe, fingerprint, views_of
 from hodor.inference.given import Masks, Picture, frame_tensor, known_id, object_masks, reaches_255
 from hodor.inference.logits_to_labels import LabelMap, label_map
 from hodor.inference.memory import MemorySettings
-from hodor.inference.seeing import Seen, Sight
-from hodor.inference.settings import check_state, recommended_options, share, size_limits, whole_number
+from hodor.inference.seeing import Seen, Sight, fingerprint, views_of
+from hodor.inference.settings import check_state, recommended_options, share, whole_number
 from hodor.inference.tracker import DescriptorTracker
 from hodor.modelling.model import HODOR
 
@@ -85,7 +84,7 @@ class Segmenter:
         """
         if not isinstance(model, HODOR):
             raise HodorError(f"Segmenter takes a network, not {type(model).__name__}; Segmenter.of takes checkpoints and names")
-        self._memory = MemorySettings(
+        self._remembered = MemorySettings(
             whole_number("the temporal window", temporal_window, 1),
             bool(permanent_reference),
             share("min_confidence", min_confidence),
@@ -93,14 +92,16 @@ class Segmenter:
             bool(corrections_replace),
             share("presence_threshold", presence_threshold),
         )
-        sizes = size_limits(min_dim, max_dim)
+        sizes = whole_number("min_dim", min_dim, 1), whole_number("max_dim", max_dim, 1)
+        if sizes[0] > sizes[1]:
+            raise HodorError(f"sizes must satisfy 1 <= min_dim <= max_dim, not {min_dim} and {max_dim}")
         self._guided_edges = bool(guided_edges)
         self._look_ahead = whole_number("frames to look ahead", look_ahead, 1)
         self._compiled = compiled
         self.device = choose_device(device)
         self.model = model.to(self.device).eval()
         network = {"width": self.model.encoder.embeddings.object.shape[0], "network": fingerprint(self.model)}
-        self._settings = {"version": _STATE_VERSION, **network, "sizes": sizes, **self._memory._asdict()}
+        self._settings = {"version": _STATE_VERSION, **network, "sizes": sizes, **self._remembered._asdict()}
         self.sight = Sight(self.model, sizes, precision, compiled=compiled)
         self.network = self.sight.network
         self.reset()
@@ -133,7 +134,7 @@ class Segmenter:
     def reset(self, name: str = "video") -> None:
         """Forgets everything: the next frame begins another video, which warnings call `name`."""
         self._name = name
-        self._tracker = DescriptorTracker(self.network, self._memory, constant_frames=self._compiled)
+        self._tracker = DescriptorTracker(self.network, self._remembered, constant_frames=self._compiled)
         self._video_size: tuple[int, int] | None = None
         self._reached_255 = False
         self._latest: LabelMap | None = None
@@ -141,7 +142,7 @@ class Segmenter:
     @property
     def object_ids(self) -> list[int]:
         """Ids of the known objects, ascending."""
-        return list(self._tracker.object_ids)
+        return self._tracker.memory.object_ids
 
     @property
     def confidences(self) -> dict[int, float]:
@@ -169,7 +170,10 @@ class Segmenter:
         size = (image.shape[1], image.shape[2])
         given = object_masks({1: mask}, size, self.device)[1]
         with self.sight.computing():
-            return describe(self.model, self.sight.image(image[None]), self.sight.mask(given), name)
+            features = self.model.extract_features(self.sight.image(image[None]))
+            described = self.model.describe_given(features, self.sight.mask(given)[None, None], keep_small=True)
+        objects, background = (each[0].float().cpu().numpy() for each in described)
+        return DescribedObject(name, fingerprint(self.model), objects, background[None])
 
     def add_described(self, object_id: int, described: DescribedObject) -> None:
         """Begins to look for an object in the frames to come, whatever the frame in which it first appears.
@@ -181,7 +185,7 @@ class Segmenter:
         Raises:
             HodorError: another network described it, or the id is out of range.
         """
-        self._tracker.add_object(known_id(object_id), *views_of(described, self.model))
+        self._tracker.memory.write_views(known_id(object_id), *views_of(described, self.model))
 
     def remove_object(self, object_id: int) -> None:
         """Stops following an object.
@@ -189,9 +193,9 @@ class Segmenter:
         Raises:
             HodorError: there is no such object.
         """
-        if object_id not in self._tracker.object_ids:
+        if object_id not in self.object_ids:
             raise HodorError(f"object {object_id} is not being tracked; known objects: {self.object_ids}")
-        self._tracker.remove_object(object_id)
+        self._tracker.memory.forget_object(object_id)
 
     def step(self, frame: Picture, new_masks: Masks | None = None, *, last: bool = False) -> torch.Tensor:
         """Takes the next frame of the video.
@@ -255,33 +259,30 @@ class Segmenter:
         """See `step`; `seen` is what is known of the frame already."""
         before = self.state_dict()
         try:
-            return self._segment(frame_tensor(frame, self._video_size), new_masks, seen, last)
+            image = frame_tensor(frame, self._video_size)
+            self._reached_255 = reaches_255(image, reached=self._reached_255)
+            size = (image.shape[1], image.shape[2])
+            masks = object_masks(new_masks, size, self.device)
+            self._latest, self._video_size = None, size
+            with self.sight.computing():
+                prepared, features = (self.sight.image(image[None]), None) if seen is None else seen
+                small_masks = {object_id: self.sight.mask(mask) for object_id, mask in masks.items()}
+                logits = self._tracker.step(prepared, small_masks, features=features, remember=not last)
+                for object_id in self._tracker.vanishing:
+                    _LOGGER.warning("%s: object %d is so small that a single 8x8 block describes it", self._name, object_id)
+                self._latest = label_map(
+                    logits,
+                    self.object_ids,
+                    masks,
+                    num_background_channels=self.model.num_background_channels,
+                    network=self.sight.size(size),
+                    size=size,
+                    guide=prepared if self._guided_edges else None,
+                )
+                return self._latest.labels.to(self.device)
         except BaseException:
             self.load_state_dict(before)
             raise
-
-    def _segment(self, image: torch.Tensor, new_masks: Masks | None, seen: Seen | None, last: bool) -> torch.Tensor:
-        """See `step`; `image` is [3, H, W]."""
-        self._reached_255 = reaches_255(image, reached=self._reached_255)
-        size = (image.shape[1], image.shape[2])
-        masks = object_masks(new_masks, size, self.device)
-        self._latest, self._video_size = None, size
-        with self.sight.computing():
-            prepared, features = (self.sight.image(image[None]), None) if seen is None else seen
-            shown_masks = {object_id: self.sight.mask(mask) for object_id, mask in masks.items()}
-            logits = self._tracker.step(prepared, shown_masks, features=features, remember=not last)
-            for object_id in self._tracker.vanishing:
-                _LOGGER.warning("%s: object %d is so small that a single 8x8 block describes it", self._name, object_id)
-            self._latest = label_map(
-                logits,
-                self.object_ids,
-                masks,
-                num_background_channels=self.model.num_background_channels,
-                network=self.sight.size(size),
-                size=size,
-                guide=prepared if self._guided_edges else None,
-            )
-            return self._latest.labels.to(self.device)
 
     def _see(self, frames: Sequence[Picture]) -> Sequence[Seen | None]:
         """Prepares frames and extracts their features at once; nothing where they differ in kind or one is refused."""

@@ -28,14 +28,6 @@ def share(name: str, value: Any) -> float:
     raise HodorError(f"{name} must be a number from 0 to below 1, not {value!r}")
 
 
-def size_limits(min_dim: Any, max_dim: Any) -> tuple[int, int]:
-    """The shorter side of frames and the limit of the longer one, in pixels, unless they don't fit together (HodorError)."""
-    limits = whole_number("min_dim", min_dim, 1), whole_number("max_dim", max_dim, 1)
-    if limits[0] > limits[1]:
-        raise HodorError(f"sizes must satisfy 1 <= min_dim <= max_dim, not {min_dim} and {max_dim}")
-    return limits
-
-
 def check_state(state: Any, own: Mapping[str, Any], settings: Collection[str]) -> None:
     """Refuses a state that lacks something of a segmenter's `own`, or differs in its `settings`; the HodorError names it."""
     if not isinstance(state, Mapping) or "version" not in state:
@@ -55,9 +47,7 @@ def check_state(state: Any, own: Mapping[str, Any], settings: Collection[str]) -
 def recommended_options(config: Config, min_dim: int | None = None) -> dict[str, Any]:
     """The arguments of `Segmenter` that a network of this configuration is meant to be used with.
 
-    Args:
-        config: of the network.
-        min_dim: another shorter side of the frames; the longer side's limit is scaled likewise.
+    `min_dim` is another shorter side of the frames; the longer side's limit is scaled likewise.
     """
     usual = config.input
     sizes = {"min_dim": usual.min_dim, "max_dim": usual.max_dim}

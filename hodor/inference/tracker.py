@@ -15,9 +15,7 @@ class DescriptorTracker:
     """Follows objects from frame to frame. Between frames only descriptors are kept.
 
     Attributes:
-        model: the network.
-        memory: what it goes by.
-        object_ids: known objects, ascending; the order of the logits' object channels.
+        memory: what it goes by, with the ids of the objects that it knows.
         vanishing: ids of objects given in the last frame that are too small for stride 8 and kept as one block there.
         presences: {id: [] in [0, 1]}, how likely it is that objects known from elsewhere are in the last frame.
     """
@@ -26,7 +24,6 @@ class DescriptorTracker:
         """Begins a video; see `DescriptorMemory` for `constant_frames`."""
         self.model = model
         self.memory = DescriptorMemory(settings, constant_frames=constant_frames)
-        self.object_ids: list[int] = []
         self.vanishing: list[int] = []
         self.presences: dict[int, torch.Tensor] = {}
         self._settings = settings
@@ -50,11 +47,11 @@ class DescriptorTracker:
             remember: False on the last frame of a video, where nothing needs to be described any more.
 
         Returns:
-            Logits [1, K + I, H/4, W/4] over background channels and `object_ids`, predicted from the other frames; None where
-            all objects start here, or none is known.
+            Logits [1, K + I, H/4, W/4] over background channels and the memory's `object_ids`, predicted from the other frames;
+            None where all objects start here, or none is known.
         """
         self._frame += 1
-        known = list(self.object_ids)
+        known = self.memory.object_ids
         self.vanishing, self.presences = [], {}
         if not known and not new_masks:
             return None
@@ -64,11 +61,12 @@ class DescriptorTracker:
             self._take_up(features, new_masks)
         if not known:
             return None
-        logits = self.model.segment(features, self.memory.recall(self._frame, self.object_ids)).float()
-        looked_for = [each for each in self.object_ids if each in self.memory.views and each not in new_masks]
+        object_ids = self.memory.object_ids
+        logits = self.model.segment(features, self.memory.recall(self._frame, object_ids)).float()
+        looked_for = [each for each in object_ids if each in self.memory.views and each not in new_masks]
         if not (remember or looked_for):
             return logits
-        given = {self.object_ids.index(object_id): mask for object_id, mask in new_masks.items()}
+        given = {object_ids.index(object_id): mask for object_id, mask in new_masks.items()}
         described = self.model.describe_predicted(features, logits, given=given)
         unsure = None
         if looked_for or self._settings.min_confidence:
@@ -81,34 +79,22 @@ class DescriptorTracker:
                 channels = absent.nonzero()[:, 0] + self.model.num_background_channels
                 logits, unsure = logits.index_fill(1, channels, -torch.inf), absent | unsure
         if remember:
-            self.memory.write(self._frame, self.object_ids, described.objects, described.background, unsure=unsure)
+            self.memory.write(self._frame, object_ids, described.objects, described.background, unsure=unsure)
             if self._settings.corrections_replace and not set(known).isdisjoint(new_masks):
                 self.memory.forget_backgrounds_except(self._frame)
         return logits
 
-    def add_object(self, object_id: int, objects: torch.Tensor, backgrounds: torch.Tensor) -> None:
-        """Begins to look for an object in the frames to come, by V views of it: [V, C] and [V, Qb, C] on the model's device."""
-        self.memory.forget_object(object_id)
-        self.memory.write_views(object_id, objects, backgrounds)
-        self.object_ids = sorted({*self.object_ids, object_id})
-
-    def remove_object(self, object_id: int) -> None:
-        """Forgets an object; its id may be given again later."""
-        self.object_ids.remove(object_id)
-        self.memory.forget_object(object_id)
-
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next step depends on."""
-        return {"frame": self._frame, "object_ids": list(self.object_ids), "memory": self.memory.state_dict()}
+        return {"frame": self._frame, "object_ids": self.memory.object_ids, "memory": self.memory.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._frame = state["frame"]
-        self.object_ids = list(state["object_ids"])
         self.memory.load_state_dict(state["memory"])
 
     def _take_up(self, features: Features, new_masks: Mapping[int, torch.Tensor]) -> None:
         """Describes given masks and remembers them, with the background only if nothing was known before."""
-        first = not (self.object_ids and self.memory.has_frames)
+        first = not (self.memory.object_ids and self.memory.has_frames)
         ids, masks = list(new_masks), torch.stack(list(new_masks.values()))[None]
         described = self.model.describe_given(features, masks, keep_small=True)
         vanished = shrink_keeping_small(masks)[1][0].tolist()
@@ -118,7 +104,6 @@ class DescriptorTracker:
                 self.memory.forget_object(object_id)
         self.memory.write(self._frame, ids, described.objects, described.background if first else None)
         self.memory.write_reference(self._frame, ids, described.objects, described.background)
-        self.object_ids = sorted({*self.object_ids, *ids})
 
     def _absent(self, confidences: torch.Tensor, objects: torch.Tensor, looked_for: Sequence[int]) -> torch.Tensor:
         """Which objects aren't in the frame, [I] bool, by how sure their masks are, [I], and what these show, [I, C].
@@ -128,7 +113,7 @@ class DescriptorTracker:
         """
         absent = torch.zeros_like(confidences, dtype=torch.bool)
         for object_id in looked_for:
-            index, (views, _) = self.object_ids.index(object_id), self.memory.views[object_id]
+            index, (views, _) = self.memory.object_ids.index(object_id), self.memory.views[object_id]
             alike = torch.cosine_similarity(objects[index].float(), views.float(), dim=-1).max()
             self.presences[object_id] = (confidences[index] + alike).clamp(min=0) / 2
             absent[index] = self.presences[object_id] < self._settings.presence_threshold

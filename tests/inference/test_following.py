@@ -130,7 +130,6 @@ def test_a_frame_makes_program_and_device_wait_for_nothing(model, options):
     on_device = small_checkpoint().model.to("meta")
     tracker = DescriptorTracker(on_device, MemorySettings(3, **options))
     described = torch.zeros(1, 2, SMALL.model.width, device="meta"), torch.zeros(1, 9, SMALL.model.width, device="meta")
-    tracker.object_ids = [1, 2]
     tracker.memory.write(0, [1, 2], *described)
     tracker._frame = 0
 

@@ -107,7 +107,7 @@ class SlowTracker:
 @pytest.mark.parametrize("options", [{}, {"min_confidence": 0.3}, {"long_term_interval": 3}, {"corrections_replace": True}])
 def test_equals_the_slow_tracker_whenever_objects_start_or_are_given_anew(seed, options):
     slow, fast = follow_both(seed, options)
-    assert fast.object_ids == slow.known
+    assert fast.memory.object_ids == slow.known
     assert bool(slow.unsure) == ("min_confidence" in options)
 
 
@@ -133,7 +133,7 @@ def follow_both(seed, options, **further):
         with torch.inference_mode():
             expected, actual = slow.step(image, new_masks), fast.step(image, new_masks)
         assert (expected is None) == (actual is None)
-        assert fast.object_ids == slow.known
+        assert fast.memory.object_ids == slow.known
         if expected is not None:
             predicted += 1
             torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-4)
