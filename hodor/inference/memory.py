@@ -88,7 +88,7 @@ class DescriptorMemory:
         self._slots = {index: slot for index, slot in self._slots.items() if index >= start or index in kept}
 
     def write_reference(self, frame: int, object_ids: Sequence[int], objects: torch.Tensor, background: torch.Tensor) -> None:
-        """Remembers for good, if the settings say so, a frame in which masks were given; shapes as in `write`."""
+        """Remembers for good, where the settings say so, a frame in which masks were given; shapes as in `write`."""
         if self._settings.permanent_reference:
             self._references |= {each: (frame, descriptor) for each, descriptor in zip(object_ids, objects[0], strict=True)}
             self._reference_background = self._reference_background or (frame, background[0])

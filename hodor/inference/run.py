@@ -75,10 +75,7 @@ def segment_dataset(
 def _unfinished(
     sequences: Sequence[InferenceSequence], images: Path, results: ResultsFolder, settings: Mapping[str, Any]
 ) -> list[_Job]:
-    """What is left to do, going by the settings of the run, what is given, and the frames as they are now.
-
-    Nobody may write meanwhile.
-    """
+    """What is left to do, by the run's settings, and by given masks and frames as they are now; nobody may write meanwhile."""
     todo = []
     for sequence in sequences:
         digest = hashlib.sha256(repr(sequence).encode())
@@ -119,8 +116,7 @@ def _segment_own(
             progress.set_description(sequence.id)
             try:
                 with results.writing(sequence, settings) as write:
-                    timing = segment_sequence(segmenter, sequence, images, write, progress.update, max_pixels=max_pixels)
-                timings.append(timing)
+                    timings.append(segment_sequence(segmenter, sequence, images, write, progress.update, max_pixels=max_pixels))
             except Exception as error:
                 failures[sequence.id] = _reason(sequence, error)
             before += len(sequence.image_paths)
