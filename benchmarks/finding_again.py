@@ -27,10 +27,10 @@ from hodor.evaluation.measures import contour_accuracy, region_similarity
 from hodor.files import written_aside
 from hodor.formats.label_maps import read_label_map
 from hodor.formats.object_files import DescribedObject
-from hodor.inference.describing import fingerprint, views_of
 from hodor.inference.given import object_masks
 from hodor.inference.logits_to_labels import label_map
-from hodor.inference.seeing import Sight
+from hodor.inference.memory import MemorySettings
+from hodor.inference.seeing import Sight, fingerprint, views_of
 from hodor.inference.segmenter import Segmenter
 from hodor.inference.settings import recommended_options
 from hodor.inference.tracker import DescriptorTracker
@@ -127,14 +127,13 @@ def found_by_all(
     frame, size = torch.from_numpy(image).permute(2, 0, 1), (image.shape[0], image.shape[1])
     masks = object_masks(given, size, frame.device)
     (seen,) = sight.at_once([frame])
-    assert seen is not None
     found = {}
     with sight.computing():
         for name, tracker in trackers.items():
             logits = tracker.step(seen[0], {key: sight.mask(mask) for key, mask in masks.items()}, features=seen[1])
             channels = tracker.model.num_background_channels
             labels = label_map(
-                logits, tracker.object_ids, masks, num_background_channels=channels, network=sight.size(size), size=size
+                logits, tracker.memory.object_ids, masks, num_background_channels=channels, network=sight.size(size), size=size
             )
             found[name] = labels.labels.numpy()
     return found
@@ -173,8 +172,8 @@ def presences(sight: Sight, video: Video, described: Mapping[str, DescribedObjec
     index = min(distance, len(video.frames) - 1)
     trackers = {}
     for name, each in described.items():
-        trackers[name] = DescriptorTracker(sight.network, temporal_window=1)
-        trackers[name].add_object(1, *views_of(each, sight.network))
+        trackers[name] = DescriptorTracker(sight.network, MemorySettings(temporal_window=1))
+        trackers[name].memory.write_views(1, *views_of(each, sight.network))
     found, truth = found_by_all(sight, trackers, video.frame(index)), video.mask(index)
     return {name: [float(trackers[name].presences[1]), region_similarity(labels > 0, truth)] for name, labels in found.items()}
 

@@ -19,8 +19,8 @@ from real_videos import SELECTION, chosen
 import hodor
 from hodor.checkpoints.weights import locate_existing
 from hodor.formats.label_maps import present_ids
-from hodor.inference.describing import fingerprint
-from hodor.inference.settings import memory_settings
+from hodor.inference.memory import MemorySettings
+from hodor.inference.seeing import fingerprint
 from hodor.inference.tracker import DescriptorTracker
 from hodor.program import ArgumentParser, run
 from hodor.synthetic import SyntheticClip
@@ -88,9 +88,9 @@ def hidden_clips() -> dict[str, Callable[[], Frames]]:
 def judged(checkpoint: hodor.Checkpoint, frames: Frames) -> dict[str, dict[str, float]]:
     """J&F by setting: "all" frames but the first and the last, and of objects that were hidden since they are "back"."""
     sight = sight_of(checkpoint)
-    further = {"corrections_replace": True, "presence_threshold": 0.0}
     trackers = {
-        name: DescriptorTracker(sight.network, **memory_settings(**settings, **further)) for name, settings in SETTINGS.items()
+        name: DescriptorTracker(sight.network, MemorySettings(**settings, corrections_replace=True))
+        for name, settings in SETTINGS.items()
     }
     scores: dict[str, list[list[tuple[float, bool]]]] = {name: [] for name in trackers}
     first: np.ndarray | None = None

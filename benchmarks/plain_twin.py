@@ -8,7 +8,7 @@ projected keys and values, and nothing is prepared for inference.
 
 import copy
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from torch import nn
 from hodor.benchmark.bench import Bench
 from hodor.benchmark.measuring import Times, in_turns
 from hodor.checkpoints.weights import locate_existing
-from hodor.devices import Precision, keep_freed_memory, precision_context
+from hodor.devices import Precision, keep_freed_memory
 from hodor.inference.segmenter import Segmenter
 from hodor.modelling.kernels.deformable_convolution import DeformableConvolution, by_torchvision
 from hodor.modelling.kernels.linear import Linear
@@ -81,9 +81,9 @@ def plain_twin(model: HODOR) -> HODOR:
 def unprepared() -> AbstractContextManager[object]:
     """A context in which segmenters are made that use their network as it is, as plain twins want it."""
 
-    def as_it_is(model: HODOR, precision: Precision, *, compiled: bool) -> tuple[HODOR, Callable[[], object]]:
+    def as_it_is(model: HODOR, precision: Precision, *, compiled: bool) -> tuple[HODOR, Precision]:
         assert not compiled
-        return model, partial(precision_context, model.device, precision)
+        return model, precision
 
     return mock.patch("hodor.inference.seeing.made_ready", as_it_is)
 

@@ -160,8 +160,8 @@ def _with_files(bench: Bench) -> dict[str, Any]:
         folder = Path(name)
         for path, image in zip(paths, itertools.cycle(video.frames), strict=False):
             write_image(folder / path, image, JPEG_QUALITY)
-        with ResultsFolder(folder / "output").writing(sequence, {}) as writer:
-            timing = segment_sequence(bench.segmenter(), sequence, folder, writer, lambda: None)
+        with ResultsFolder(folder / "output").writing(sequence, {}) as write:
+            timing = segment_sequence(bench.segmenter(), sequence, folder, write)
     return {"frames": count, "seconds": timing.total / count, "network_seconds": timing.network / count}
 
 

@@ -11,37 +11,18 @@ from hodor.errors import HodorError
 from hodor.inference.segmenter import Segmenter
 from hodor.inference.settings import recommended_options
 
-_SETTINGS = (
-    "temporal_window",
-    "permanent_reference",
-    "min_confidence",
-    "long_term_interval",
-    "corrections_replace",
-    "presence_threshold",
-    "guided_edges",
-)
-
 
 def memory_and_sizes(checkpoint: Checkpoint, options: argparse.Namespace) -> dict[str, Any]:
     """What the checkpoint is meant to be used with, where the command line doesn't say otherwise."""
-    settings = recommended_options(checkpoint.config)
-    if options.min_image_dim is not None:
-        if options.min_image_dim < 1:
-            raise HodorError(f"--min_image_dim must be at least 1, not {options.min_image_dim}")
-        settings["max_dim"] = round(options.min_image_dim * settings["max_dim"] / settings["min_dim"])
-        settings["min_dim"] = options.min_image_dim
-    for name in _SETTINGS:
-        if (given := getattr(options, name, None)) is not None:
-            settings[name] = given
-    return settings
+    if options.min_image_dim is not None and options.min_image_dim < 1:
+        raise HodorError(f"--min_image_dim must be at least 1, not {options.min_image_dim}")
+    settings = recommended_options(checkpoint.config, options.min_image_dim)
+    told = {name: getattr(options, name, None) for name in (*checkpoint.config.inference.fields, "corrections_replace")}
+    return settings | {name: value for name, value in told.items() if value is not None}
 
 
 def segmenter_from_options(checkpoint: Checkpoint, options: argparse.Namespace) -> Segmenter:
-    """The segmenter for the options that `add_network_options` adds.
-
-    Raises:
-        HodorError: the device isn't there, or a number is out of range.
-    """
+    """The segmenter for the options that `add_network_options` adds; a HodorError where one can't be."""
     if options.precision == "float32":
         torch.backends.cudnn.allow_tf32 = False
     return Segmenter(

@@ -11,28 +11,25 @@ from PIL import Image
 from hodor.errors import HodorError
 from hodor.formats.drawn_masks import refuse_black_objects, refuse_blurring_format
 from hodor.formats.inference_json import MAX_OBJECT_ID
+from hodor.formats.label_maps import VOID
 from hodor.formats.soft_edges import refuse_soft_edges
-from hodor.modelling.soft_masks import resize
 
 Picture = np.ndarray | torch.Tensor | Image.Image
 Masks = Mapping[int, Picture] | Picture
-UNSURE = 255
-"""In label maps: a pixel that may or may not show an object."""
 _COLOUR_MODES = {"RGB", "RGBA", "L", "LA", "P", "PA", "1", "CMYK", "YCbCr"}
 _UNSIGNED = {torch.uint16, torch.uint32, torch.uint64}  # of which PyTorch knows little more than the names
 
 
-def frame_tensor(frame: Picture) -> torch.Tensor:
-    """A frame [3, H, W], uint8 or floats, wherever it lies.
-
-    Args:
-        frame: [H, W, 3] array, [3, H, W] tensor, or a PIL image of 8 bits per channel, whose transparency is dropped.
+def frame_tensor(frame: Picture, video_size: tuple[int, int] | None = None) -> torch.Tensor:
+    """A frame as in `Segmenter.step` as [3, H, W], uint8 or floats, wherever it lies; `video_size` is that of those before it.
 
     Raises:
-        HodorError: it has another shape or other numbers.
+        HodorError: it has another shape, other numbers or another size.
     """
     if isinstance(frame, Image.Image):
-        return torch.from_numpy(_pixels(frame)).permute(2, 0, 1)
+        if frame.mode not in _COLOUR_MODES:
+            raise HodorError(f"a frame of PIL's mode {frame.mode} is not supported; convert it to 8-bit RGB")
+        frame = np.array((frame.convert("RGBA") if frame.mode in {"P", "PA"} else frame).convert("RGB"))
     tensor = _tensor(frame, "a frame")
     if isinstance(frame, np.ndarray) and tensor.ndim == 3:
         tensor = tensor.permute(2, 0, 1)
@@ -41,18 +38,17 @@ def frame_tensor(frame: Picture) -> torch.Tensor:
     if tensor.dtype != torch.uint8 and not tensor.is_floating_point():
         kind = str(getattr(frame, "dtype", tensor.dtype)).removeprefix("torch.")
         raise HodorError(f"a frame must be uint8 or floats in 0..255, not {kind}; make it uint8 (16 bits: divide by 257 first)")
+    size = (tensor.shape[1], tensor.shape[2])
+    if video_size not in (None, size):
+        raise HodorError(f"the frame is {_shown(size)}, but the video began with {_shown(video_size)} (height x width)")
     return tensor
 
 
 def reaches_255(frame: torch.Tensor, *, reached: bool) -> bool:
-    """Makes sure that a frame's values are 0..255, as far as they tell.
+    """Makes sure that the values of a frame [3, H, W] are 0..255, as far as they tell.
 
-    Args:
-        frame: [3, H, W], uint8 or floats.
-        reached: whether a frame of floats before it had values above 1; this one may then be darker.
-
-    Returns:
-        What `reached` is for the next frame.
+    Whether a frame of floats before it had values above 1 is `reached`: this one may then be darker. Returns what `reached` is
+    for the next frame.
 
     Raises:
         HodorError: values are NaN, infinite, below 0 or above 255, or so far in the video none is above 1 and not all are 0.
@@ -62,54 +58,29 @@ def reaches_255(frame: torch.Tensor, *, reached: bool) -> bool:
     low, high = (value.item() for value in frame.float().aminmax())
     if not np.isfinite([low, high]).all():
         raise HodorError("the frame holds NaN or infinity; its values must be 0..255")
+    values = f"the frame's values are {low:.4g}..{high:.4g}"
     if low < 0 or high > 255:
-        raise HodorError(
-            f"the frame's values are {low:.4g}..{high:.4g} instead of 0..255; undo the normalisation, or clip them"
-        )
+        raise HodorError(f"{values} instead of 0..255; undo the normalisation, or clip them")
     if 0 < high <= 1 and not reached:
-        raise HodorError(
-            f"the frame's values are {low:.4g}..{high:.4g}, not 0..255; multiply by 255, or make a nearly black frame uint8"
-        )
+        raise HodorError(f"{values}, not 0..255; multiply by 255, or make a nearly black frame uint8")
     return reached or high > 1
 
 
 def object_masks(given: Masks | None, size: tuple[int, int], device: torch.device) -> dict[int, torch.Tensor]:
-    """Masks of objects, {object id: [H, W] bool on the device}, in the order in which they are given.
-
-    Args:
-        given: as in `Segmenter.step`.
-        size: (H, W) of the frame.
-        device: where they shall lie.
+    """Masks as in `Segmenter.step` for a frame of a size, as {object id: [H, W] bool on the device}, in the order given.
 
     Raises:
         HodorError: a mask is empty, of another size or kind, or an id is out of range; the message names the object.
     """
     if given is None:
         return {}
-    if not isinstance(given, Mapping):
-        given = _by_object(_label_map(given))
-    masks = {}
-    for key, mask in given.items():
-        object_id = _object_id(key)
-        masks[object_id] = _object_mask(f"object {object_id}: its mask", mask, size, device)
-    return masks
+    by_object = given if isinstance(given, Mapping) else _by_object(given)
+    ids = [known_id(key) for key in by_object]
+    return {each: _object_mask(each, mask, size, device) for each, mask in zip(ids, by_object.values(), strict=True)}
 
 
-def mask_at(network: tuple[int, int], mask: torch.Tensor) -> torch.Tensor:
-    """A mask [H, W] bool as 0.0 and 1.0 at the network's size; one that would vanish keeps the pixels it falls on."""
-    small = resize(mask[None, None].float(), network)[0, 0] > 0.5
-    if not small.any():
-        rows, columns = mask.nonzero(as_tuple=True)
-        small[rows * network[0] // mask.shape[0], columns * network[1] // mask.shape[1]] = True
-    return small.float()
-
-
-def shown(size: Any) -> str:
-    """A size in words: 480 x 854."""
-    return " x ".join(str(side) for side in size)
-
-
-def _object_id(key: Any) -> int:
+def known_id(key: Any) -> int:
+    """The id of an object, 1..255; a HodorError says so where it is none."""
     try:
         object_id = operator.index(key)
     except TypeError:
@@ -121,11 +92,12 @@ def _object_id(key: Any) -> int:
     return object_id
 
 
-def _object_mask(what: str, mask: Picture, size: tuple[int, int], device: torch.device) -> torch.Tensor:
+def _object_mask(object_id: int, mask: Picture, size: tuple[int, int], device: torch.device) -> torch.Tensor:
     """[H, W] bool on the device."""
+    what = f"object {object_id}: its mask"
     tensor = _tensor(mask, what).to(device)
     if tuple(tensor.shape) != size:
-        raise HodorError(f"{what} is {shown(tensor.shape)}, but the frame is {shown(size)} (height x width)")
+        raise HodorError(f"{what} is {_shown(tensor.shape)}, but the frame is {_shown(size)} (height x width)")
     threshold = 0.0
     if tensor.is_floating_point():
         low, high = (value.item() for value in tensor.float().aminmax())
@@ -138,32 +110,27 @@ def _object_mask(what: str, mask: Picture, size: tuple[int, int], device: torch.
     return found
 
 
-def _label_map(given: Picture) -> torch.Tensor:
-    """A label map as a tensor, unless its values can't be ids."""
+def _by_object(given: Picture) -> dict[int, torch.Tensor]:
+    """A label map as {object id: [H, W] bool}, unless its values can't be ids."""
     what = "the label map"
     if isinstance(given, Image.Image):
         refuse_blurring_format(given, what)
         if given.mode == "P":
             refuse_black_objects(given, np.asarray(given), what)
-    tensor = _tensor(given, "a label map")
-    if tensor.dtype == torch.uint8 and tensor.ndim == 2:
-        refuse_soft_edges(tensor.cpu().numpy(), what)
-    return tensor
-
-
-def _by_object(labels: torch.Tensor) -> dict[int, torch.Tensor]:
-    """A label map as {object id: [H, W] bool}."""
+    labels = _tensor(given, "a label map")
     if labels.ndim != 2:
         raise HodorError(
             f"a label map must be [H, W] of object ids, not {list(labels.shape)}; several masks: {{object id: [H, W] mask}}"
         )
+    if labels.dtype == torch.uint8:
+        refuse_soft_edges(labels.cpu().numpy(), what)
     values = labels.unique()
     if values.is_floating_point() and not (values.isfinite() & (values == values.round())).all():
         raise HodorError("a label map holds object ids, which are whole numbers; give probabilities as {object id: mask}")
     ids = [int(value) for value in values if value != 0]
-    if ids == [UNSURE]:
-        return {1: labels == UNSURE}
-    return {object_id: labels == object_id for object_id in ids if object_id != UNSURE}
+    if ids == [VOID]:
+        return {1: labels == VOID}
+    return {object_id: labels == object_id for object_id in ids if object_id != VOID}
 
 
 def _tensor(values: Any, what: str) -> torch.Tensor:
@@ -182,8 +149,5 @@ def _tensor(values: Any, what: str) -> torch.Tensor:
         raise HodorError(f"{what} must be an array or a tensor of numbers, or a PIL image, not {kind}") from None
 
 
-def _pixels(picture: Image.Image) -> np.ndarray:
-    """A PIL image as [H, W, 3] uint8."""
-    if picture.mode not in _COLOUR_MODES:
-        raise HodorError(f"a frame of PIL's mode {picture.mode} is not supported; convert it to 8-bit RGB")
-    return np.array((picture.convert("RGBA") if picture.mode in {"P", "PA"} else picture).convert("RGB"))
+def _shown(size: Any) -> str:
+    return " x ".join(str(side) for side in size)

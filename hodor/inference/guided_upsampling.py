@@ -18,35 +18,21 @@ _PAIRS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
 
 
 def guided_upsampling(masks: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
-    """Enlarges masks to the size of an image.
-
-    Args:
-        masks: [I, h, w] in 0..1.
-        image: [3, 4 h, 4 w], normalised.
-
-    Returns:
-        [I, 4 h, 4 w] float32 in 0..1.
-    """
+    """Masks [I, h, w] in 0..1 and an image [3, 4 h, 4 w], normalised -> masks [I, 4 h, 4 w] float32 in 0..1."""
     image = image.float()
     functions = _colour_functions(masks.double(), F.avg_pool2d(image, 4).double()).float()
-    return torch.cat([_applied(some, image) for some in functions.split(_AT_ONCE)])
-
-
-def _applied(functions: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
-    """Functions [I, 4, h, w] and an image [3, 4 h, 4 w] -> masks [I, 4 h, 4 w]."""
-    factors, constant = resize(functions, (image.shape[1], image.shape[2])).split([3, 1], dim=1)
-    return (factors * image).sum(dim=1).add_(constant[:, 0]).clamp_(0, 1)
+    found = []
+    for some in functions.split(_AT_ONCE):
+        factors, constant = resize(some, (image.shape[1], image.shape[2])).split([3, 1], dim=1)
+        found.append((factors * image).sum(dim=1).add_(constant[:, 0]).clamp_(0, 1))
+    return torch.cat(found)
 
 
 def _colour_functions(masks: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
     """For every cell the linear function of the colours that is nearest to a mask around it.
 
-    Args:
-        masks: [I, h, w] float64: the systems of images without colour are nearly singular.
-        image: [3, h, w] float64, normalised: the mean colours of the cells.
-
-    Returns:
-        [I, 4, h, w]: three factors and a constant, means over all windows that hold the cell.
+    Masks [I, h, w] and mean colours of the cells [3, h, w], float64 as the systems of images without colour are nearly
+    singular -> [I, 4, h, w]: three factors and a constant, means over all windows that hold the cell.
     """
     squares = torch.stack([image[first] * image[second] for first, second in _PAIRS])
     mean, mean_squares = _window_means(torch.cat([image, squares])[None])[0].split([3, 6])
@@ -74,12 +60,7 @@ def _window_sums(maps: torch.Tensor) -> torch.Tensor:
 
 
 def _solved(matrix: list[torch.Tensor], right: torch.Tensor) -> torch.Tensor:
-    """Solves 3x3 systems by Cramer's rule.
-
-    Args:
-        matrix: six maps [h, w], the entries of symmetric matrices as in `_PAIRS`.
-        right: [I, 3, h, w].
-    """
+    """Solves 3x3 systems by Cramer's rule: entries [h, w] of symmetric matrices as in `_PAIRS`, and [I, 3, h, w]."""
     xx, xy, xz, yy, yz, zz = matrix
     adjugate = [yy * zz - yz**2, xz * yz - xy * zz, xy * yz - xz * yy, xx * zz - xz**2, xy * xz - xx * yz, xx * yy - xy**2]
     determinant = xx * adjugate[0] + xy * adjugate[1] + xz * adjugate[2]

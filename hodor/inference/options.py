@@ -2,12 +2,17 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from hodor.checkpoints.weights import DEFAULT, names
+from hodor.config import InferenceConfig
 from hodor.media.images import MAX_PIXELS
 from hodor.program import ArgumentParser, at_least_1
 from hodor.workspace import INFERENCE_DATASETS
 
+_SETTINGS = ("temporal_window", "permanent_reference", "min_confidence", "long_term_interval", "guided_edges")
+"""What a checkpoint is meant to be used with, as its configuration declares it."""
+_SHORT = {"temporal_window": ["-t"]}
 _VIDEOS = {".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v"}
 
 
@@ -60,11 +65,20 @@ def parser() -> ArgumentParser:
 
 def add_network_options(options: "argparse._ActionsContainer") -> None:
     """Adds what the network remembers, how it sees frames, and where it computes, to a parser or a group of one."""
-    _add_memory_options(options)
+    for name in _SETTINGS:
+        setting = InferenceConfig.fields[name]
+        kind, papers = type(setting.default), f"{setting.default:g}"
+        how: dict[str, Any] = {"type": kind, "metavar": "P" if kind is float else "N"}
+        if kind is bool:
+            papers, how = "no", {"action": argparse.BooleanOptionalAction}
+        said = f"{setting.description} (default: what the checkpoint is meant for; the paper's: {papers})"
+        options.add_argument(*_SHORT.get(name, []), f"--{name}", help=said, **how)
     options.add_argument(
-        "--guided_edges",
+        "--corrections_replace",
         action=argparse.BooleanOptionalAction,
-        help="lead the edges of masks along those of the frame (default: what the checkpoint is meant for; the paper's: no)",
+        default=False,
+        help="a mask given anew replaces all that was remembered of its object, instead of being one frame among the others "
+        "(default: in hodor track yes, in hodor infer, as in the original, no)",
     )
     add_computing_options(options)
     options.add_argument(
@@ -96,41 +110,4 @@ def add_computing_options(options: "argparse._ActionsContainer") -> None:
         default=MAX_PIXELS,
         metavar="N",
         help="how many a frame may have; more needs more memory (default: %(default)s)",
-    )
-
-
-def _add_memory_options(options: "argparse._ActionsContainer") -> None:
-    options.add_argument(
-        "-t",
-        "--temporal_window",
-        type=int,
-        metavar="N",
-        help="how many earlier frames are remembered (default: what the checkpoint is meant for; the paper's: 7)",
-    )
-    options.add_argument(
-        "--permanent_reference",
-        action=argparse.BooleanOptionalAction,
-        help="never forget what objects looked like where their masks were given (default: what the checkpoint is meant for; "
-        "the paper's: no)",
-    )
-    options.add_argument(
-        "--min_confidence",
-        type=float,
-        metavar="P",
-        help="don't remember predicted masks whose mean probability is lower, from 0 to below 1, so that what hides an object "
-        "isn't mistaken for it (default: what the checkpoint is meant for; the paper's: 0, remember all)",
-    )
-    options.add_argument(
-        "--long_term_interval",
-        type=int,
-        metavar="N",
-        help="also remember every N-th frame beyond the window, 8 of them at most, 0 for none (default: what the checkpoint is "
-        "meant for; the paper's: 0)",
-    )
-    options.add_argument(
-        "--corrections_replace",
-        action=argparse.BooleanOptionalAction,
-        default=False,
-        help="a mask given anew replaces all that was remembered of its object, instead of being one frame among the others "
-        "(default: in hodor track yes, in hodor infer, as in the original, no)",
     )

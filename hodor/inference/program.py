@@ -7,7 +7,6 @@ import argparse
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from hodor.checkpoints.hub import is_hub_name, parse_hub_name
 from hodor.checkpoints.weights import is_shipped, locate_existing
@@ -17,24 +16,8 @@ from hodor.errors import HodorError
 from hodor.files import inside
 from hodor.formats.inference_json import InferenceSequence, read_inference_json
 from hodor.inference.options import parser
-from hodor.inference.results import ResultsFolder, results_format
+from hodor.inference.results import ResultsFolder
 from hodor.workspace import Workspace
-
-
-class Plan(NamedTuple):
-    """What a command line asks for.
-
-    Attributes:
-        checkpoint: the file of the weights.
-        sequences: those to segment.
-        images: folder that their image paths are relative to.
-        results: where the masks go.
-    """
-
-    checkpoint: Path
-    sequences: list[InferenceSequence]
-    images: Path
-    results: ResultsFolder
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,44 +27,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     group = Group()
     try:
         with group.agreed(), group.heard_once():
-            plan = _plan(options)
+            weights, sequences, images, results = _plan(options)
         from hodor.inference.run import segment_dataset  # noqa: PLC0415 (torch takes seconds to import)
 
-        return segment_dataset(plan, options, group)
+        return segment_dataset(options, group, weights=weights, sequences=sequences, images=images, results=results)
     finally:
         group.leave()
 
 
-def _plan(options: argparse.Namespace) -> Plan:
-    """Finds everything that the options name.
-
-    Raises:
-        HodorError: something isn't there, or can't be read.
-    """
+def _plan(options: argparse.Namespace) -> tuple[Path, list[InferenceSequence], Path, ResultsFolder]:
+    """The file of the weights, the sequences to segment, the folder of their images, and where the masks go."""
     workspace = Workspace.from_environment()
     checkpoint = locate_existing(options.checkpoint, workspace.checkpoints)
     inside(workspace.root, options.dataset, "--dataset")
     annotations, images = workspace.annotations(options.dataset), workspace.images(options.dataset)
-    everything = read_inference_json(annotations)
-    sequences = _select(everything, options.seqs, annotations)
-    if not images.is_dir():
-        raise HodorError(f"{images}: no such folder; put the frames there, or see hodor convert --help")
-    folder = _output_folder(options, checkpoint, workspace)
-    results = ResultsFolder(folder, results_format(options.dataset), with_overlays=options.save_vis)
-    results.refuse_clashes(everything)
-    return Plan(checkpoint, sequences, images, results)
-
-
-def _select(sequences: list[InferenceSequence], wanted: list[str] | None, source: Path) -> list[InferenceSequence]:
-    if wanted is None:
-        return sequences
-    by_id = {sequence.id: sequence for sequence in sequences}
+    by_id = {sequence.id: sequence for sequence in read_inference_json(annotations)}
+    wanted = by_id if options.seqs is None else options.seqs
     for sequence_id in wanted:
         if sequence_id not in by_id:
             close = difflib.get_close_matches(sequence_id, list(by_id), n=1, cutoff=0)
             hint = f"; did you mean {close[0]!r}?" if close else ""
-            raise HodorError(f"--seqs: {source} has no sequence {sequence_id!r}{hint}")
-    return [by_id[sequence_id] for sequence_id in dict.fromkeys(wanted)]
+            raise HodorError(f"--seqs: {annotations} has no sequence {sequence_id!r}{hint}")
+    if not images.is_dir():
+        raise HodorError(f"{images}: no such folder; put the frames there, or see hodor convert --help")
+    folder = _output_folder(options, checkpoint, workspace)
+    results = ResultsFolder(folder, options.dataset, with_overlays=options.save_vis)
+    results.refuse_clashes(by_id.values())
+    return checkpoint, [by_id[sequence_id] for sequence_id in dict.fromkeys(wanted)], images, results
 
 
 def _output_folder(options: argparse.Namespace, checkpoint: Path, workspace: Workspace) -> Path:

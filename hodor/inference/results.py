@@ -10,9 +10,8 @@ import json
 import shutil
 import sys
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -26,6 +25,12 @@ from hodor.media.drawing import draw
 from hodor.media.images import read_image, write_image
 from hodor.media.videos import write_video
 
+Write = Callable[[str, np.ndarray, np.ndarray], None]
+"""Writes what was found in a frame: by the path of the image, from the image [H, W, 3] and its label map [H, W], uint8."""
+_DAVIS = ("results", davis_palette(), "")
+_FORMS = {"youtube_vos_val": ("Annotations", youtube_vos_palette(), "Annotations.zip")}
+"""In which benchmarks want the masks, where it isn't DAVIS', by the names that users give data sets: the folder of the label
+maps, their colours [256, 3] uint8, and the archive for the server, "" for none."""
 _OVERLAY_QUALITY = 90
 
 
@@ -34,60 +39,15 @@ def mask_name(image_path: str, suffix: str = ".png") -> str:
     return PurePosixPath(image_path).stem + suffix
 
 
-@dataclass(frozen=True)
-class ResultsFormat:
-    """The form in which a benchmark wants the masks.
-
-    Attributes:
-        masks: name of the folder for label maps, in `folder`, and in the archive where there is one.
-        palette: [256, 3] uint8, the colours of the label maps.
-        archive: name of the archive that the server wants, "" for none.
-    """
-
-    masks: str
-    palette: np.ndarray
-    archive: str = ""
-
-
-DAVIS = ResultsFormat("results", davis_palette())
-_FORMATS = {"youtube_vos_val": ResultsFormat("Annotations", youtube_vos_palette(), "Annotations.zip")}
-"""Of data sets whose benchmarks want another form than DAVIS'."""
-
-
-def results_format(dataset: str) -> ResultsFormat:
-    """The form for a data set, by its name as the user gives it."""
-    return _FORMATS.get(dataset, DAVIS)
-
-
-@dataclass(frozen=True)
-class SequenceWriter:
-    """Writes the frames of one sequence.
-
-    Attributes:
-        masks: folder for label maps.
-        overlays: folder for overlays, or None for none.
-        palette: [256, 3] uint8.
-    """
-
-    masks: Path
-    overlays: Path | None
-    palette: np.ndarray
-
-    def write(self, image_path: str, image: np.ndarray, labels: np.ndarray) -> None:
-        """Writes what was found in the frame `image` [H, W, 3]: `labels` [H, W] uint8."""
-        write_label_map(self.masks / mask_name(image_path), labels, self.palette)
-        if self.overlays is not None:
-            write_image(self.overlays / mask_name(image_path, ".jpg"), draw(image, labels), _OVERLAY_QUALITY)
-
-
 class ResultsFolder:
     """The output of a run. A sequence is complete or absent, and knows the settings it was made with."""
 
-    def __init__(self, folder: Path, results_format: ResultsFormat = DAVIS, *, with_overlays: bool = False) -> None:
+    def __init__(self, folder: Path, dataset: str = "", *, with_overlays: bool = False) -> None:
+        """Results in the form that a data set's benchmark wants; the folder needn't exist."""
+        masks, self._palette, archive = _FORMS.get(dataset, _DAVIS)
         self.folder = folder
-        self.masks = folder / results_format.masks
-        self.archive = folder / results_format.archive if results_format.archive else None
-        self._palette = results_format.palette
+        self.masks = folder / masks
+        self.archive = folder / archive if archive else None
         self._with_overlays = with_overlays
 
     def refuse_clashes(self, sequences: Iterable[InferenceSequence]) -> None:
@@ -119,26 +79,28 @@ class ResultsFolder:
         return made_with == settings and all(name.is_file() for name in names)
 
     @contextmanager
-    def writing(self, sequence: InferenceSequence, settings: Mapping[str, Any]) -> Iterator[SequenceWriter]:
-        """Gives a writer for a sequence, which appears only when the context ends well.
+    def writing(self, sequence: InferenceSequence, settings: Mapping[str, Any]) -> Iterator[Write]:
+        """Gives what writes the frames of a sequence, which appears only when the context ends well.
 
         What other settings made of it before is removed first, so that a failure doesn't leave it among new results.
         """
         self._marker(sequence).unlink(missing_ok=True)
         shutil.rmtree(self.masks / sequence.id, ignore_errors=True)
-        overlays = folder_written_aside(self.folder / "vis" / sequence.id) if self._with_overlays else nullcontext()
-        with folder_written_aside(self.masks / sequence.id) as masks, overlays as vis:
-            yield SequenceWriter(masks, vis, self._palette)
+        vis = self.folder / "vis" / sequence.id
+        overlays = folder_written_aside(vis) if self._with_overlays else nullcontext()
+        with folder_written_aside(self.masks / sequence.id) as masks, overlays as pictures:
+
+            def write(image_path: str, image: np.ndarray, labels: np.ndarray) -> None:
+                write_label_map(masks / mask_name(image_path), labels, self._palette)
+                if pictures is not None:
+                    write_image(pictures / mask_name(image_path, ".jpg"), draw(image, labels), _OVERLAY_QUALITY)
+
+            yield write
         if self._with_overlays:
-            pictures = (self.folder / "vis" / sequence.id / mask_name(path, ".jpg") for path in sequence.image_paths)
-            write_video(self.folder / "vis" / f"{sequence.id}.mp4", (read_image(path, sys.maxsize) for path in pictures))
+            written = (vis / mask_name(image_path, ".jpg") for image_path in sequence.image_paths)
+            write_video(self.folder / "vis" / f"{sequence.id}.mp4", (read_image(path, sys.maxsize) for path in written))
         with written_aside(self._marker(sequence)) as aside:
             aside.write_text(json.dumps(settings))
-
-    def remove_archive(self) -> None:
-        """Removes the archive of an earlier run, which would not fit what is about to be written."""
-        if self.archive is not None:
-            self.archive.unlink(missing_ok=True)
 
     def write_archive(self, sequences: Iterable[InferenceSequence]) -> None:
         """Packs the frames that the server wants back, of these sequences only, as `<masks>/<sequence>/<frame>.png`."""

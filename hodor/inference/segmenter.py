@@ -5,7 +5,6 @@ for frame in frames:                                  # [H, W, 3] uint8, R, G, B
     labels = segmenter.step(frame, new_masks)         # [H, W] uint8; new_masks = {object id: mask} where there are any
 """
 
-import functools
 import itertools
 import logging
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,13 +16,12 @@ import torch
 from hodor.checkpoints.checkpoint import Checkpoint, load
 from hodor.devices import Precision, choose_device
 from hodor.errors import HodorError
-from hodor.formats.inference_json import MAX_OBJECT_ID
 from hodor.formats.object_files import DescribedObject
-from hodor.inference.describing import describe, identity, views_of
-from hodor.inference.given import Masks, Picture, frame_tensor, object_masks, reaches_255, shown
+from hodor.inference.given import Masks, Picture, frame_tensor, known_id, object_masks, reaches_255
 from hodor.inference.logits_to_labels import LabelMap, label_map
-from hodor.inference.seeing import Seen, Sight
-from hodor.inference.settings import check_pairs, check_state, memory_settings, recommended_options, size_limits, whole_number
+from hodor.inference.memory import MemorySettings
+from hodor.inference.seeing import Seen, Sight, fingerprint, views_of
+from hodor.inference.settings import check_state, recommended_options, share, whole_number
 from hodor.inference.tracker import DescriptorTracker
 from hodor.modelling.model import HODOR
 
@@ -86,23 +84,26 @@ class Segmenter:
         """
         if not isinstance(model, HODOR):
             raise HodorError(f"Segmenter takes a network, not {type(model).__name__}; Segmenter.of takes checkpoints and names")
-        memory = memory_settings(
-            temporal_window=temporal_window,
-            permanent_reference=permanent_reference,
-            min_confidence=min_confidence,
-            long_term_interval=long_term_interval,
-            corrections_replace=corrections_replace,
-            presence_threshold=presence_threshold,
+        self._remembered = MemorySettings(
+            whole_number("the temporal window", temporal_window, 1),
+            bool(permanent_reference),
+            share("min_confidence", min_confidence),
+            whole_number("long_term_interval", long_term_interval, 0),
+            bool(corrections_replace),
+            share("presence_threshold", presence_threshold),
         )
-        sizes = size_limits(min_dim, max_dim)
+        sizes = whole_number("min_dim", min_dim, 1), whole_number("max_dim", max_dim, 1)
+        if sizes[0] > sizes[1]:
+            raise HodorError(f"sizes must satisfy 1 <= min_dim <= max_dim, not {min_dim} and {max_dim}")
         self._guided_edges = bool(guided_edges)
         self._look_ahead = whole_number("frames to look ahead", look_ahead, 1)
+        self._compiled = compiled
         self.device = choose_device(device)
         self.model = model.to(self.device).eval()
-        self._settings = {"version": _STATE_VERSION, **identity(self.model), "sizes": sizes, **memory}
+        network = {"width": self.model.encoder.embeddings.object.shape[0], "network": fingerprint(self.model)}
+        self._settings = {"version": _STATE_VERSION, **network, "sizes": sizes, **self._remembered._asdict()}
         self.sight = Sight(self.model, sizes, precision, compiled=compiled)
         self.network = self.sight.network
-        self._begin = functools.partial(DescriptorTracker, self.network, constant_frames=compiled, **memory)
         self.reset()
 
     @classmethod
@@ -133,23 +134,20 @@ class Segmenter:
     def reset(self, name: str = "video") -> None:
         """Forgets everything: the next frame begins another video, which warnings call `name`."""
         self._name = name
-        self._tracker = self._begin()
+        self._tracker = DescriptorTracker(self.network, self._remembered, constant_frames=self._compiled)
         self._video_size: tuple[int, int] | None = None
         self._reached_255 = False
-        self._latest: tuple[LabelMap, list[int]] | None = None
+        self._latest: LabelMap | None = None
 
     @property
     def object_ids(self) -> list[int]:
         """Ids of the known objects, ascending."""
-        return list(self._tracker.object_ids)
+        return self._tracker.memory.object_ids
 
     @property
     def confidences(self) -> dict[int, float]:
         """How sure the last label map is: per object the mean probability inside its mask; 0 where the mask is empty."""
-        if self._latest is None:
-            return {}
-        shown, object_ids = self._latest
-        return shown.confidences(object_ids)
+        return {} if self._latest is None else self._latest.confidences()
 
     @property
     def presences(self) -> dict[int, float]:
@@ -172,7 +170,10 @@ class Segmenter:
         size = (image.shape[1], image.shape[2])
         given = object_masks({1: mask}, size, self.device)[1]
         with self.sight.computing():
-            return describe(self.model, self.sight.image(image[None]), self.sight.mask(given), name)
+            features = self.model.extract_features(self.sight.image(image[None]))
+            described = self.model.describe_given(features, self.sight.mask(given)[None, None], keep_small=True)
+        objects, background = (each[0].float().cpu().numpy() for each in described)
+        return DescribedObject(name, fingerprint(self.model), objects, background[None])
 
     def add_described(self, object_id: int, described: DescribedObject) -> None:
         """Begins to look for an object in the frames to come, whatever the frame in which it first appears.
@@ -184,9 +185,7 @@ class Segmenter:
         Raises:
             HodorError: another network described it, or the id is out of range.
         """
-        if not 1 <= whole_number("the object's id", object_id, 1) <= MAX_OBJECT_ID:
-            raise HodorError(f"object ids are 1..{MAX_OBJECT_ID}, not {object_id}")
-        self._tracker.add_object(object_id, *views_of(described, self.model))
+        self._tracker.memory.write_views(known_id(object_id), *views_of(described, self.model))
 
     def remove_object(self, object_id: int) -> None:
         """Stops following an object.
@@ -194,9 +193,9 @@ class Segmenter:
         Raises:
             HodorError: there is no such object.
         """
-        if object_id not in self._tracker.object_ids:
+        if object_id not in self.object_ids:
             raise HodorError(f"object {object_id} is not being tracked; known objects: {self.object_ids}")
-        self._tracker.remove_object(object_id)
+        self._tracker.memory.forget_object(object_id)
 
     def step(self, frame: Picture, new_masks: Masks | None = None, *, last: bool = False) -> torch.Tensor:
         """Takes the next frame of the video.
@@ -233,14 +232,18 @@ class Segmenter:
         """
         count, remaining = self._look_ahead, iter(video)
         while upcoming := list(itertools.islice(remaining, count)):
-            check_pairs(upcoming)
+            for pair in upcoming:
+                if not (isinstance(pair, tuple | list) and len(pair) == 2):
+                    kind = type(pair).__name__
+                    raise HodorError(f"follow takes pairs (frame, masks), masks being None where none are given, not {kind}")
             seen = self._see([frame for frame, _ in upcoming]) if len(upcoming) == count > 1 else [None] * len(upcoming)
             for (frame, new_masks), known in zip(upcoming, seen, strict=True):
                 yield self._step(frame, new_masks, known, last=False)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the following frames depend on (kilobytes); `torch.save` writes it, `load_state_dict` continues."""
-        return self._settings | self._progress()
+        progress = {"video_size": self._video_size, "reached_255": self._reached_255, "tracker": self._tracker.state_dict()}
+        return self._settings | progress
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continues where `state_dict` was called, for example in another process.
@@ -248,56 +251,45 @@ class Segmenter:
         Raises:
             HodorError: that was another network or another version, or had other settings; the message names what differs.
         """
-        check_state(state, self._settings, self._progress())
-        self._go_on_from(state)
-
-    def _progress(self) -> dict[str, Any]:
-        return {"video_size": self._video_size, "reached_255": self._reached_255, "tracker": self._tracker.state_dict()}
-
-    def _go_on_from(self, state: dict[str, Any]) -> None:
+        check_state(state, self.state_dict(), self._settings)
         self._video_size, self._reached_255 = state["video_size"], state["reached_255"]
         self._tracker.load_state_dict(state["tracker"])
 
     def _step(self, frame: Picture, new_masks: Masks | None, seen: Seen | None, last: bool) -> torch.Tensor:
         """See `step`; `seen` is what is known of the frame already."""
-        before = self._progress()
+        before = self.state_dict()
         try:
-            return self._segment(self._checked(frame), new_masks, seen, last)
+            image = frame_tensor(frame, self._video_size)
+            self._reached_255 = reaches_255(image, reached=self._reached_255)
+            size = (image.shape[1], image.shape[2])
+            masks = object_masks(new_masks, size, self.device)
+            self._latest, self._video_size = None, size
+            with self.sight.computing():
+                prepared, features = (self.sight.image(image[None]), None) if seen is None else seen
+                small_masks = {object_id: self.sight.mask(mask) for object_id, mask in masks.items()}
+                logits = self._tracker.step(prepared, small_masks, features=features, remember=not last)
+                for object_id in self._tracker.vanishing:
+                    _LOGGER.warning("%s: object %d is so small that a single 8x8 block describes it", self._name, object_id)
+                self._latest = label_map(
+                    logits,
+                    self.object_ids,
+                    masks,
+                    num_background_channels=self.model.num_background_channels,
+                    network=self.sight.size(size),
+                    size=size,
+                    guide=prepared if self._guided_edges else None,
+                )
+                return self._latest.labels.to(self.device)
         except BaseException:
-            self._go_on_from(before)
+            self.load_state_dict(before)
             raise
 
-    def _segment(self, image: torch.Tensor, new_masks: Masks | None, seen: Seen | None, last: bool) -> torch.Tensor:
-        """See `step`; `image` is [3, H, W]."""
-        self._reached_255 = reaches_255(image, reached=self._reached_255)
-        size = (image.shape[1], image.shape[2])
-        masks = object_masks(new_masks, size, self.device)
-        self._latest, self._video_size = None, size
-        with self.sight.computing():
-            prepared, features = (self.sight.image(image[None]), None) if seen is None else seen
-            shown_masks = {object_id: self.sight.mask(mask) for object_id, mask in masks.items()}
-            logits = self._tracker.step(prepared, shown_masks, features=features, remember=not last)
-            for object_id in self._tracker.vanishing:
-                _LOGGER.warning("%s: object %d is so small that a single 8x8 block describes it", self._name, object_id)
-            object_ids = list(self._tracker.object_ids)
-            channels, network = self.model.num_background_channels, self.sight.size(size)
-            decide = functools.partial(label_map, num_background_channels=channels, network=network, size=size)
-            labels = decide(logits, object_ids, masks, guide=prepared if self._guided_edges else None)
-            self._latest = labels, object_ids
-            return labels.labels.to(self.device)
-
-    def _see(self, frames: Sequence[Picture]) -> list[Seen] | list[None]:
+    def _see(self, frames: Sequence[Picture]) -> Sequence[Seen | None]:
         """Prepares frames and extracts their features at once; nothing where they differ in kind or one is refused."""
+        nothing = [None] * len(frames)
         try:
-            images = [self._checked(frame) for frame in frames]
+            images = [frame_tensor(frame, self._video_size) for frame in frames]
         except HodorError:
-            return [None] * len(frames)
-        return self.sight.at_once(images)
-
-    def _checked(self, frame: Picture) -> torch.Tensor:
-        """A frame as [3, H, W], wherever it lies."""
-        tensor = frame_tensor(frame)
-        size = (tensor.shape[1], tensor.shape[2])
-        if self._video_size not in (None, size):
-            raise HodorError(f"the frame is {shown(size)}, but the video began with {shown(self._video_size)} (height x width)")
-        return tensor
+            return nothing
+        alike = len({(image.dtype, image.shape, image.device) for image in images}) == 1
+        return self.sight.at_once(images) if alike else nothing

@@ -33,9 +33,7 @@ def build_validation(config: Config, workspace: Workspace) -> Callable[[HODOR], 
     missing = [sequence.id for sequence in sequences if sequence.id not in truth]
     if missing:
         raise HodorError(f"TRAINING.VALIDATION.GROUND_TRUTH: {workspace.root / validation.ground_truth} lacks {missing[0]!r}")
-    min_dim = validation.min_dim or config.input.min_dim
-    max_dim = round(min_dim * config.input.max_dim / config.input.min_dim)
-    settings = recommended_options(config) | {"min_dim": min_dim, "max_dim": max_dim}
+    settings = recommended_options(config, validation.min_dim or None)
 
     def validate(model: HODOR) -> float:
         """Segments all videos with the network and gives their J&F."""
@@ -43,8 +41,8 @@ def build_validation(config: Config, workspace: Workspace) -> Callable[[HODOR], 
         with tempfile.TemporaryDirectory() as folder:
             results = ResultsFolder(Path(folder))
             for sequence in sequences:
-                with results.writing(sequence, {}) as writer:
-                    segment_sequence(segmenter, sequence, workspace.images(validation.dataset), writer, lambda: None)
+                with results.writing(sequence, {}) as write:
+                    segment_sequence(segmenter, sequence, workspace.images(validation.dataset), write)
             found = read_sequences(results.masks)
             objects = [
                 scores for sequence in sequences for scores in davis(SequencePair(found[sequence.id], truth[sequence.id]))

@@ -15,7 +15,7 @@ from hodor import Segmenter
 from hodor.benchmark.bench import PAPER, Video, in_progress
 from hodor.benchmark.measuring import countable, direct_gflop, in_turns, memory_in_use, seconds, times
 from hodor.benchmark.sections import last_against_second_quarter
-from hodor.inference.memory import DescriptorMemory
+from hodor.inference.memory import DescriptorMemory, MemorySettings
 from hodor.modelling.descriptors import DescribedFrames
 
 ROOT = Path(__file__).parent.parent.parent
@@ -148,7 +148,7 @@ def test_a_filled_memory_is_as_large_as_one_that_filled_itself(window):
         shapes = []
         for segmenter in (waited, filled):
             state = segmenter.state_dict()["tracker"]
-            memory = DescriptorMemory(window)
+            memory = DescriptorMemory(MemorySettings(window))
             memory.load_state_dict(state["memory"])
             known = memory.recall(state["frame"] + 1, state["object_ids"])
             assert not any(absent is not None and absent.any() for absent in (known.objects_absent, known.background_absent))

@@ -8,7 +8,7 @@ import pytest
 from support.small import small_checkpoint
 
 from hodor import HodorError, Segmenter
-from hodor.inference.settings import memory_settings
+from hodor.inference.memory import MemorySettings
 from hodor.inference.tracker import DescriptorTracker
 from hodor.synthetic import SyntheticClip
 
@@ -42,8 +42,8 @@ def test_features_that_are_shared_give_what_a_segmenter_gives(clip, settings):
     checkpoint = small_checkpoint()
     segmenter = Segmenter.of(checkpoint, device="cpu", **settings)
     sight = sight_of(checkpoint)
-    further = memory_settings(**settings, corrections_replace=True, presence_threshold=0.0)
-    trackers = {name: DescriptorTracker(sight.network, **further) for name in ("one", "another")}
+    remembered = MemorySettings(**settings, corrections_replace=True)
+    trackers = {name: DescriptorTracker(sight.network, remembered) for name in ("one", "another")}
     for index, (image, truth) in enumerate(clip):
         given = truth if index == 0 else None
         expected = segmenter.step(image, given).numpy()

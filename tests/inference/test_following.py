@@ -14,6 +14,7 @@ from torch.utils._pytree import tree_leaves
 
 from hodor import HodorError, Segmenter
 from hodor.inference.logits_to_labels import label_map
+from hodor.inference.memory import MemorySettings
 from hodor.inference.tracker import DescriptorTracker
 from hodor.modelling.soft_masks import resize
 from hodor.synthetic import SyntheticClip
@@ -85,8 +86,8 @@ def test_looking_no_frame_ahead_is_refused(model):
         segmenter_of(model, look_ahead=0)
 
 
-def trackers_logits(model, video, **options):
-    tracker = DescriptorTracker(model, temporal_window=3, **options)
+def trackers_logits(model, video, *, constant_frames=False, **options):
+    tracker = DescriptorTracker(model, MemorySettings(3, **options), constant_frames=constant_frames)
     for frame, masks in video:
         image = model.prepare(torch.from_numpy(frame).permute(2, 0, 1)[None].float())
         shown = {
@@ -127,9 +128,8 @@ class Transfers(TorchDispatchMode):
 def test_a_frame_makes_program_and_device_wait_for_nothing(model, options):
     """On PyTorch's device `meta`, which holds no values: whoever asks for one fails, and copies from and to it are seen."""
     on_device = small_checkpoint().model.to("meta")
-    tracker = DescriptorTracker(on_device, temporal_window=3, **options)
+    tracker = DescriptorTracker(on_device, MemorySettings(3, **options))
     described = torch.zeros(1, 2, SMALL.model.width, device="meta"), torch.zeros(1, 9, SMALL.model.width, device="meta")
-    tracker.object_ids = [1, 2]
     tracker.memory.write(0, [1, 2], *described)
     tracker._frame = 0
 

@@ -105,7 +105,7 @@ def test_the_likeliest_of_objects_and_all_else_wins():
     assert torch.equal(found.labels, torch.tensor([0, 3, 7], dtype=torch.uint8)[each.argmax(0)])
     assert set(found.labels.unique().tolist()) == {0, 3, 7}
     inside = each[1][found.labels == 3].mean().item()
-    assert found.confidences([3, 7])[3] == pytest.approx(inside, abs=1e-5)
+    assert found.confidences()[3] == pytest.approx(inside, abs=1e-5)
 
 
 def test_what_was_padded_counts_for_nothing():

@@ -5,6 +5,7 @@ import torch
 from support.goldens import DEVICES, golden, inference_case, relative_difference
 
 from hodor.inference.logits_to_labels import label_map
+from hodor.inference.memory import MemorySettings
 from hodor.inference.tracker import DescriptorTracker
 from hodor.modelling.soft_masks import resize
 
@@ -27,7 +28,7 @@ def test_masks_logits_and_descriptors_equal_the_original(original_model, name, d
     spec, expected = golden(name)
     frames, references = inference_case(spec)
     resized, size = tuple(spec["resized"]), tuple(spec["orig"])
-    tracker = DescriptorTracker(original_model.to(device), temporal_window=spec["temporal_window"])
+    tracker = DescriptorTracker(original_model.to(device), MemorySettings(spec["temporal_window"]))
     decodes = 0
     compared_logits = []
     for t in range(spec["frames"]):
@@ -40,7 +41,7 @@ def test_masks_logits_and_descriptors_equal_the_original(original_model, name, d
             }
             labels = label_map(
                 logits,
-                tracker.object_ids,
+                tracker.memory.object_ids,
                 shown,
                 num_background_channels=original_model.num_background_channels,
                 network=resized,
@@ -51,7 +52,7 @@ def test_masks_logits_and_descriptors_equal_the_original(original_model, name, d
                 assert relative_difference(logits[0], expected[f"logits_{decodes}"]) < TOLERANCE
                 compared_logits.append(decodes)
             decodes += 1
-        if tracker.object_ids:
+        if tracker.memory.object_ids:
             inside = outside_rings(shown.values(), size)
             assert (labels.cpu().numpy() == expected["masks"][t])[inside].mean() >= 0.999
         else:
@@ -63,8 +64,8 @@ def test_masks_logits_and_descriptors_equal_the_original(original_model, name, d
 
 
 def compare_descriptors(tracker, expected, last):
-    recalled = tracker.memory.recall(last, tracker.object_ids)
-    for index, object_id in enumerate(tracker.object_ids):
+    recalled = tracker.memory.recall(last, tracker.memory.object_ids)
+    for index, object_id in enumerate(tracker.memory.object_ids):
         assert recalled.objects_absent is None or not recalled.objects_absent[0, index, -1]
         assert relative_difference(recalled.objects[0, index, -1], expected[f"fg_descriptor_t{last}_id{object_id}"]) < TOLERANCE
     assert relative_difference(recalled.background[0, :, -1], expected[f"bg_descriptors_t{last}"]) < TOLERANCE

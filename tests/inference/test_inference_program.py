@@ -22,7 +22,6 @@ import hodor
 from hodor.formats.inference_json import read_inference_json
 from hodor.formats.label_maps import davis_palette, read_label_map, youtube_vos_palette
 from hodor.inference.main import main as inference_main
-from hodor.inference.results import SequenceWriter
 from hodor.modelling.model import HODOR
 from hodor.program import describe_os_error
 
@@ -160,10 +159,10 @@ def test_a_disk_that_takes_no_more_is_one_line_and_leaves_nothing_half_written(w
 
 
 def test_a_full_disk_names_the_output_folder(workspace, checkpoint, monkeypatch):
-    def write(self, image_path, image, labels):
+    def write(path, labels, palette):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(SequenceWriter, "write", write)
+    monkeypatch.setattr("hodor.inference.results.write_label_map", write)
     monkeypatch.setenv("HODOR_WORKSPACE_DIR", str(workspace))
     with pytest.raises(OSError) as caught:
         inference_main([str(checkpoint), "-d", "davis_val", "--device", "cpu"])

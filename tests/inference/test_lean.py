@@ -5,7 +5,7 @@ import torch
 from support.small_models import randomised, small_config, small_model
 
 import hodor
-from hodor.inference.lean import lean
+from hodor.inference.fast_network import lean
 from hodor.modelling.build import build_model
 from hodor.modelling.descriptors import DescribedFrames
 from hodor.modelling.model import HODOR

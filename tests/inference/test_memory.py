@@ -1,6 +1,6 @@
 import torch
 
-from hodor.inference.memory import LONG_TERM_SLOTS, DescriptorMemory
+from hodor.inference.memory import LONG_TERM_SLOTS, DescriptorMemory, MemorySettings
 
 CHANNELS, CELLS = 4, 3
 
@@ -12,7 +12,7 @@ def descriptors(frame, ids):
 
 
 def filled(window, frames, ids=(1, 2), **options):
-    memory = DescriptorMemory(window, **options)
+    memory = DescriptorMemory(MemorySettings(window, **options))
     for frame in range(frames):
         objects, background = descriptors(frame, ids)
         if frame == 0:
@@ -80,7 +80,7 @@ def test_a_forgotten_object_is_gone_everywhere():
 
 def test_state_round_trip():
     memory = filled(3, 9, permanent_reference=True)
-    other = DescriptorMemory(3, permanent_reference=True)
+    other = DescriptorMemory(MemorySettings(3, permanent_reference=True))
     other.load_state_dict(memory.state_dict())
     for ours, theirs in zip(other.recall(9, [1, 2]), memory.recall(9, [1, 2]), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
@@ -99,7 +99,7 @@ def test_frames_beyond_the_window_are_every_nth_and_never_more_than_the_slots():
 
 
 def test_an_object_that_is_unsure_for_long_is_known_as_it_was_when_it_was_sure():
-    memory = filled(2, 3, keep_sure=True)
+    memory = filled(2, 3, min_confidence=0.5)
     for frame in range(3, 12):
         memory.write(frame, [1, 2], *descriptors(frame, [1, 2]), unsure=torch.tensor([False, True]))
         recalled = memory.recall(frame + 1, [1, 2])
@@ -113,8 +113,8 @@ def test_an_object_that_is_unsure_for_long_is_known_as_it_was_when_it_was_sure()
 
 
 def test_state_round_trip_with_all_that_is_kept():
-    options = {"permanent_reference": True, "keep_sure": True, "long_term_interval": 2}
-    memory, other = filled(3, 9, **options), DescriptorMemory(3, **options)
+    options = {"permanent_reference": True, "min_confidence": 0.5, "long_term_interval": 2}
+    memory, other = filled(3, 9, **options), DescriptorMemory(MemorySettings(3, **options))
     memory.write(9, [1, 2], *descriptors(9, [1, 2]), unsure=torch.tensor([True, False]))
     other.load_state_dict(memory.state_dict())
     for each in (memory, other):

@@ -6,6 +6,7 @@ import torch
 from support.small import small_checkpoint
 from torch.nn import functional as F
 
+from hodor.inference.memory import MemorySettings
 from hodor.inference.tracker import DescriptorTracker
 from hodor.modelling.descriptors import DescribedFrames
 
@@ -106,7 +107,7 @@ class SlowTracker:
 @pytest.mark.parametrize("options", [{}, {"min_confidence": 0.3}, {"long_term_interval": 3}, {"corrections_replace": True}])
 def test_equals_the_slow_tracker_whenever_objects_start_or_are_given_anew(seed, options):
     slow, fast = follow_both(seed, options)
-    assert fast.object_ids == slow.known
+    assert fast.memory.object_ids == slow.known
     assert bool(slow.unsure) == ("min_confidence" in options)
 
 
@@ -119,7 +120,7 @@ def follow_both(seed, options, **further):
     model = small_checkpoint(seed).model
     window = int(random.integers(1, 5))
     slow = SlowTracker(model, window, **options)
-    fast = DescriptorTracker(model, temporal_window=window, **options, **further)
+    fast = DescriptorTracker(model, MemorySettings(window, **options), **further)
     predicted = 0
     for t in range(QUIET):
         new_masks = {}
@@ -132,7 +133,7 @@ def follow_both(seed, options, **further):
         with torch.inference_mode():
             expected, actual = slow.step(image, new_masks), fast.step(image, new_masks)
         assert (expected is None) == (actual is None)
-        assert fast.object_ids == slow.known
+        assert fast.memory.object_ids == slow.known
         if expected is not None:
             predicted += 1
             torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-4)
