@@ -21,7 +21,6 @@ from hodor.program import ArgumentParser, run
 
 SECTIONS = ("floor", "frame", "modes", "objects", "memory")
 _JSON_NAME, _TABLES_NAME = "benchmark.json", "benchmark.md"
-_LEAST_FRAMES = 8
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -33,8 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     options = _parser().parse_args(arguments)
-    if options.long is not None and options.long < _LEAST_FRAMES:
-        raise HodorError(f"--long must be at least {_LEAST_FRAMES}, not {options.long}")
+    if options.long is not None and options.long < 8:
+        raise HodorError(f"--long must be at least 8, not {options.long}")
     if options.output.exists() and not options.output.is_dir():
         raise HodorError(f"{options.output}: is a file; choose another --output")
     from hodor.benchmark import sections  # noqa: PLC0415 (torch takes seconds to import)
@@ -72,7 +71,7 @@ def _parser() -> ArgumentParser:
         prog="python -m hodor.benchmark",
         description="Measures how fast this machine segments and writes benchmark.json and benchmark.md. "
         "Sections that were measured before on the same machine with the same settings are kept or replaced.",
-        epilog="sections: floor (arithmetic), frame (one 854x480 frame, its parts, files), modes (float32, bf16 "
+        epilog="sections: floor (arithmetic), frame (one 854x480 frame), modes (float32, bf16 "
         "and, on a GPU, compiled), objects (1 to 44), memory (time and memory along a long video)",
     )
     add = parser.add_argument
@@ -81,8 +80,7 @@ def _parser() -> ArgumentParser:
     add("--device", choices=["auto", "cpu", "cuda"], default="auto", help="(default: auto)")
     add("--precision", choices=["float32", "bf16"], default="float32", help="(default: float32)")
     add("--only", nargs="+", choices=SECTIONS, default=SECTIONS, metavar="SECTION", help="only these sections (default: all)")
-    long = f"frames of the long video (default: {FULL.long}; with --quick {QUICK.long})"
-    add("--long", type=int, metavar="N", help=long)
+    add("--long", type=int, metavar="N", help=f"frames of the long video (default: {FULL.long}; with --quick {QUICK.long})")
     add("--quick", action="store_true", help="tiny sizes, to see in seconds whether everything works")
     return parser
 

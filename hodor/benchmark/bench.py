@@ -22,7 +22,6 @@ from hodor.synthetic import SyntheticClip
 
 PAPER = Config(model=ModelConfig(pos_encodings_in_fmq=False))
 """The paper's network: Swin-T, width 256, five layers each in encoder and decoder."""
-_CPU_INFO = Path("/proc/cpuinfo")
 
 
 class Video(NamedTuple):
@@ -93,7 +92,8 @@ class Bench:
 
     def machine(self) -> dict[str, Any]:
         """What the numbers depend on besides the program: processor, threads, device, versions."""
-        lines = _CPU_INFO.read_text().splitlines() if _CPU_INFO.is_file() else []
+        path = Path("/proc/cpuinfo")
+        lines = path.read_text().splitlines() if path.is_file() else []
         names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
         return {
             "processor": names[0] if names else platform.processor() or platform.machine(),

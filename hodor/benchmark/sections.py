@@ -2,28 +2,19 @@
 
 import itertools
 import statistics
-import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch.nn import functional as F
 
 from hodor.benchmark.bench import Bench, Video
-from hodor.benchmark.measuring import Times, countable, direct_gflop, idle_at, in_turns, memory_in_use, seconds, times
-from hodor.formats import run_length
-from hodor.formats.inference_json import InferenceSequence
-from hodor.inference.results import ResultsFolder
+from hodor.benchmark.measuring import countable, direct_gflop, in_turns, memory_in_use, seconds
 from hodor.inference.segmenter import Segmenter
-from hodor.inference.sequences import segment_sequence
-from hodor.media.images import network_size, write_image
-from hodor.modelling.model import HODOR
-from hodor.synthetic.clip import JPEG_QUALITY
+from hodor.media.images import network_size
 
 _CHUNKS = 60
-_PARTS = ("prepare", "extract_features", "segment", "describe", "label_map")
 
 
 def floor(bench: Bench) -> dict[str, Any]:
@@ -56,14 +47,11 @@ def floor(bench: Bench) -> dict[str, Any]:
 
 
 def frame(bench: Bench) -> dict[str, Any]:
-    """What one frame takes, part by part, and from files to files."""
-    sizes, segmenter = bench.sizes, bench.segmenter()
-    step = bench.step(segmenter)
-    took = in_turns({"network": step}, bench.device, rounds=sizes.rounds, repeats=bench.repeats)
-    parts = _parts(bench, segmenter.network, step)
+    """What one frame takes, from its pixels in memory to its label map."""
+    sizes = bench.sizes
+    took = in_turns({"network": bench.step()}, bench.device, rounds=sizes.rounds, repeats=bench.repeats)
     network = _label(network_size(*sizes.frame, sizes.min_dim, 2 * sizes.min_dim))
-    described = {"network_size": network, "window": sizes.window}
-    return _sizes(bench) | described | took | {"parts": parts, "with_files": _with_files(bench)}
+    return _sizes(bench) | {"network_size": network, "window": sizes.window} | took
 
 
 def modes(bench: Bench) -> dict[str, Any]:
@@ -90,8 +78,7 @@ def modes(bench: Bench) -> dict[str, Any]:
     rows = []
     for name, took in in_turns(runs, bench.device, rounds=bench.sizes.rounds).items():
         equal = (label_maps[name] == label_maps["float32"]).double().mean().item()
-        each = {key: took[key] / count for key in ("median", "minimum")}
-        rows.append({"mode": name, "seconds": each, "equal_pixels": equal})
+        rows.append({"mode": name, "seconds": {key: took[key] / count for key in ("median", "minimum")}, "equal_pixels": equal})
     return _sizes(bench) | {"frames": count, "by_mode": rows}
 
 
@@ -100,9 +87,8 @@ def objects(bench: Bench) -> dict[str, Any]:
     counts = bench.sizes.object_counts
     runs = {count: bench.step(objects=count) for count in counts}
     took = in_turns(runs, bench.device, rounds=bench.sizes.rounds, repeats=bench.repeats)
-    many = max((count for count in counts if count <= 20), default=counts[-1])
-    percent = 100 * (took[many]["median"] / took[counts[0]]["median"] - 1)
-    growth = {"from": counts[0], "to": many, "percent": percent}
+    few, many = counts[0], max((count for count in counts if count <= 20), default=counts[-1])
+    growth = {"from": few, "to": many, "percent": 100 * (took[many]["median"] / took[few]["median"] - 1)}
     return _sizes(bench) | {"growth": growth, "by_count": [{"objects": count, "seconds": took[count]} for count in counts]}
 
 
@@ -119,50 +105,14 @@ def memory(bench: Bench) -> dict[str, Any]:
         took = seconds(lambda: segmenter.step(next(upcoming)), bench.device, repeats=per_chunk)
         rows.append({"frame": last, "seconds": took} | memory_in_use(bench.device))
     growth = {key: last_against_second_quarter([row[key] for row in rows]) for key in rows[0] if key != "frame"}
-    described = {"frame_size": _label(sizes.small), "frames": count}
-    return _sizes(bench) | described | {"last_against_second_quarter": growth, "by_frame": rows}
+    found = {"frames": count, "last_against_second_quarter": growth, "by_frame": rows}
+    return _sizes(bench) | {"frame_size": _label(sizes.small)} | found
 
 
 def last_against_second_quarter(values: Sequence[float]) -> float:
     """Median of the last quarter over that of the second, which lies behind all start-up; needs at least four values."""
     quarter = len(values) // 4
     return statistics.median(values[-quarter:]) / statistics.median(values[quarter : 2 * quarter])
-
-
-def _parts(bench: Bench, network: HODOR, step: Callable[[], object]) -> dict[str, Times]:
-    """The time between the ends of the network's three modules in a step, by the names of `_PARTS`."""
-    ends: list[float] = []
-
-    def ended(*_: object) -> None:
-        ends.append(idle_at(bench.device))
-
-    hooks = [network.feature_extractor.register_forward_pre_hook(ended)]
-    hooks += [part.register_forward_hook(ended) for part in (network.feature_extractor, network.decoder, network.encoder)]
-    rounds = []
-    for _ in range(bench.sizes.rounds):
-        ends.clear()
-        ended()
-        step()
-        ended()
-        rounds.append([end - start for start, end in itertools.pairwise(ends)])
-    for hook in hooks:
-        hook.remove()
-    return {name: times(taken) for name, taken in zip(_PARTS, zip(*rounds, strict=True), strict=True)}
-
-
-def _with_files(bench: Bench) -> dict[str, Any]:
-    """A sequence of JPEGs to palette PNGs as the inference program does it: seconds per frame, first frame included."""
-    count, video = bench.sizes.files * bench.repeats, bench.video()
-    paths = tuple(f"{index:05d}.jpg" for index in range(count))
-    masks = {object_id: run_length.encode(mask) for object_id, mask in video.masks.items()}
-    sequence = InferenceSequence("video", paths, {0: masks})
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for path, image in zip(paths, itertools.cycle(video.frames), strict=False):
-            write_image(folder / path, image, JPEG_QUALITY)
-        with ResultsFolder(folder / "output").writing(sequence, {}) as write:
-            timing = segment_sequence(bench.segmenter(), sequence, folder, write)
-    return {"frames": count, "seconds": timing.total / count, "network_seconds": timing.network / count}
 
 
 def _sizes(bench: Bench) -> dict[str, Any]:

@@ -14,7 +14,6 @@ class Sizes:
     object_counts: tuple[int, ...] = (1, 2, 5, 10, 20, 44)
     small: tuple[int, int] = (96, 160)  # frame of the long video
     long: int = 600  # its number of frames
-    files: int = 12  # frames that are read and written
     followed: int = 6  # frames of the section `modes`
     rounds: int = 5  # of every measurement
     matrix: int = 3072  # side of the large matrices
@@ -22,4 +21,4 @@ class Sizes:
 
 
 FULL = Sizes()
-QUICK = Sizes((48, 80), 64, 3, 2, (1, 3), (32, 48), long=16, files=3, followed=3, rounds=2, matrix=64, convolution=(16, 16, 16))
+QUICK = Sizes((48, 80), 64, 3, 2, (1, 3), (32, 48), long=16, followed=3, rounds=2, matrix=64, convolution=(16, 16, 16))

@@ -15,6 +15,8 @@ from hodor.benchmark.report import tables
 from hodor.benchmark.sizes import QUICK
 
 ROOT = Path(__file__).parent.parent.parent
+sys.path.append(str(ROOT / "benchmarks"))
+import parts_of_a_frame
 
 
 @pytest.fixture(scope="module")
@@ -83,11 +85,17 @@ def test_modes(content):
 def test_frame(content):
     frame = content["sections"]["frame"]
     assert frame["network_size"] == "107x64" and frame["frame_size"] == "80x48"
-    assert list(frame["parts"]) == ["prepare", "extract_features", "segment", "describe", "label_map"]
-    for times in (frame["network"], *frame["parts"].values()):
+    check_times(frame["network"])
+
+
+def test_parts_of_a_frame(capsys):
+    assert parts_of_a_frame.main(["--device", "cpu", "--quick"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert list(found["parts"]) == ["prepare", "extract_features", "segment", "describe", "label_map"]
+    for times in found["parts"].values():
         check_times(times)
-    files = frame["with_files"]
-    assert files["frames"] == QUICK.files and 0 < files["network_seconds"] <= files["seconds"]
+    files = found["with_files"]
+    assert files["frames"] == 3 and 0 < files["network_seconds"] <= files["seconds"]
 
 
 def test_what_varies(content):
