@@ -57,6 +57,11 @@ class Clip:
         return frames
 
     @cached_property
+    def paths(self) -> tuple[str, ...]:
+        """Its frames as a JSON names them, relative to the data set's image folder."""
+        return tuple(f"{self.name}/{frame.name}" for frame in self.frames)
+
+    @cached_property
     def size(self) -> tuple[int, int]:
         """(height, width) of a frame."""
         return image_size(self.frames[0])

@@ -18,11 +18,11 @@ from tqdm import tqdm
 
 from hodor.convert.clips import checked_size, existing_folder, width_x_height
 from hodor.convert.output import IMAGES, Converted, Converter, Target, publish
-from hodor.convert.training import Instance, image_record
+from hodor.convert.training import described, image_record
 from hodor.errors import HodorError
 from hodor.files import inside
 from hodor.formats import run_length
-from hodor.formats.json_files import Entry, read_entry, walk
+from hodor.formats.json_files import JsonValue, read_entry, walk
 
 _HELP = """\
 for training: COCO's photographs with all their objects, or any data set in COCO's format
@@ -40,6 +40,7 @@ examples:
   hodor convert coco part_of_the_images instances_train2017.json --name coco_part --skip_missing"""
 
 _NAME = "coco_2017_train"
+_ID_KEYS = {"images": "id", "annotations": "image_id", "categories": "id"}
 _FEWEST_NUMBERS = 6  # of a polygon: three corners
 _log = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _convert(arguments: argparse.Namespace) -> None:
     path, folder = arguments.annotations, existing_folder(arguments.images_folder, "the photographs")
-    target = Target.chosen(arguments, arguments.name or _NAME, {"": folder})
+    target = Target(arguments, arguments.name or _NAME, {"": folder})
     index = _read_index(path)
     usable = _usable_images(index, path, folder, skip=arguments.skip_missing)
     with path.open("rb") as file:
@@ -88,22 +89,21 @@ def _read_index(path: Path) -> _Index:
     index = _Index({}, defaultdict(lambda: array("q")), {})
     total = path.stat().st_size if path.is_file() else None
     with tqdm(total=total, desc="reading annotations", unit="B", unit_scale=True, disable=None) as bar:
-        for entry in walk(path):
-            key, value = entry.key if entry.position is not None else "", entry.value
-            if key == "images":
-                image_id = _integer(entry, "id", path)
-                if image_id in index.images:
-                    raise HodorError(f"{path}: image id {image_id} stands in it twice")
-                index.images[image_id] = (value.get("file_name"), value.get("height"), value.get("width"))
+        for key, position, start, end, value in walk(path):
+            bar.update(end - bar.n)
+            if position is None or key not in _ID_KEYS:
+                continue
+            number = _integer(value, _ID_KEYS[key], f"{path}: {key}[{position}]")
+            if key == "categories":
+                index.labels[number] = str(value.get("name", ""))
+            elif key == "annotations" and (value.get("iscrowd") or value.get("ignore")):
+                index.crowds += 1
             elif key == "annotations":
-                image_id = _integer(entry, "image_id", path)
-                if value.get("iscrowd") or value.get("ignore"):
-                    index.crowds += 1
-                else:
-                    index.objects[image_id].extend((entry.start, entry.end))
-            elif key == "categories":
-                index.labels[_integer(entry, "id", path)] = str(value.get("name", ""))
-            bar.update(entry.end - bar.n)
+                index.objects[number].extend((start, end))
+            elif number in index.images:
+                raise HodorError(f"{path}: image id {number} stands in it twice")
+            else:
+                index.images[number] = (value.get("file_name"), value.get("height"), value.get("width"))
     for key, found, what in (("images", index.images, "images"), ("annotations", index.objects or index.crowds, "objects")):
         if not found:
             raise HodorError(f"{path}: key {key!r} is missing or holds no list of {what}; is it COCO's instances_*.json?")
@@ -114,12 +114,11 @@ def _read_index(path: Path) -> _Index:
     return index
 
 
-def _integer(entry: Entry, key: str, path: Path) -> int:
-    value = entry.value.get(key) if isinstance(entry.value, dict) else None
-    if type(value) is not int:
-        found = repr(value)[:40] if isinstance(entry.value, dict) else "no JSON object"
-        raise HodorError(f"{path}: {entry.key}[{entry.position}], key {key!r}: must be an integer, found {found}")
-    return value
+def _integer(entry: Any, key: str, where: str) -> int:
+    number = JsonValue(entry, where).get(key).content
+    if type(number) is not int:
+        raise HodorError(f"{where}, key {key!r}: must be an integer, found {number!r:.40}")
+    return number
 
 
 def _usable_images(index: _Index, path: Path, folder: Path, *, skip: bool) -> list[int]:
@@ -129,11 +128,9 @@ def _usable_images(index: _Index, path: Path, folder: Path, *, skip: bool) -> li
     for image_id in tqdm(wanted, desc="checking images", unit="image", disable=None):
         where = f"{path}: image {image_id}"
         name, height, width = index.images[image_id]
-        if not isinstance(name, str):
-            raise HodorError(f"{where}: key 'file_name' is missing or is no string")
         if not all(type(side) is int and 0 < side < 1 << 16 for side in (height, width)):
             raise HodorError(f"{where}: 'height' and 'width' must be numbers of pixels, not {height!r} and {width!r}")
-        inside(Path(), name, f"{where}, key 'file_name'")
+        inside(Path(), JsonValue(name, f"{where}, key 'file_name'").text(), f"{where}, key 'file_name'")
         try:
             size = checked_size(folder / name)
         except HodorError as error:
@@ -156,36 +153,35 @@ def _usable_images(index: _Index, path: Path, folder: Path, *, skip: bool) -> li
 def _convert_image(image_id: int, index: _Index, file: BinaryIO) -> Converted:
     """Reads the objects of an image; counts the "empty" ones, and "degenerate" polygons."""
     name, height, width = index.images[image_id]
-    instances: list[Instance] = []
-    categories: list[int] = []
+    objects, categories = [], []
     degenerate = 0
     offsets = iter(index.objects[image_id])
     for start, end in zip(offsets, offsets, strict=True):
         annotation = read_entry(file, start, end)
         where = f"{file.name}: annotation {annotation.get('id')!r:.40} of image {image_id} ({name})"
         try:
-            instance, left_out = encode_segmentation(annotation.get("segmentation"), height, width)
+            found, left_out = encode_segmentation(annotation.get("segmentation"), height, width)
         except ValueError as error:
             raise HodorError(f"{where}, key 'segmentation': {error}") from None
-        if type(annotation.get("category_id")) is not int:
-            raise HodorError(f"{where}: key 'category_id' is missing or is no integer")
+        category = _integer(annotation, "category_id", where)
         degenerate += left_out
-        if instance:
-            instances.append(instance)
-            categories.append(annotation["category_id"])
-    empty = len(index.objects[image_id]) // 2 - len(instances)
-    record = image_record(name, (height, width), instances, categories, id=image_id)
+        if found:
+            objects.append(found)
+            categories.append(category)
+    empty = len(index.objects[image_id]) // 2 - len(objects)
+    record = image_record(name, (height, width), objects, categories, id=image_id)
     return Converted(record, {"degenerate": degenerate, "empty": empty})
 
 
-def encode_segmentation(segmentation: Any, height: int, width: int) -> tuple[Instance | None, int]:
+def encode_segmentation(segmentation: Any, height: int, width: int) -> tuple[dict[str, Any] | None, int]:
     """Turns one object's segmentation into a mask, as pycocotools' `annToMask` does, or raises a ValueError.
 
     It is a list of polygons [x, y, x, y, ...] in pixels, whose union is the object, or
     {"size": [height, width], "counts": run lengths as a string or as a list of numbers}.
 
     Returns:
-        The object, None if not a single pixel belongs to it; the number of polygons of fewer than three corners, left out.
+        The object as `described`, None if not a single pixel belongs to it; how many polygons of fewer than three corners were
+        left out.
     """
     if isinstance(segmentation, dict):
         codes, degenerate = [_run_lengths(segmentation, height, width)], 0
@@ -198,7 +194,7 @@ def encode_segmentation(segmentation: Any, height: int, width: int) -> tuple[Ins
     else:
         raise ValueError(f"must be a list of polygons or run lengths, found {type(segmentation).__name__}")
     code = coco.merge(codes)
-    return Instance.from_code(code) if coco.area(code) else None, degenerate
+    return described(code) if coco.area(code) else None, degenerate
 
 
 def _check_polygon(polygon: Any, height: int, width: int) -> None:

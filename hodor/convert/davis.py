@@ -7,9 +7,10 @@ from functools import partial
 from pathlib import Path
 
 from hodor.convert.clips import Clip, check_name, encoded, existing_folder, id_list, subfolders
-from hodor.convert.output import INFERENCE, SEQUENCES, Converter, Given, publish_clips
+from hodor.convert.output import INFERENCE, SEQUENCES, Converter, publish_clips
 from hodor.convert.training import publish_videos
 from hodor.errors import HodorError
+from hodor.formats.inference_json import InferenceSequence
 from hodor.formats.label_maps import VOID, present_ids
 
 _LAYOUT = """\
@@ -35,7 +36,7 @@ def _add_arguments(parser: argparse.ArgumentParser, default_split: str) -> None:
 def _convert(arguments: argparse.Namespace) -> None:
     year, split = arguments.year, arguments.split
     name = arguments.name or _NAMES.get((year, split), f"davis_{year}_{split}")
-    publish_clips(arguments, name, _clips(arguments), _given)
+    publish_clips(arguments, name, _clips(arguments), _read)
 
 
 def _convert_for_training(arguments: argparse.Namespace) -> None:
@@ -80,7 +81,7 @@ Data set names: davis_train for the split train of 2017, else davis_<year>_<spli
 )
 
 
-def _given(clip: Clip) -> Given:
+def _read(clip: Clip) -> tuple[InferenceSequence, str]:
     index, mask = next(iter(clip.masks.items()))
     labels = clip.labels(index)
     ids = present_ids(labels)
@@ -88,7 +89,8 @@ def _given(clip: Clip) -> Given:
     if not objects:
         only_void = "; it holds only 255, which is DAVIS 2016's object: add --year 2016" if ids else ""
         raise HodorError(f"{mask}: the first mask of sequence {clip.name!r} shows no object{only_void}")
-    return Given({index: encoded(labels, objects)}, "all that is not black is object 1" if clip.binary else id_list(objects))
+    understood = "all that is not black is object 1" if clip.binary else id_list(objects)
+    return InferenceSequence(clip.name, clip.paths, {index: encoded(labels, objects)}), understood
 
 
 def _clips(arguments: argparse.Namespace) -> list[Clip]:

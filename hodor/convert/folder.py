@@ -6,10 +6,11 @@ from functools import partial
 from pathlib import Path
 
 from hodor.convert.clips import Clip, encoded, existing_folder, id_list, images_by_stem, subfolders
-from hodor.convert.output import INFERENCE, Converter, Given, publish_clips
+from hodor.convert.output import INFERENCE, Converter, publish_clips
 from hodor.errors import HodorError
 from hodor.formats.colour_ids import ColourIds
 from hodor.formats.drawn_masks import read_drawn_mask
+from hodor.formats.inference_json import InferenceSequence
 from hodor.formats.label_maps import VOID, is_white_only, present_ids
 
 _HELP = """\
@@ -59,7 +60,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def _convert(arguments: argparse.Namespace) -> None:
     clips = _clips(arguments.frames_folder, arguments.masks_folder, arguments.name, arguments.binary)
     colours = ColourIds.parse(arguments.colours) if arguments.colours else None
-    publish_clips(arguments, arguments.name, clips, partial(_given, colours=colours, all_masks=arguments.all_masks))
+    publish_clips(arguments, arguments.name, clips, partial(_read, colours=colours, all_masks=arguments.all_masks))
 
 
 TO_SEGMENT = Converter(INFERENCE, _HELP, _EXAMPLES, _add_arguments, _convert)
@@ -89,7 +90,7 @@ def _clips(frames: str, masks: str, name: str, binary: bool) -> list[Clip]:
     return [Clip(clip, Path(frames.replace(_PLACE, clip)), Path(masks.replace(_PLACE, clip)), binary=binary) for clip in found]
 
 
-def _given(clip: Clip, *, colours: ColourIds | None, all_masks: bool) -> Given:
+def _read(clip: Clip, *, colours: ColourIds | None, all_masks: bool) -> tuple[InferenceSequence, str]:
     found: dict[int, dict[int, str]] = {}
     seen: set[int] = set()
     for index, path in clip.masks.items():
@@ -111,7 +112,8 @@ def _given(clip: Clip, *, colours: ColourIds | None, all_masks: bool) -> Given:
             given[index] = {names[value]: text for value, text in masks.items() if value in names}
     if not given:
         raise HodorError(f"{mask.parent}: no mask of sequence {clip.name!r} shows an object ({understood})")
-    return Given(given, "all that is not black is object 1" if clip.binary else understood)
+    understood = "all that is not black is object 1" if clip.binary else understood
+    return InferenceSequence(clip.name, clip.paths, given), understood
 
 
 def _interpret(values: list[int], mask: Path | None) -> tuple[dict[int, int], str]:

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from hodor.convert.clips import checked_size, existing_folder, images_by_stem, read_labels
 from hodor.convert.output import IMAGES, Converted, Converter, Target, publish
-from hodor.convert.training import OBJECT_CATEGORY, OBJECT_LABELS, Instance, add_workers_argument, image_record
+from hodor.convert.training import OBJECT_CATEGORY, OBJECT_LABELS, add_workers_argument, described, image_record
 from hodor.errors import HodorError
 from hodor.formats.label_maps import VOID, is_white_only, present_ids
 from hodor.parallel import ordered_map
@@ -63,7 +63,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def _convert(arguments: argparse.Namespace) -> None:
     folder = existing_folder(arguments.images_folder, "the photographs")
     masks_folder = existing_folder(arguments.masks_folder, "the masks")
-    target = Target.chosen(arguments, arguments.name, {"": folder})
+    target = Target(arguments, arguments.name, {"": folder})
     photographs = _find_photographs(folder, masks_folder)
     workers = arguments.num_workers if len(photographs) >= _FEWEST_FOR_PROCESSES else 1
     converted = ordered_map(partial(_convert_photograph, arguments), photographs, workers)
@@ -120,7 +120,7 @@ def _convert_photograph(arguments: argparse.Namespace, photograph: tuple[str, Pa
         too_small = statistics[:, cv2.CC_STAT_AREA] < arguments.min_area
         specks = int(too_small[1:].sum())
         labels[too_small[labels]] = 0
-    instances = [Instance.from_mask(labels == instance) for instance in present_ids(labels)]
+    instances = [described(labels == instance) for instance in present_ids(labels)]
     record = image_record(photograph[0], size, instances, [OBJECT_CATEGORY] * len(instances))
     return Converted(record, {"specks": specks, "white" if is_white else "ids": bool(ids)})
 

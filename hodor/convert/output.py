@@ -8,7 +8,6 @@ import shutil
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -45,24 +44,23 @@ class Converter(NamedTuple):
     default_name: str = ""  # what the help says of the data set's default name; "" = --name must be given
 
 
-@dataclass(frozen=True)
 class Target:
-    """Where a data set of one kind goes, which never overwrites one of another kind."""
+    """Where a data set of one kind goes, which never overwrites one of another kind.
 
-    kind: str
-    annotations: Path  # the JSON
-    images: Path  # the folder that the image paths in the JSON are relative to
-    sources: Mapping[str, Path]  # where images lie now, by the names of the folders in `images` that they go to; "" = itself
-    copies: bool  # they are copied, not linked
+    `annotations` is the JSON, and image paths in it are relative to the folder `images`.
+    """
 
-    @classmethod
-    def chosen(cls, arguments: argparse.Namespace, name: str, sources: Mapping[str, Path]) -> "Target":
+    def __init__(self, arguments: argparse.Namespace, name: str, sources: Mapping[str, Path]) -> None:
         """The set called `name` in the workspace of `arguments`, the options of a converter.
+
+        `sources` says where the images lie now, by the names of the folders in `images` that they go to; "" = itself.
 
         Raises:
             HodorError: there is no workspace, the name can't be a folder's or is taken by other data, or links are in the way.
         """
-        kind = arguments.converter.kind
+        self.sources = sources
+        self.kind = kind = arguments.converter.kind
+        self._copies = arguments.frames == "copy"
         check_name(name, "--name")
         if _RESERVED.get(name, kind) != kind:
             raise HodorError(f"--name: {name!r} is the name of a set of other data than {_KINDS[kind]}; choose another name")
@@ -70,14 +68,13 @@ class Target:
         if folder and not folder.is_dir():
             raise HodorError(f"--workspace: {folder} is no folder; make it: mkdir -p {folder}")
         workspace = Workspace(folder) if folder else Workspace.from_environment()
-        path = workspace.annotations(name)
-        found = _kind_of_json(path)
-        if found not in {None, kind}:
-            raise HodorError(f"{path}: holds {_KINDS[str(found)]} already, not {_KINDS[kind]}; choose another name with --name")
-        target = cls(kind, path, workspace.images(name), sources, arguments.frames == "copy")
+        self.annotations, self.images = workspace.annotations(name), workspace.images(name)
+        found = _kind_of_json(self.annotations)
+        if found and found != kind:
+            there = f"{self.annotations}: holds {_KINDS[found]} already"
+            raise HodorError(f"{there}, not {_KINDS[kind]}; choose another name with --name")
         for each in sources if kind != INFERENCE else ():  # training data takes long to make: links are looked at first
-            target._is_linked(each)
-        return target
+            self._is_linked(each)
 
     def place(self, files: Mapping[str, Sequence[str]]) -> None:
         """Makes images reachable, given by their paths relative to each source, unless they are already.
@@ -89,7 +86,7 @@ class Target:
         for name in tqdm(missing, desc="placing frames", unit="folder", disable=None):
             place, source = self.images / name, self.sources[name]
             place.parent.mkdir(parents=True, exist_ok=True)
-            if not self.copies:
+            if not self._copies:
                 place.symlink_to(source.resolve(), target_is_directory=True)
                 continue
             with folder_written_aside(place) as aside:
@@ -103,7 +100,7 @@ class Target:
             return False
         if place.resolve() != source:
             raise HodorError(f"{place}: is a link to {place.readlink()}, but the images are in {source}; {_WAY_OUT}")
-        if self.copies:
+        if self._copies:
             advice = f"remove it (rm '{place}') and run the command again"
             raise HodorError(f"{place}: is a link to the images, not a copy; {advice}")
         return True
@@ -130,31 +127,26 @@ def _kind_of_json(path: Path) -> str | None:
     return None
 
 
-class Given(NamedTuple):
-    """The masks that are given for a clip."""
+def publish_clips(
+    arguments: argparse.Namespace, name: str, clips: Sequence[Clip], read: Callable[[Clip], tuple[InferenceSequence, str]]
+) -> None:
+    """Reads all clips, then makes the frames reachable and writes the JSON; all or nothing.
 
-    masks: Mapping[int, Mapping[int, str]]  # {frame index: {object id: run-length string}}
-    understood: str  # how the mask files were read, such as 'objects 1, 2'
-    eval_files: tuple[str, ...] | None = None  # names of the frames that a benchmark server wants back; None = all
-
-
-def publish_clips(arguments: argparse.Namespace, name: str, clips: Sequence[Clip], given: Callable[[Clip], Given]) -> None:
-    """Reads all clips and the masks `given` for them, then makes the frames reachable and writes the JSON; all or nothing."""
-    target = Target.chosen(arguments, name, {clip.name: clip.frames_folder for clip in clips})
+    `read` gives a clip with its masks, and how their files were understood, such as 'objects 1, 2'.
+    """
+    target = Target(arguments, name, {clip.name: clip.frames_folder for clip in clips})
+    sequences = []
     understood = defaultdict(list)  # so that a wrong reading of the masks is seen at once
-    files, sequences = {}, []
     for clip in tqdm(clips, desc="reading", unit="clip", disable=None):
-        masks, meaning, eval_files = given(clip)
+        sequence, meaning = read(clip)
+        sequences.append(sequence)
         understood[meaning].append(clip.name)
-        files[clip.name] = [frame.name for frame in clip.frames]
-        paths = tuple(f"{clip.name}/{file}" for file in files[clip.name])
-        sequences.append(InferenceSequence(clip.name, paths, masks, eval_files))
-    target.place(files)
+    target.place({clip.name: [frame.name for frame in clip.frames] for clip in clips})
     write_inference_json(target.annotations, sequences)
     for meaning, names in understood.items():
         more = f", and {len(names) - _SHOWN_NAMES} more" if len(names) > _SHOWN_NAMES else ""
         _log.info("%s: %s%s", meaning, ", ".join(names[:_SHOWN_NAMES]), more)
-    frames = sum(map(len, files.values()))
+    frames = sum(len(each.image_paths) for each in sequences)
     objects = sum(len(set().union(*each.segmentations.values())) for each in sequences)
     _log.info("%d sequences, %d frames, %d objects", len(sequences), frames, objects)
     _log.info("wrote %s (frames: %s)", target.annotations, target.images)

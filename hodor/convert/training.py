@@ -4,7 +4,7 @@ import argparse
 import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from pycocotools import mask as coco
@@ -22,37 +22,28 @@ _FEWEST_FOR_PROCESSES = 8
 _log = logging.getLogger(__name__)
 
 
-class Instance(NamedTuple):
-    """An object in an image, which has at least one pixel."""
+def described(mask: np.ndarray | dict[str, Any]) -> dict[str, Any]:
+    """An object's mask, [H, W] bool or as pycocotools encodes it, as a track says it: run lengths, box and area in pixels.
 
-    segmentation: str  # its mask, a run-length string
-    area: int  # the number of its pixels
-    box: tuple[int, ...]  # (x, y, width, height) in pixels, the smallest that holds the mask
-
-    @classmethod
-    def from_mask(cls, mask: np.ndarray) -> "Instance":
-        """Describes a mask `[H, W]` bool."""
-        return cls.from_code(coco.encode(np.asfortranarray(mask, dtype=np.uint8)))
-
-    @classmethod
-    def from_code(cls, code: dict[str, Any]) -> "Instance":
-        """Describes what pycocotools encoded."""
-        return cls(code["counts"].decode("ascii"), int(coco.area(code)), tuple(map(int, coco.toBbox(code))))
+    The box is the smallest that holds the mask, [x, y, width, height].
+    """
+    code = mask if isinstance(mask, dict) else coco.encode(np.asfortranarray(mask, dtype=np.uint8))
+    return {"seg": code["counts"].decode("ascii"), "box": coco.toBbox(code).astype(int).tolist(), "area": int(coco.area(code))}
 
 
 def image_record(
-    path: str, size: tuple[int, int], instances: Sequence[Instance], categories: Sequence[int], **further: Any
+    path: str, size: tuple[int, int], objects: Sequence[Mapping[str, Any]], categories: Sequence[int], **further: Any
 ) -> dict[str, Any]:
-    """An image of `size` (height, width) with its objects."""
+    """An image of `size` (height, width) with its objects, as `described`, which have at least one pixel."""
     return {
         **further,
         "image_path": path,
         "height": size[0],
         "width": size[1],
         "categories": categories,
-        "segmentations": [instance.segmentation for instance in instances],
-        "areas": [instance.area for instance in instances],
-        "bboxes": [instance.box for instance in instances],
+        "segmentations": [each["seg"] for each in objects],
+        "areas": [each["area"] for each in objects],
+        "bboxes": [each["box"] for each in objects],
     }
 
 
@@ -75,7 +66,7 @@ def add_video_arguments(parser: argparse.ArgumentParser) -> None:
 
 def publish_videos(arguments: argparse.Namespace, name: str, clips: Sequence[Clip]) -> None:
     """Converts videos, several at once, and writes them; all or nothing."""
-    target = Target.chosen(arguments, name, {clip.name: clip.frames_folder for clip in clips})
+    target = Target(arguments, name, {clip.name: clip.frames_folder for clip in clips})
     listed = {each.category for clip in clips for each in (clip.listed or {}).values()}
     labels = dict(enumerate(sorted(listed), OBJECT_CATEGORY)) or OBJECT_LABELS
     numbers = {category: number for number, category in labels.items()}
@@ -97,11 +88,8 @@ def _convert_video(clip: Clip, *, numbers: Mapping[str, int], all_frames: bool) 
         labels = clip.labels(index)
         ids = present_ids(labels)
         seen.update(ids)
-        tracks[index] = {}
-        for object_id in ids:
-            if object_id != VOID and (wanted is None or object_id in wanted):
-                text, area, box = Instance.from_mask(labels == object_id)
-                tracks[index][object_id] = {"seg": text, "box": box, "area": area}
+        taken = [object_id for object_id in ids if object_id != VOID and (wanted is None or object_id in wanted)]
+        tracks[index] = {object_id: described(labels == object_id) for object_id in taken}
     shown = sorted({object_id for track in tracks.values() for object_id in track})
     never = sorted(set(wanted or ()) - set(shown))
     warnings = [f"{clip.masks_folder}: no mask shows object {i}, which meta.json lists; it is left out" for i in never]
@@ -115,7 +103,7 @@ def _convert_video(clip: Clip, *, numbers: Mapping[str, int], all_frames: bool) 
         "id": clip.name,
         "height": clip.size[0],
         "width": clip.size[1],
-        "image_paths": [f"{clip.name}/{clip.frames[index].name}" for index in listed],
+        "image_paths": [clip.paths[index] for index in listed],
         "categories": {i: numbers[wanted[i].category] if wanted else OBJECT_CATEGORY for i in shown},
         "tracks": [tracks.get(index, {}) for index in listed],
     }

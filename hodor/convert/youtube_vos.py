@@ -7,10 +7,10 @@ import logging
 from pathlib import Path
 
 from hodor.convert.clips import Clip, ListedObject, check_name, encoded, existing_folder, id_list
-from hodor.convert.output import INFERENCE, SEQUENCES, Converter, Given, publish_clips
+from hodor.convert.output import INFERENCE, SEQUENCES, Converter, publish_clips
 from hodor.convert.training import publish_videos
 from hodor.errors import HodorError
-from hodor.formats.inference_json import MAX_OBJECT_ID
+from hodor.formats.inference_json import MAX_OBJECT_ID, InferenceSequence
 from hodor.formats.json_files import JsonValue, read_json
 from hodor.formats.label_maps import present_ids
 
@@ -28,7 +28,7 @@ def _add_training_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _convert(arguments: argparse.Namespace) -> None:
-    publish_clips(arguments, arguments.name or "youtube_vos_val", _clips(arguments), _given)
+    publish_clips(arguments, arguments.name or "youtube_vos_val", _clips(arguments), _read)
 
 
 def _convert_for_training(arguments: argparse.Namespace) -> None:
@@ -95,7 +95,7 @@ def _listed_object(value: JsonValue) -> ListedObject:
     return ListedObject(str(category.content) if category else "object", frames.texts() if frames else [])
 
 
-def _given(clip: Clip) -> Given:
+def _read(clip: Clip) -> tuple[InferenceSequence, str]:
     indices = {frame.stem: index for index, frame in enumerate(clip.frames)}
     objects = clip.listed or {}
     wanted = {stem for each in objects.values() for stem in each.frames}
@@ -119,4 +119,4 @@ def _given(clip: Clip) -> Given:
         if object_id not in ids:
             _log.warning("%s: no mask shows object %d, which meta.json lists; it is left out", clip.masks_folder, object_id)
     eval_files = tuple(frame.name for frame in clip.frames if frame.stem in wanted)
-    return Given(given, id_list(sorted(ids)), eval_files or None)
+    return InferenceSequence(clip.name, clip.paths, given, eval_files or None), id_list(sorted(ids))

@@ -139,11 +139,11 @@ def test_polygons_are_drawn_as_pycocotools_draws_them(seed) -> None:
         if instance is None:
             assert not expected.any()
             continue
-        assert np.array_equal(run_length.decode(instance.segmentation, height, width), expected > 0)
+        assert np.array_equal(run_length.decode(instance["seg"], height, width), expected > 0)
         rows, columns = np.nonzero(expected)
         left, top = columns.min(), rows.min()
-        assert instance.box == (left, top, columns.max() - left + 1, rows.max() - top + 1)
-        assert instance.area == expected.sum()
+        assert instance["box"] == [left, top, columns.max() - left + 1, rows.max() - top + 1]
+        assert instance["area"] == expected.sum()
 
 
 def test_random_run_lengths_with_holes() -> None:
@@ -154,7 +154,7 @@ def test_random_run_lengths_with_holes() -> None:
         compressed = {"size": [height, width], "counts": run_length.encode(mask)}
         for segmentation in (uncompressed(mask), compressed):
             instance, _ = encode_segmentation(segmentation, height, width)
-            assert (instance.segmentation if instance else None) == (run_length.encode(mask) if mask.any() else None)
+            assert (instance["seg"] if instance else None) == (run_length.encode(mask) if mask.any() else None)
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,12 @@ def test_bad_files_of_annotations(data, content, fails, tmp_path) -> None:
     assert "nothing: no such folder" in fails("coco", tmp_path / "nothing", path)
     path.write_bytes(path.read_bytes()[:-300])
     assert "not valid JSON at byte" in fails("coco", photographs, path)
-    for text, expected in (("[]", "JSON object"), ("{}", "'images'"), ('{"images": [1], "annotations": []}', "no JSON object")):
+    for text, expected in (
+        ("[]", "JSON object"),
+        ("{}", "'images'"),
+        ('{"images": [1], "annotations": []}', "images[0]: expected an object with the key 'id'"),
+        ('{"categories": [5]}', "categories[0]: expected an object with the key 'id'"),
+    ):
         path.write_text(text)
         assert expected in fails("coco", photographs, path)
     content["annotations"] = []
