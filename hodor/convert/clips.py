@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 
 from hodor.errors import HodorError
-from hodor.files import natural_order
 from hodor.formats import run_length
 from hodor.formats.drawn_masks import refuse_black_objects, refuse_blurring_format
 from hodor.formats.label_maps import VOID, present_ids, read_label_map
+from hodor.media.folder_source import images_by_stem
 from hodor.media.images import IMAGE_SUFFIXES, image_size, opened_picture, read_image
 
 _LAST_BYTES = {".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9", ".png": b"IEND\xae\x42\x60\x82"}
@@ -49,6 +49,7 @@ class Clip:
             raise HodorError(f"{folder}: no frames in it (looked for {', '.join(sorted(IMAGE_SUFFIXES))})")
         sizes = [checked_size(frame) for frame in frames]
         for frame, size in zip(frames, sizes, strict=True):
+            check_name(frame.name, str(folder))
             if size != sizes[0]:
                 raise HodorError(
                     f"{frame}: the frame is {width_x_height(size)}, but {frames[0].name} is {width_x_height(sizes[0])}; "
@@ -109,28 +110,6 @@ def advice_for_file(path: Path) -> str:
     if suffix in {".zip", ".tar", ".tgz", ".gz"}:
         return "unpack it and name the folder"
     return f"to follow objects in a video: hodor track {path}; to make frames of it: hodor split {path} FRAMES_DIR"
-
-
-def subfolders(folder: Path) -> list[str]:
-    """The names of the folders in a folder in natural order, without hidden ones."""
-    names = [path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
-    return sorted(names, key=natural_order)
-
-
-def images_by_stem(folder: Path) -> dict[str, Path]:
-    """The image files of a folder by their names without suffix, in natural order (9 before 10); others are passed over."""
-    images: dict[str, Path] = {}
-    for path in sorted(folder.iterdir(), key=lambda path: natural_order(path.name)):
-        if path.suffix.lower() not in IMAGE_SUFFIXES or path.name.startswith(".") or path.is_dir():
-            continue
-        check_name(path.name, str(folder))
-        if path.stem in images:
-            raise HodorError(
-                f"{folder}: {images[path.stem].name} and {path.name} have the same name; "
-                "keep one of them, and masks in a folder of their own"
-            )
-        images[path.stem] = path
-    return images
 
 
 def checked_size(path: Path) -> tuple[int, int]:

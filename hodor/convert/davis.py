@@ -6,12 +6,13 @@ import os
 from functools import partial
 from pathlib import Path
 
-from hodor.convert.clips import Clip, check_name, encoded, existing_folder, id_list, subfolders
+from hodor.convert.clips import Clip, check_name, encoded, existing_folder, id_list
 from hodor.convert.output import INFERENCE, SEQUENCES, Converter, publish_clips
 from hodor.convert.training import publish_videos
 from hodor.errors import HodorError
 from hodor.formats.inference_json import InferenceSequence
 from hodor.formats.label_maps import VOID, present_ids
+from hodor.media.folder_source import subfolders
 
 _LAYOUT = """\
 DAVIS_DIR holds JPEGImages/<resolution>/<sequence>/*.jpg, Annotations/<resolution>/<sequence>/*.png and

@@ -5,13 +5,14 @@ import logging
 from functools import partial
 from pathlib import Path
 
-from hodor.convert.clips import Clip, encoded, existing_folder, id_list, images_by_stem, subfolders
+from hodor.convert.clips import Clip, encoded, existing_folder, id_list
 from hodor.convert.output import INFERENCE, Converter, publish_clips
 from hodor.errors import HodorError
 from hodor.formats.colour_ids import ColourIds
 from hodor.formats.drawn_masks import read_drawn_mask
 from hodor.formats.inference_json import InferenceSequence
 from hodor.formats.label_maps import VOID, is_white_only, present_ids
+from hodor.media.folder_source import images_by_stem, subfolders
 
 _HELP = """\
 your own frames, with masks for some of them

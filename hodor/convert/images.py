@@ -11,11 +11,12 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from hodor.convert.clips import checked_size, existing_folder, images_by_stem, read_labels
+from hodor.convert.clips import check_name, checked_size, existing_folder, read_labels
 from hodor.convert.output import IMAGES, Converted, Converter, Target, publish
 from hodor.convert.training import OBJECT_CATEGORY, OBJECT_LABELS, add_workers_argument, described, image_record
 from hodor.errors import HodorError
 from hodor.formats.label_maps import VOID, is_white_only, present_ids
+from hodor.media.folder_source import images_by_stem
 from hodor.parallel import ordered_map
 
 _HELP = """\
@@ -150,5 +151,6 @@ def _images_below(folder: Path, other: Path) -> dict[str, Path]:
             name for name in subfolders if not name.startswith(".") and (here / name).resolve() != other.resolve()
         )
         for stem, path in images_by_stem(here).items():
+            check_name(path.name, place)
             found[(here / stem).relative_to(folder).as_posix()] = path
     return found

@@ -66,14 +66,29 @@ class FolderSource(FrameSource):
 
 def images_in(folder: Path) -> list[Path]:
     """The images of a folder in natural order; a HodorError if there are none, or two differ only in their suffix."""
-    found = [path for path in folder.iterdir() if not path.name.startswith(".")]
-    images = [path for path in found if path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir()]
+    images = images_by_stem(folder)
     if not images:
-        folders = sorted((path.name for path in found if path.is_dir()), key=natural_order)
+        folders = subfolders(folder)
         hint = f"name one of the folders in it, such as {folder / folders[0]}" if folders else "name a folder of frames"
         raise HodorError(f"{folder}: no images in it (looked for {', '.join(sorted(IMAGE_SUFFIXES))}); {hint}")
-    by_stem: dict[str, Path] = {}
-    for path in sorted(images, key=lambda path: natural_order(path.name)):
-        if by_stem.setdefault(path.stem, path) is not path:
-            raise HodorError(f"{folder}: {by_stem[path.stem].name} and {path.name} have the same name; keep one of them")
-    return list(by_stem.values())
+    return list(images.values())
+
+
+def images_by_stem(folder: Path) -> dict[str, Path]:
+    """The images of a folder, none or more, by their names without suffix; otherwise like `images_in`."""
+    images: dict[str, Path] = {}
+    for path in sorted(folder.iterdir(), key=lambda path: natural_order(path.name)):
+        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and not path.is_dir():
+            first = images.setdefault(path.stem, path)
+            if first is not path:
+                raise HodorError(
+                    f"{folder}: {first.name} and {path.name} have the same name; "
+                    "keep one of them, and masks in a folder of their own"
+                )
+    return images
+
+
+def subfolders(folder: Path) -> list[str]:
+    """The names of the folders in a folder in natural order, without hidden ones."""
+    names = [path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    return sorted(names, key=natural_order)

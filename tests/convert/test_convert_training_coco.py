@@ -191,7 +191,7 @@ def test_bad_segmentations_name_the_annotation(data, content, fails, segmentatio
         (("images", 0, {"id": 10}), "image id 10 stands in it twice"),
         (("images", 0, {"id": 1.5}), "images[0], key 'id'"),
         (("images", 0, {"file_name": "../secret.jpg"}), "'../secret.jpg'"),
-        (("images", 0, {"file_name": 7}), "image 30: key 'file_name'"),
+        (("images", 0, {"file_name": 7}), "image 30, key 'file_name'"),
         (("images", 0, {"height": WIDTH, "width": HEIGHT}), "the image is 64x48, but"),
         (("images", 0, {"height": -1}), "'height' and 'width'"),
         (("images", 0, {"file_name": "gone.jpg"}), "gone.jpg: no such file; 1 of 3 images"),
