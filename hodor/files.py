@@ -99,7 +99,7 @@ def folder_lock(folder: Path) -> Iterator[None]:
         while file is None:  # the one before may just be removing its lock, or the folder
             folder.mkdir(parents=True, exist_ok=True)
             with contextlib.suppress(FileNotFoundError):
-                file = _locked(folder / _LOCK, folder)
+                file = _locked(folder / _LOCK)
         _LOCKS.add(file)
         _remove_abandoned(folder)
         yield
@@ -117,26 +117,24 @@ def folder_lock(folder: Path) -> Iterator[None]:
                 each.rmdir()
 
 
-def _locked(path: Path, folder: Path) -> int | None:
+def _locked(path: Path) -> int | None:
     """Opens and locks a file; None if it is another one, or none, that others find under its name now."""
-    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    try:
+    with contextlib.ExitStack() as opened:
+        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        opened.callback(os.close, file)
         try:
             if fcntl is not None:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            taken = "another process is writing there; wait for it, or choose another folder"
+            raise HodorError(f"{path.parent}: {taken}") from None
         except OSError as error:
             if error.errno not in _WITHOUT_LOCKS:
                 raise
-        if os.path.samestat(os.fstat(file), path.stat()):
-            return file
-    except BlockingIOError:
-        os.close(file)
-        raise HodorError(f"{folder}: another process is writing there; wait for it, or choose another folder") from None
-    except BaseException:
-        os.close(file)
-        raise
-    os.close(file)
-    return None
+        if not os.path.samestat(os.fstat(file), path.stat()):
+            return None
+        opened.pop_all()
+        return file
 
 
 def _close_locks() -> None:
@@ -172,14 +170,11 @@ def _remove_abandoned(folder: Path) -> None:
 
 
 def _is_running(process: int) -> bool:
-    if os.name == "nt":  # where the signal 0 is Ctrl-C
-        return True
     try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # it is somebody else's
-        return True
+        if os.name != "nt":  # where the signal 0 is Ctrl-C
+            os.kill(process, 0)
+    except OSError as error:  # another than this if it is somebody else's
+        return not isinstance(error, ProcessLookupError)
     return True
 
 
@@ -203,22 +198,16 @@ def natural_order(name: str) -> tuple[list[str | int], str]:
 
 
 def read_names(path: Path, option: str, what: str) -> list[str]:
-    """Reads a text file with one name a line, without repetitions.
-
-    Args:
-        path: the file.
-        option: the option that names it, for messages.
-        what: what the names are of, for messages.
+    """Reads a text file with one name a line, without repetitions; for messages, the option that names it, and what they name.
 
     Raises:
         HodorError: the file is missing, no text, or empty.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        raise HodorError(f"{path}: no such file; {option} is a text with one {what} a line") from None
-    except UnicodeDecodeError:
-        raise HodorError(f"{path}: not a text file; {option} is a text with one {what} a line") from None
+    except (FileNotFoundError, UnicodeDecodeError) as error:
+        problem = "no such file" if isinstance(error, FileNotFoundError) else "not a text file"
+        raise HodorError(f"{path}: {problem}; {option} is a text with one {what} a line") from None
     names = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
     if not names:
         raise HodorError(f"{path}: the file names no {what}; write one a line")

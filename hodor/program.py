@@ -16,6 +16,9 @@ from typing import Any, NoReturn
 from hodor.devices import is_out_of_memory
 from hodor.errors import HodorError
 
+_SPINS = "1000"
+"""After so many PyTorch's threads sleep while they wait for each other, as OpenMP reads when it is loaded. By default they burn
+their cores: with other programs on the same two, a small frame took 5.2 s instead of 0.8 s."""
 _CALLED_AS: ContextVar[str | None] = ContextVar("_CALLED_AS", default=None)
 
 
@@ -102,7 +105,8 @@ def run(main: Callable[[Sequence[str] | None], int], arguments: Sequence[str] | 
     left) becomes one line on stderr without a traceback. `main` may import torch only now, so that the settings of its threads
     take effect.
     """
-    _let_waiting_threads_sleep()
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     signal.signal(signal.SIGTERM, _terminate)
@@ -133,16 +137,6 @@ def run(main: Callable[[Sequence[str] | None], int], arguments: Sequence[str] | 
         code = 128 + signal.SIGINT
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # all is said; torchrun ends what is left once one of its processes failed
     sys.exit(code)
-
-
-def _let_waiting_threads_sleep() -> None:
-    """PyTorch's threads burn their cores while they wait for each other; this way they sleep after a moment.
-
-    With other programs on the same two cores, burning made a small frame take 5.2 s instead of 0.8 s. OpenMP reads this when it
-    is loaded, with torch.
-    """
-    if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
 class _TerminatedError(KeyboardInterrupt):

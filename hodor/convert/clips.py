@@ -136,12 +136,12 @@ def read_labels(path: Path, frame: Path, size: tuple[int, int], *, binary: bool)
     """
     with opened_picture(path) as picture:
         refuse_blurring_format(picture, path)
-        if picture.mode == "P" and any((picture.getpalette() or [])[:3]):
-            refuse_black_objects(picture, np.asarray(picture), path)
         if binary and picture.mode in {"RGB", "RGBA"}:
             labels: np.ndarray = np.asarray(picture)[..., :3].max(axis=2)
         else:
             labels = read_label_map(path)
+        if picture.mode == "P":
+            refuse_black_objects(picture, labels, path)
     if labels.shape != size:
         found, wanted = width_x_height(labels.shape), width_x_height(size)
         raise HodorError(f"{path}: the mask is {found}, its frame {frame} is {wanted}; save it at the frame's size")
