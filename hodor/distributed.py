@@ -39,7 +39,7 @@ def share(lengths: Sequence[int], count: int) -> list[list[int]]:
 
 
 class Group:
-    """The processes that work together; one alone needs no set-up.
+    """The processes that work together, from now to the end of the context; one alone needs no set-up.
 
     `rank` is the number of this process, 0 for the one that `is_first`; `count` says how many there are, and `count_here` how
     many of them run on this machine. Whatever exchanges something must be called by all processes, in the same order, and
@@ -142,8 +142,10 @@ class Group:
         finally:
             logging.disable(before)
 
-    def leave(self) -> None:
-        """Says goodbye to the others."""
+    def __enter__(self) -> "Group":
+        return self
+
+    def __exit__(self, *error: object) -> None:
         if self.count > 1:
             self._torch.distributed.destroy_process_group()
 

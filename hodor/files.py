@@ -2,13 +2,13 @@
 
 import contextlib
 import errno
+import functools
 import glob
-import hashlib
+import itertools
 import os
 import platform
 import re
 import shutil
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,8 +27,8 @@ _WITHOUT_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)
 """What file systems say that know no locks, as on some clusters: there nobody is kept out."""
 _LOCKS: set[int] = set()
 """File descriptors of the locks that this process holds."""
-_SEARCHED: set[Path] = set()
-"""Folders in which this process has looked for what killed ones left: once is enough, and in large ones it takes long."""
+_NUMBERS = itertools.count()
+"""Of the names that this process writes to."""
 
 
 @contextmanager
@@ -151,13 +151,14 @@ if hasattr(os, "register_at_fork"):
 def _aside(path: Path) -> Path:
     """A name beside `path` that no other process uses. The first one in a folder removes what killed processes left there."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    folder = path.parent.absolute()
-    if folder not in _SEARCHED:
-        _remove_abandoned(path.parent)
-        _SEARCHED.add(folder)
-    digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:8]
-    name = f"{path.name[:_BEGINNING]}.{digest}"  # short, whatever the length of the path's own name
-    return path.with_name(f".{name}.{platform.node()}-{os.getpid()}-{threading.get_ident()}.partial")
+    _remove_abandoned_once(path.parent.absolute())
+    return path.with_name(f".{path.name[:_BEGINNING]}.{platform.node()}-{os.getpid()}-{next(_NUMBERS)}.partial")
+
+
+@functools.cache
+def _remove_abandoned_once(folder: Path) -> None:
+    """Once is enough in a process, and takes long in large folders."""
+    _remove_abandoned(folder)
 
 
 def _remove_abandoned(folder: Path) -> None:

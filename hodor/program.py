@@ -51,11 +51,10 @@ class ArgumentParser(argparse.ArgumentParser):
     def _as_declared(self, argument: str) -> str:
         """An option as it was declared, where it is written with dashes instead of underscores, or the other way round."""
         name, sign, value = argument.partition("=")
-        known = self._option_string_actions
-        if not name.startswith("--") or name in known:
+        if not name.startswith("--"):
             return argument
-        spellings = (f"--{name[2:].replace('-', '_')}", f"--{name[2:].replace('_', '-')}")
-        return next((each for each in spellings if each in known), name) + sign + value
+        same = (each for each in self._option_string_actions if each.replace("-", "_") == name.replace("-", "_"))
+        return next(same, name) + sign + value
 
     def error(self, message: str) -> NoReturn:
         print(f"error: {one_line(message)} (see {self.prog} --help)", file=sys.stderr)

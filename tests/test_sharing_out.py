@@ -56,14 +56,13 @@ def test_known_shares() -> None:
 def test_one_process_needs_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE"):
         monkeypatch.delenv(name, raising=False)
-    group = Group()
-    assert (group.rank, group.count, group.count_here, group.is_first) == (0, 1, 1, True)
-    assert group.from_first("a") == "a" and group.gather("a") == ["a"]
-    assert group.any(True) and not group.any(False) and group.sum(torch.ones(2)).tolist() == [1, 1]
-    with pytest.raises(OSError, match="own"), group.agreed():
-        raise OSError("own")
-    group.wait()
-    group.leave()
+    with Group() as group:
+        assert (group.rank, group.count, group.count_here, group.is_first) == (0, 1, 1, True)
+        assert group.from_first("a") == "a" and group.gather("a") == ["a"]
+        assert group.any(True) and not group.any(False) and group.sum(torch.ones(2)).tolist() == [1, 1]
+        with pytest.raises(OSError, match="own"), group.agreed():
+            raise OSError("own")
+        group.wait()
 
 
 FAILING = """
@@ -73,8 +72,7 @@ from hodor.errors import HodorError
 from hodor.program import run
 
 def main(_):
-    group = Group()
-    try:
+    with Group() as group:
         assert (group.count, group.count_here) == (2, 2)
         assert group.from_first(f"of {group.rank}") == "of 0"
         assert group.gather(group.rank) == ([0, 1] if group.is_first else [])
@@ -88,8 +86,6 @@ def main(_):
         if not group.is_first:
             raise HodorError("of its own")
         group.gather("never complete")
-    finally:
-        group.leave()
     return 0
 
 run(main)
@@ -130,10 +126,9 @@ import sys
 from pathlib import Path
 from hodor.distributed import Group
 
-group = Group()
-group.gather("something")
-import hodor.inference.run, hodor.training.trainer
-group.leave()
+with Group() as group:
+    group.gather("something")
+    import hodor.inference.run, hodor.training.trainer
 threads = [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
 sys.exit(f"error: {threads}" if any("gloo" in each for each in threads) else 0)
 """

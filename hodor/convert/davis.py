@@ -90,8 +90,7 @@ def _read(clip: Clip) -> tuple[InferenceSequence, str]:
     if not objects:
         only_void = "; it holds only 255, which is DAVIS 2016's object: add --year 2016" if ids else ""
         raise HodorError(f"{mask}: the first mask of sequence {clip.name!r} shows no object{only_void}")
-    understood = "all that is not black is object 1" if clip.binary else id_list(objects)
-    return InferenceSequence(clip.name, clip.paths, {index: encoded(labels, objects)}), understood
+    return InferenceSequence(clip.name, clip.paths, {index: encoded(labels, objects)}), id_list(objects)
 
 
 def _clips(arguments: argparse.Namespace) -> list[Clip]:

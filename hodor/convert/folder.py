@@ -113,7 +113,6 @@ def _read(clip: Clip, *, colours: ColourIds | None, all_masks: bool) -> tuple[In
             given[index] = {names[value]: text for value, text in masks.items() if value in names}
     if not given:
         raise HodorError(f"{mask.parent}: no mask of sequence {clip.name!r} shows an object ({understood})")
-    understood = "all that is not black is object 1" if clip.binary else understood
     return InferenceSequence(clip.name, clip.paths, given), understood
 
 

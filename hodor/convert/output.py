@@ -28,7 +28,7 @@ _RESERVED = {
     "coco_2017_train": IMAGES,
     "youtube_vos_2019_val": INFERENCE,
 }
-_WAY_OUT = "remove it, or choose another data set name with --name"
+_BINARY = "all that is not black is object 1"
 _SHOWN_NAMES = 3
 _log = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ class Target:
             there = f"{self.annotations}: holds {_KINDS[found]} already"
             raise HodorError(f"{there}, not {_KINDS[kind]}; choose another name with --name")
         for each in sources:  # before the work, which may take long
-            self._is_linked(each)
+            self._is_placed(each)
 
     def place(self, files: Mapping[str, Sequence[str]]) -> None:
         """Makes images reachable, given by their paths relative to each source, unless they are already.
@@ -94,26 +94,24 @@ class Target:
                     (aside / file).parent.mkdir(parents=True, exist_ok=True)
                     shutil.copyfile(source / file, aside / file)
 
-    def _is_linked(self, name: str) -> bool:
+    def _is_placed(self, name: str, files: Sequence[str] = ()) -> bool:
+        """Whether the images are linked, or files of these names and of their sizes are there; an error if anything else is."""
         place, source = self.images / name, self.sources[name].resolve()
-        if not place.is_symlink():
-            return False
-        if place.resolve() != source:
-            raise HodorError(f"{place}: is a link to {place.readlink()}, but the images are in {source}; {_WAY_OUT}")
-        if self._copies:
-            advice = f"remove it (rm '{place}') and run the command again"
-            raise HodorError(f"{place}: is a link to the images, not a copy; {advice}")
-        return True
-
-    def _is_placed(self, name: str, files: Sequence[str]) -> bool:
-        """Whether the images are linked, or files of their names and sizes are there; an error if anything else is."""
-        place, source = self.images / name, self.sources[name]
-        if self._is_linked(name) or not place.exists():
-            return place.exists()
         pairs = ((place / file, source / file) for file in files)
-        if place.is_dir() and all(copy.is_file() and copy.stat().st_size == file.stat().st_size for copy, file in pairs):
-            return True
-        raise HodorError(f"{place}: exists already with other files, but the images are in {source.resolve()}; {_WAY_OUT}")
+        if place.is_symlink():
+            found, fits = f"is a link to {place.readlink()}", place.resolve() == source
+            if fits and self._copies:
+                advice = f"remove it (rm '{place}') and run the command again"
+                raise HodorError(f"{place}: is a link to the images, not a copy; {advice}")
+        elif place.exists():
+            found = "exists already with other files"
+            fits = place.is_dir() and all(copy.is_file() and copy.stat().st_size == file.stat().st_size for copy, file in pairs)
+        else:
+            return False
+        if not fits:
+            way_out = "remove it, or choose another data set name with --name"
+            raise HodorError(f"{place}: {found}, but the images are in {source}; {way_out}")
+        return True
 
 
 def _kind_of_json(path: Path) -> str | None:
@@ -140,7 +138,7 @@ def publish_clips(
     for clip in tqdm(clips, desc="reading", unit="clip", disable=None):
         sequence, meaning = read(clip)
         sequences.append(sequence)
-        understood[meaning].append(clip.name)
+        understood[_BINARY if clip.binary else meaning].append(clip.name)
     target.place({clip.name: [frame.name for frame in clip.frames] for clip in clips})
     write_inference_json(target.annotations, sequences)
     for meaning, names in understood.items():

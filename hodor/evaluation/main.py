@@ -36,12 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         HodorError: masks are missing, broken or don't fit each other; nothing was written.
     """
     options = _parse(arguments)
-    group = Group()
-    try:
-        with ExitStack() as held:
-            _run(options, group, held)
-    finally:
-        group.leave()
+    with Group() as group, ExitStack() as held:
+        _run(options, group, held)
     return 0
 
 

@@ -24,15 +24,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the program; see `--help`. Returns the exit code: 1 if a sequence failed."""
     options = parser().parse_args(arguments)
     keep_freed_memory()
-    group = Group()
-    try:
+    with Group() as group:
         with group.agreed(), group.heard_once():
             weights, sequences, images, results = _plan(options)
         from hodor.inference.run import segment_dataset  # noqa: PLC0415 (torch takes seconds to import)
 
         return segment_dataset(options, group, weights=weights, sequences=sequences, images=images, results=results)
-    finally:
-        group.leave()
 
 
 def _plan(options: argparse.Namespace) -> tuple[Path, list[InferenceSequence], Path, ResultsFolder]:

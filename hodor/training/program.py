@@ -35,9 +35,7 @@ def train_by(options: argparse.Namespace, config: Config, workspace: Workspace, 
     """
     keep_freed_memory()
     device = own_device(options.device)
-    group = Group(device, _TIMEOUT)
-    with contextlib.ExitStack() as held:
-        held.callback(group.leave)
+    with Group(device, _TIMEOUT) as group, contextlib.ExitStack() as held:
         with group.agreed():
             if group.is_first:
                 held.enter_context(folder_lock(folder))
