@@ -73,7 +73,7 @@ class Target:
         if found and found != kind:
             there = f"{self.annotations}: holds {_KINDS[found]} already"
             raise HodorError(f"{there}, not {_KINDS[kind]}; choose another name with --name")
-        for each in sources:  # before the work, which may take long
+        for each in sources if kind != INFERENCE else ():  # training data takes long to make: links are looked at first
             self._is_placed(each)
 
     def place(self, files: Mapping[str, Sequence[str]]) -> None:
