@@ -155,12 +155,6 @@ def _aside(path: Path) -> Path:
     return path.with_name(f".{path.name[:_BEGINNING]}.{platform.node()}-{os.getpid()}-{next(_NUMBERS)}.partial")
 
 
-@functools.cache
-def _remove_abandoned_once(folder: Path) -> None:
-    """Once is enough in a process, and takes long in large folders."""
-    _remove_abandoned(folder)
-
-
 def _remove_abandoned(folder: Path) -> None:
     """Removes what processes of this machine that were killed left half-written."""
     owner = re.compile(rf".*\.{re.escape(platform.node())}-([0-9]+)(-[0-9]+)?\.partial", re.DOTALL)
@@ -168,6 +162,10 @@ def _remove_abandoned(folder: Path) -> None:
         process = owner.fullmatch(abandoned.name)
         if process and not _is_running(int(process[1])):
             shutil.rmtree(abandoned, ignore_errors=True) if abandoned.is_dir() else abandoned.unlink(missing_ok=True)
+
+
+_remove_abandoned_once = functools.cache(_remove_abandoned)
+"""Once is enough in a process, and in large folders it takes long."""
 
 
 def _is_running(process: int) -> bool:
