@@ -157,7 +157,7 @@ def _aside(path: Path) -> Path:
 
 def _remove_abandoned(folder: Path) -> None:
     """Removes what processes of this machine that were killed left half-written."""
-    owner = re.compile(rf".*\.{re.escape(platform.node())}-([0-9]+)(-[0-9]+)?\.partial", re.DOTALL)
+    owner = re.compile(rf".*\.{re.escape(platform.node())}-([0-9]{{1,9}})(-[0-9]+)?\.partial", re.DOTALL)
     for abandoned in folder.glob(f".*.{glob.escape(platform.node())}-*.partial"):
         process = owner.fullmatch(abandoned.name)
         if process and not _is_running(int(process[1])):
