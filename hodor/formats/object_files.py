@@ -90,7 +90,7 @@ def read_object(path: Path | str) -> DescribedObject:
         with safetensors.safe_open(path, framework="numpy") as content:
             header, names = content.metadata() or {}, content.keys()
             tensors = {name: content.get_tensor(name) for name in names}
-    except (safetensors.SafetensorError, TypeError, ValueError):
+    except (safetensors.SafetensorError, AttributeError, TypeError, ValueError):  # of kinds that NumPy doesn't know as well
         raise HodorError(f"{path}: broken, or no object; make it with hodor describe") from None
     if header.get("format") != _FORMAT:
         raise HodorError(f"{path}: is no object that hodor describe wrote, or one of another version")
