@@ -20,7 +20,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Literal, NamedTuple
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -73,17 +73,9 @@ class AnnotatedSequences:
         return f"{self.source}: sequence {self.names[sequence]!r}, frame {PurePosixPath(self.paths[frame]).name}"
 
 
-class _Object(NamedTuple):
-    """A mask as a file gives it; `where` names its place."""
-
-    object_id: int
-    text: str
-    where: str
-    area: JsonValue | None
-    box: JsonValue | None
-
-
-_Frames = Sequence[tuple[JsonValue, list[_Object]]]
+_Object: TypeAlias = tuple[int, str, float, Sequence[float]]
+"""Id, run-length string, area and box (x, y, width, height) of an object."""
+_Frames: TypeAlias = list[tuple[JsonValue, list[_Object]]]
 """Paths of images, with the objects in each."""
 
 
@@ -101,14 +93,13 @@ def read_training_json(path: Path, folder: Path, key: Literal["images", "sequenc
     frame_starts, row_starts = array("i", [0]), array("q", [0])
     for name, record in _records(path, key):
         size = read_size(record)
-        frames = _image(record) if key == "images" else _frames(record)
+        frames = _image(record, size) if key == "images" else _frames(record, size)
         for image_path, objects in frames:
             inside(folder, image_path.text(), image_path.where)
             paths.append(image_path.text())
-            for each in objects:
-                area, box = _extent(each, size)
-                object_ids.append(each.object_id)
-                texts.append(each.text)
+            for object_id, text, area, box in objects:
+                object_ids.append(object_id)
+                texts.append(text)
                 areas.append(area)
                 boxes.extend(box)
             row_starts.append(len(areas))
@@ -150,24 +141,28 @@ def read_tracks(record: JsonValue, lowest_id: int, highest_id: int) -> list[tupl
     return list(zip(paths, frames, strict=True))
 
 
-def _extent(each: _Object, size: tuple[int, int]) -> tuple[float, Sequence[float]]:
-    """Area and box (x, y, width, height) in pixels, measured where the file doesn't tell them; `size` is (height, width)."""
-    if each.area is not None and each.box is not None:
-        return each.area.number(), each.box.box()
-    mask = run_length.decode_at(each.where, each.text, *size)
-    area = int(np.count_nonzero(mask)) if each.area is None else each.area.number()
-    return area, (bounding_box(mask) or (0, 0, 0, 0)) if each.box is None else each.box.box()
+def _extent(
+    where: str, text: str, area: JsonValue | None, box: JsonValue | None, size: tuple[int, int]
+) -> tuple[float, Sequence[float]]:
+    """Area and box of an object in an image of a size (height, width), measured where the file doesn't tell them."""
+    if area is not None and box is not None:
+        return area.number(), box.box()
+    mask = run_length.decode_at(where, text, *size)
+    pixels = int(np.count_nonzero(mask)) if area is None else area.number()
+    return pixels, (bounding_box(mask) or (0, 0, 0, 0)) if box is None else box.box()
 
 
-def _image(record: JsonValue) -> _Frames:
+def _image(record: JsonValue, size: tuple[int, int]) -> _Frames:
     """An image with its objects; nothing where there are none."""
-    segmentations = record.get("segmentations").items()
-    areas, boxes = (_parallel(record, key, len(segmentations)) for key in ("areas", "bboxes"))
-    crowds, ignored = (_parallel(record, key, len(segmentations), shared=True) for key in ("iscrowd", "ignore"))
+    segmentations = record.get("segmentations")
+    texts = segmentations.texts()
+    areas, boxes = (_parallel(record, key, len(texts)) for key in ("areas", "bboxes"))
+    crowds, ignored = (_parallel(record, key, len(texts), shared=True) for key in ("iscrowd", "ignore"))
     objects = []
-    for index, each in enumerate(segmentations):
+    for index, text in enumerate(texts):
         if not any(mark is not None and mark.content for mark in (crowds[index], ignored[index])):
-            objects.append(_Object(index + 1, each.text(), each.where, areas[index], boxes[index]))
+            where = f"{segmentations.where}[{index}]"
+            objects.append((index + 1, text, *_extent(where, text, areas[index], boxes[index], size)))
     return [(record.get("image_path"), objects)] if objects else []
 
 
@@ -182,15 +177,14 @@ def _parallel(record: JsonValue, key: str, count: int, *, shared: bool = False) 
     return items
 
 
-def _frames(record: JsonValue) -> _Frames:
+def _frames(record: JsonValue, size: tuple[int, int]) -> _Frames:
     """The frames of a sequence with the objects in each, by their ids."""
     frames = []
     for image_path, tracks in read_tracks(record, 0, _MAX_OBJECT_ID):
         objects = []
         for object_id, track in sorted(tracks.items()):
-            segmentation = track.get("seg")
-            text, where = segmentation.text(), segmentation.where
-            objects.append(_Object(object_id, text, where, track.optional("area"), track.optional("box")))
+            mask, area, box = track.get("seg"), track.optional("area"), track.optional("box")
+            objects.append((object_id, mask.text(), *_extent(mask.where, mask.text(), area, box, size)))
         frames.append((image_path, objects))
     return frames
 
