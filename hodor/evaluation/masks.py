@@ -25,19 +25,12 @@ _IDS = (1, VOID - 1)
 
 @dataclass(frozen=True)
 class SequenceMasks:
-    """The label maps of one sequence in files: small enough to be sent to another process, where one frame at a time is read.
+    """The label maps of one sequence in files: small enough for another process, where one frame at a time is read."""
 
-    Attributes:
-        sequence: its name.
-        source: the folder of the files <frame>.png.
-        frames: names of its annotated frames in order, without suffix.
-        categories: {object id: category}; empty if unknown.
-    """
-
-    sequence: str
-    source: Path
-    frames: tuple[str, ...]
-    categories: Mapping[int, str] = field(default_factory=dict, kw_only=True)
+    sequence: str  # its name
+    source: Path  # the folder of the files <frame>.png
+    frames: tuple[str, ...]  # names of its annotated frames in order, without suffix
+    categories: Mapping[int, str] = field(default_factory=dict, kw_only=True)  # {object id: category}; empty if unknown
 
     def place(self, frame: str) -> str:
         """Where a frame's masks stand, for messages."""
@@ -61,13 +54,10 @@ class SequenceMasks:
 
 @dataclass(frozen=True)
 class RunLengthMasks(SequenceMasks):
-    """The same from a JSON file, the source, as {frame: {object id (1..254): run-length string}} of a size (height, width).
+    """The same in a JSON file, which is the source. Where objects overlap the later one wins."""
 
-    Where objects overlap the later one wins.
-    """
-
-    size: tuple[int, int]
-    tracks: Mapping[str, Mapping[int, str]]
+    size: tuple[int, int]  # (height, width)
+    tracks: Mapping[str, Mapping[int, str]]  # {frame: {object id (1..254): run-length string}}
 
     def place(self, frame: str) -> str:
         return f"{self.source}: sequence {self.sequence!r}, frame {frame}"

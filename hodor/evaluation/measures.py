@@ -19,17 +19,11 @@ _RECALL_THRESHOLD = 0.5
 
 
 class Statistics(NamedTuple):
-    """One object's scores over time in three numbers, or the mean of these over objects.
+    """One object's scores over time in three numbers, or the mean of these over objects."""
 
-    Attributes:
-        mean: over all frames, 0..1.
-        recall: share of frames with a score above 0.5, 0..1.
-        decay: mean of the first quarter of the frames minus mean of the last one, -1..1.
-    """
-
-    mean: float
-    recall: float
-    decay: float
+    mean: float  # over all frames, 0..1
+    recall: float  # share of frames with a score above 0.5, 0..1
+    decay: float  # mean of the first quarter of the frames minus mean of the last one, -1..1
 
 
 class Score(NamedTuple):

@@ -18,17 +18,11 @@ Categories = Mapping[tuple[str, int], str]
 
 @dataclass(frozen=True)
 class Summary:
-    """A whole evaluation.
+    """A whole evaluation."""
 
-    Attributes:
-        objects: all objects of all sequences.
-        categories: of those objects whose are known.
-        seen_categories: those that occur in training.
-    """
-
-    objects: Sequence[ObjectScores]
-    categories: Categories = field(default_factory=dict)
-    seen_categories: Collection[str] = ()
+    objects: Sequence[ObjectScores]  # all objects of all sequences
+    categories: Categories = field(default_factory=dict)  # of those objects whose are known
+    seen_categories: Collection[str] = ()  # those that occur in training
 
     @cached_property
     def score(self) -> Score:

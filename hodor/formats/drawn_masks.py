@@ -22,15 +22,10 @@ _MANY = 12  # more objects than this are counted, not named one by one
 
 
 class DrawnMask(NamedTuple):
-    """The objects in a mask file.
+    """The objects in a mask file."""
 
-    Attributes:
-        labels: `[H, W]` uint8, 0 none, 1..254 the ids of objects.
-        found: one line for the user: which objects, and from what they were read.
-    """
-
-    labels: np.ndarray
-    found: str
+    labels: np.ndarray  # [H, W] uint8, 0 none, 1..254 the ids of objects
+    found: str  # one line for the user: which objects, and from what they were read
 
 
 def read_drawn_mask(

@@ -13,7 +13,7 @@
                     "tracks": [{"1": {"seg": "run-length string", "box"?: [x, y, w, h], "area"?: n}}, ...]}]}   one per frame
 
 Further keys are ignored. Files are read record by record: their size doesn't matter. Images stay files and masks stay text
-until a sample is made.
+until a sample is made; what is known of all of them is kept in a few arrays.
 """
 
 from array import array
@@ -28,40 +28,87 @@ from hodor.errors import HodorError
 from hodor.files import inside
 from hodor.formats import run_length
 from hodor.formats.json_files import JsonValue, walk
-from hodor.formats.mask_table import MaskTable, TextTable
 from hodor.media.boxes import bounding_box
 from hodor.media.images import MAX_PIXELS
 
 _MAX_OBJECT_ID = 999_999_999
+_ERRORS = "surrogatepass"  # JSON can spell halves of surrogate pairs
 _REFUSALS = {
     "images": "holds images, not videos; train on it with TRAINING.MODE static_image",
     "sequences": "holds videos, not images; train on it with TRAINING.MODE dense_video or sparse_video",
 }
 
 
+class TextTable:
+    """A list of strings that is two objects to Python, so that forked processes share its memory."""
+
+    def __init__(self) -> None:
+        self._content = bytearray()
+        self._ends = array("q")  # the offset behind each string's last byte
+
+    def append(self, text: str) -> None:
+        """Adds a string."""
+        self._content += text.encode("utf-8", _ERRORS)
+        self._ends.append(len(self._content))
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def __getitem__(self, index: int) -> str:
+        start = self._ends[index - 1] if index else 0
+        return self._content[start : self._ends[index]].decode("utf-8", _ERRORS)
+
+
+@dataclass(frozen=True, eq=False)
+class MaskTable:
+    """M masks in F frames, which loading processes share."""
+
+    starts: np.ndarray  # [F + 1] int64; frame f has the rows starts[f] .. starts[f + 1] - 1
+    object_ids: np.ndarray  # [M] int32, ascending in a frame
+    texts: TextTable  # M run-length strings
+    areas: np.ndarray  # [M] float64, in pixels
+    boxes: np.ndarray  # [M, 4] float32, x, y, width, height in pixels
+
+    def rows(self, frame: int) -> np.ndarray:
+        """The rows of one frame."""
+        return np.arange(self.starts[frame], self.starts[frame + 1])
+
+    def count(self, chosen: np.ndarray) -> np.ndarray:
+        """How many of the chosen rows (`[M]` bool) each frame has, `[F]` int64."""
+        before = np.concatenate([[0], np.cumsum(chosen, dtype=np.int64)])
+        return before[self.starts[1:]] - before[self.starts[:-1]]
+
+    def larger_than(self, area: float, side: float, *, or_equal: bool = False) -> np.ndarray:
+        """Which objects have more pixels than `area` and a box whose shorter side is longer than `side` pixels, `[M]` bool.
+
+        With `or_equal` exactly as many will do as well; empty masks never do.
+        """
+        sides = self.boxes[:, 2:].min(axis=1)
+        if or_equal:
+            return (self.areas >= area) & (sides >= side) & (self.areas > 0)
+        return (self.areas > area) & (sides > side)
+
+    def decode(self, row: int, height: int, width: int, where: str) -> np.ndarray:
+        """A mask as `[height, width]` bool.
+
+        Raises:
+            HodorError: its string is broken or has another size; `where` names file and image.
+        """
+        return run_length.decode_at(f"{where}, object {self.object_ids[row]}", self.texts[row], height, width)
+
+
 @dataclass(frozen=True, eq=False)
 class AnnotatedSequences:
-    """Sequences in a few arrays, where images are sequences of one frame; frames are numbered through all of them.
+    """S sequences in a few arrays, where images are sequences of one frame; their F frames are numbered through all of them."""
 
-    Attributes:
-        source: the JSON file, for messages.
-        folder: what the paths are relative to.
-        names: S sequences; of images, their paths.
-        starts: `[S + 1]` int32; sequence s has the frames starts[s] .. starts[s + 1] - 1.
-        heights: `[S]` int32, in pixels.
-        widths: `[S]` int32, in pixels.
-        paths: F image files, relative, with forward slashes.
-        masks: group f holds the objects of frame f, without crowds and those to ignore.
-    """
-
-    source: Path
-    folder: Path
-    names: TextTable
-    starts: np.ndarray
-    heights: np.ndarray
-    widths: np.ndarray
-    paths: TextTable
-    masks: MaskTable
+    source: Path  # the JSON file, for messages
+    folder: Path  # what the paths are relative to
+    names: TextTable  # of images, their paths
+    starts: np.ndarray  # [S + 1] int32; sequence s has the frames starts[s] .. starts[s + 1] - 1
+    heights: np.ndarray  # [S] int32, in pixels
+    widths: np.ndarray  # [S] int32, in pixels
+    paths: TextTable  # F image files, relative, with forward slashes
+    masks: MaskTable  # of the objects in each frame, without crowds and those to ignore
 
     def __len__(self) -> int:
         return len(self.names)
