@@ -11,9 +11,8 @@ from hodor.errors import HodorError
 from hodor.formats.colour_ids import BLACK, WHITE, ColourIds, colour_name
 from hodor.formats.label_maps import VOID, colour_codes, present_ids
 from hodor.formats.soft_edges import refuse_soft_edges
-from hodor.media.images import open_picture, refuse_rotation
+from hodor.media.images import COLOUR_MODES, open_picture, refuse_rotation
 
-_MODES = {"P", "PA", "L", "LA", "1", "RGB", "RGBA", "CMYK", "YCbCr"}
 _OPAQUE = 127  # an alpha above is opaque
 _FEW_COLOURS = 8  # so many are never taken for a photograph's
 _PIXELS_PER_COLOUR = 4  # of a photograph that was cut out, at most
@@ -55,7 +54,7 @@ def read_drawn_mask(
     """
     picture = open_picture(path)
     refuse_rotation(picture, path)
-    if picture.mode not in _MODES:
+    if picture.mode not in COLOUR_MODES:
         raise HodorError(f"{path}: a mask must be a palette, grey or RGB image, not {picture.mode}")
     if size is not None and (picture.height, picture.width) != size:
         raise HodorError(

@@ -68,8 +68,7 @@ def write_object(path: Path | str, described: DescribedObject) -> None:
     if path.suffix != SUFFIX:
         raise HodorError(f"{path}: the name must end in {SUFFIX}")
     check_object_name(described.name, str(path))
-    arrays = {"objects": described.objects, "backgrounds": described.backgrounds}
-    tensors = {name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()}
+    tensors = {name: np.ascontiguousarray(getattr(described, name), np.float32) for name in ("objects", "backgrounds")}
     header = {"format": _FORMAT, "name": described.name, "network": described.network}
     with written_aside(path) as aside:
         aside.write_bytes(safetensors.numpy.save(tensors, header))
