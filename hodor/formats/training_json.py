@@ -32,7 +32,7 @@ from hodor.media.boxes import bounding_box
 from hodor.media.images import MAX_PIXELS
 
 _MAX_OBJECT_ID = 999_999_999
-_ERRORS = "surrogatepass"  # JSON can spell halves of surrogate pairs
+_UNPAIRED = "surrogatepass"  # what to do with halves of surrogate pairs, which JSON can spell
 _REFUSALS = {
     "images": "holds images, not videos; train on it with TRAINING.MODE static_image",
     "sequences": "holds videos, not images; train on it with TRAINING.MODE dense_video or sparse_video",
@@ -48,7 +48,7 @@ class TextTable:
 
     def append(self, text: str) -> None:
         """Adds a string."""
-        self._content += text.encode("utf-8", _ERRORS)
+        self._content += text.encode("utf-8", _UNPAIRED)
         self._ends.append(len(self._content))
 
     def __len__(self) -> int:
@@ -56,7 +56,7 @@ class TextTable:
 
     def __getitem__(self, index: int) -> str:
         start = self._ends[index - 1] if index else 0
-        return self._content[start : self._ends[index]].decode("utf-8", _ERRORS)
+        return self._content[start : self._ends[index]].decode("utf-8", _UNPAIRED)
 
 
 @dataclass(frozen=True, eq=False)
