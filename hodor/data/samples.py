@@ -11,7 +11,7 @@ import torch
 from hodor.data.geometry import Frame, Shape, finish
 from hodor.errors import HodorError
 from hodor.formats.label_maps import present_ids
-from hodor.formats.mask_table import MaskTable
+from hodor.formats.training_json import MaskTable
 from hodor.media.images import read_image
 
 _CHOICES = 5  # draws of objects that might all be seen

@@ -23,7 +23,7 @@ from hodor.evaluation.pairs import SequencePair, pair_predictions, read_truth
 from hodor.evaluation.protocols import PROTOCOLS
 from hodor.evaluation.report import as_text, write_json, write_report
 from hodor.evaluation.sequences import ScoredSequence, score_sequence
-from hodor.evaluation.summary import Categories, read_categories, summarise
+from hodor.evaluation.summary import Categories, Summary, read_categories
 from hodor.files import errors_naming, folder_lock, read_names
 from hodor.parallel import ordered_map
 from hodor.program import ArgumentParser, at_least_1, run
@@ -91,7 +91,7 @@ def _report(options: argparse.Namespace, results: Sequence[ScoredSequence], cate
     for scores in objects if seen else ():
         if (scores.sequence, scores.object_id) not in categories:
             raise HodorError(f"sequence {scores.sequence!r}: object {scores.object_id} has no category; see --categories")
-    summary = summarise(objects, categories, seen)
+    summary = Summary(objects, categories, seen)
     unscored = [each for each in objects if not each.frames]
     if unscored:
         logging.warning(

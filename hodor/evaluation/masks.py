@@ -6,7 +6,6 @@ and "meta" has the names of these then: "category_labels": {number: name}.
 
 import logging
 import re
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -25,72 +24,47 @@ _IDS = (1, VOID - 1)
 
 
 @dataclass(frozen=True)
-class SequenceMasks(ABC):
-    """The label maps of one sequence: small enough to be sent to another process, where one frame at a time is read.
+class SequenceMasks:
+    """The label maps of one sequence in files: small enough for another process, where one frame at a time is read."""
 
-    Attributes:
-        sequence: its name.
-        frames: names of its annotated frames in order, without suffix.
-        categories: {object id: category}; empty if unknown.
-    """
+    sequence: str  # its name
+    source: Path  # the folder of the files <frame>.png
+    frames: tuple[str, ...]  # names of its annotated frames in order, without suffix
+    categories: Mapping[int, str] = field(default_factory=dict, kw_only=True)  # {object id: category}; empty if unknown
 
-    sequence: str
-    frames: tuple[str, ...]
-    categories: Mapping[int, str] = field(default_factory=dict, kw_only=True)
-
-    @abstractmethod
     def place(self, frame: str) -> str:
         """Where a frame's masks stand, for messages."""
+        return str(self.source / f"{frame}.png")
 
-    @abstractmethod
     def read(self, frame: str, *, binary: bool = False) -> np.ndarray:
         """A frame's label map `[H, W]` uint8; with `binary` everything in a file that is not black belongs to object 1.
 
         Raises:
             HodorError: the frame is missing or broken.
         """
-
-    def is_white_only(self, frame: str, labels: np.ndarray) -> bool:
-        """Whether `labels`, read from this frame, came from a file that shows white on black: something, but no ids."""
-        return False
-
-
-@dataclass(frozen=True)
-class FolderMasks(SequenceMasks):
-    """Masks as files `<folder>/<frame>.png`."""
-
-    folder: Path
-
-    def place(self, frame: str) -> str:
-        return str(self.folder / f"{frame}.png")
-
-    def read(self, frame: str, *, binary: bool = False) -> np.ndarray:
         path = Path(self.place(frame))
         if not path.is_file():
             raise HodorError(f"{path}: no such file; sequence {self.sequence!r} needs a mask of frame {frame}")
         return read_label_map(path, binary=binary)
 
     def is_white_only(self, frame: str, labels: np.ndarray) -> bool:
+        """Whether `labels`, read from this frame, came from a file that shows white on black: something, but no ids."""
         return is_white_only(present_ids(labels), Path(self.place(frame)))
 
 
 @dataclass(frozen=True)
 class RunLengthMasks(SequenceMasks):
-    """Masks as run-length strings: {frame: {object id (1..254): string}} of a size (height, width) from a JSON file.
+    """The same in a JSON file, which is the source. Where objects overlap the later one wins."""
 
-    Where objects overlap the later one wins.
-    """
-
-    file: Path
-    size: tuple[int, int]
-    tracks: Mapping[str, Mapping[int, str]]
+    size: tuple[int, int]  # (height, width)
+    tracks: Mapping[str, Mapping[int, str]]  # {frame: {object id (1..254): run-length string}}
 
     def place(self, frame: str) -> str:
-        return f"{self.file}: sequence {self.sequence!r}, frame {frame}"
+        return f"{self.source}: sequence {self.sequence!r}, frame {frame}"
 
     def read(self, frame: str, *, binary: bool = False) -> np.ndarray:
         if frame not in self.tracks:
-            raise HodorError(f"{self.file}: sequence {self.sequence!r} needs masks of frame {frame}, which it lacks")
+            raise HodorError(f"{self.source}: sequence {self.sequence!r} needs masks of frame {frame}, which it lacks")
         labels = np.zeros(self.size, dtype=np.uint8)
         for object_id, text in self.tracks[frame].items():
             try:
@@ -98,6 +72,9 @@ class RunLengthMasks(SequenceMasks):
             except ValueError as error:
                 raise HodorError(f"{self.place(frame)}, object {object_id}, key 'seg': {error}") from None
         return labels
+
+    def is_white_only(self, frame: str, labels: np.ndarray) -> bool:
+        return False
 
 
 def read_sequences(path: Path) -> dict[str, SequenceMasks]:
@@ -123,7 +100,7 @@ def _read_folder(folder: Path) -> dict[str, SequenceMasks]:
         if unreadable is not None and frames:
             logging.warning("%s: %a is no name in UTF-8: sequence %a is left out; rename it", folder, unreadable, name)
         elif frames:
-            sequences[name] = FolderMasks(name, tuple(sorted(frames, key=natural_order)), folder / name)
+            sequences[name] = SequenceMasks(name, folder / name, tuple(sorted(frames, key=natural_order)))
     return sequences
 
 
@@ -151,5 +128,5 @@ def _read_run_lengths(path: Path) -> dict[str, SequenceMasks]:
         given = record.optional("categories")
         numbers = given.numbered(*_IDS, "an object id") if given else {}
         categories = {i: names.get(str(number.content), str(number.content)) for i, number in numbers.items()}
-        sequences[name] = RunLengthMasks(name, tuple(tracks), path, read_size(record), tracks, categories=categories)
+        sequences[name] = RunLengthMasks(name, path, tuple(tracks), read_size(record), tracks, categories=categories)
     return sequences

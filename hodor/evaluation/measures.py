@@ -12,22 +12,18 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from hodor.media.boxes import bounding_box
+
 _TOLERANCE = 0.008  # of the image's diagonal
 _RECALL_THRESHOLD = 0.5
 
 
 class Statistics(NamedTuple):
-    """One object's scores over time in three numbers, or the mean of these over objects.
+    """One object's scores over time in three numbers, or the mean of these over objects."""
 
-    Attributes:
-        mean: over all frames, 0..1.
-        recall: share of frames with a score above 0.5, 0..1.
-        decay: mean of the first quarter of the frames minus mean of the last one, -1..1.
-    """
-
-    mean: float
-    recall: float
-    decay: float
+    mean: float  # over all frames, 0..1
+    recall: float  # share of frames with a score above 0.5, 0..1
+    decay: float  # mean of the first quarter of the frames minus mean of the last one, -1..1
 
 
 class Score(NamedTuple):
@@ -89,16 +85,19 @@ def boundary_map(mask: np.ndarray) -> np.ndarray:
 def label_map_scores(prediction: np.ndarray, truth: np.ndarray, object_ids: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     """J and F, each `[I]` float64 in 0..1, of I objects in label maps `[H, W]` uint8; one that is in neither scores 1.
 
-    Each object is looked at in the smallest window that holds both of its masks, which changes no score.
+    Each object is looked at in the smallest window that holds both of its masks and their neighbours, which changes no score:
+    outside of it there is neither mask nor boundary, and where it ends inside the image, its last row and column are empty.
     """
     tolerance = boundary_tolerance(*truth.shape)
     region, contour = np.ones(len(object_ids)), np.ones(len(object_ids))
     for index, object_id in enumerate(object_ids):
-        predicted_mask, true_mask = prediction == object_id, truth == object_id
-        window = _window(predicted_mask | true_mask)
-        if window is not None:
-            region[index] = region_similarity(predicted_mask[window], true_mask[window])
-            contour[index] = contour_accuracy(predicted_mask[window], true_mask[window], tolerance)
+        masks = prediction == object_id, truth == object_id
+        box = bounding_box(masks[0] | masks[1])
+        if box is not None:
+            left, top, width, height = box
+            window = np.s_[max(top - 1, 0) : top + height + 1, max(left - 1, 0) : left + width + 1]
+            predicted, true = (mask[window] for mask in masks)
+            region[index], contour[index] = region_similarity(predicted, true), contour_accuracy(predicted, true, tolerance)
     return region, contour
 
 
@@ -120,17 +119,6 @@ def mean_score(scores: Sequence[Score]) -> Score:
         return Score(statistics([]), statistics([]))
     region, contour = np.ascontiguousarray(counted.transpose(1, 2, 0)).mean(axis=2).tolist()
     return Score(Statistics(*region), Statistics(*contour))
-
-
-def _window(mask: np.ndarray) -> tuple[slice, slice] | None:
-    """The window of a mask's pixels and all their neighbours, cut at the image's edges; None for an empty mask.
-
-    Outside of it there is neither mask nor boundary. Where it ends inside the image its last row and column are background.
-    """
-    left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
-    if width == 0:
-        return None
-    return slice(max(top - 1, 0), top + height + 1), slice(max(left - 1, 0), left + width + 1)
 
 
 def _dilated(mask: np.ndarray, radius: int) -> np.ndarray:

@@ -10,11 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from hodor.errors import HodorError
-from hodor.evaluation.masks import FolderMasks, SequenceMasks, read_sequences
+from hodor.evaluation.masks import SequenceMasks, read_sequences
 from hodor.files import read_names
 from hodor.formats.label_maps import VOID
-
-_LISTED_SEQUENCES = 5
 
 
 @dataclass(frozen=True)
@@ -86,11 +84,11 @@ def pair_predictions(results: Path, truth: Mapping[str, SequenceMasks]) -> list[
     found = read_sequences(results)
     surplus = [name for name in found if name not in truth]
     if surplus:
-        names = ", ".join(surplus[:_LISTED_SEQUENCES]) + (", ..." if len(surplus) > _LISTED_SEQUENCES else "")
-        logging.warning("%s: %d sequences have no ground truth and are left out: %s", results, len(surplus), names)
+        names = [*surplus[:5], "..."] if len(surplus) > 5 else surplus
+        logging.warning("%s: %d sequences have no ground truth and are left out: %s", results, len(surplus), ", ".join(names))
     for name in truth:
         if (results / name).is_dir():  # which also finds a/b, and one whose every frame is missing
-            found[name] = FolderMasks(name, (), results / name)
+            found[name] = SequenceMasks(name, results / name, ())
     missing = [name for name in truth if name not in found]
     if missing:
         others = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""

@@ -16,21 +16,13 @@ PROTOCOLS = ("davis", "youtube_vos")
 
 @dataclass
 class ObjectScores:
-    """The scores of one object over time.
+    """The scores of one object over time."""
 
-    Attributes:
-        sequence: the video's name.
-        object_id: 1..254.
-        frames: names of the N scored frames in order; may be empty.
-        region: J in these frames, N numbers in 0..1.
-        contour: F in these frames, likewise.
-    """
-
-    sequence: str
-    object_id: int
-    frames: list[str] = field(default_factory=list)
-    region: list[float] = field(default_factory=list)
-    contour: list[float] = field(default_factory=list)
+    sequence: str  # the video's name
+    object_id: int  # 1..254
+    frames: list[str] = field(default_factory=list)  # names of the N scored frames in order; may be empty
+    region: list[float] = field(default_factory=list)  # J in these frames, N numbers in 0..1
+    contour: list[float] = field(default_factory=list)  # F in these frames, likewise
 
     @cached_property
     def score(self) -> Score:

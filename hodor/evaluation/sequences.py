@@ -24,22 +24,22 @@ PALETTE = np.array([(0, 0, 0)] + [_COLOURS[index % len(_COLOURS)] for index in r
 
 
 class FramePictures(NamedTuple):
-    """A frame to look at: why, its name, its J&F averaged over the objects, and pictures of its masks, `data:` addresses."""
+    """A frame to look at."""
 
-    title: str
-    frame: str
-    score: float
-    truth: str
+    title: str  # why
+    frame: str  # its name
+    score: float  # its J&F, averaged over the objects
+    truth: str  # a picture of the true masks, a `data:` address
     prediction: str
 
 
 class ScoredSequence(NamedTuple):
-    """What came out for one sequence; `frames` are those with a score, in order, `pictures` the best and the worst of them."""
+    """What came out for one sequence."""
 
-    sequence: str
-    frames: tuple[str, ...]
+    sequence: str  # its name
+    frames: tuple[str, ...]  # those with a score, in order
     objects: list[ObjectScores]
-    pictures: list[FramePictures]
+    pictures: list[FramePictures]  # of the best and the worst of the frames
 
 
 def score_sequence(pair: SequencePair, *, protocol: str, include_prompt_frame: bool, images: Path | None) -> ScoredSequence:

@@ -1,7 +1,8 @@
 """From scores of objects to the numbers that are reported: over all, over categories seen in training and over others."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from hodor.errors import HodorError
@@ -17,39 +18,31 @@ Categories = Mapping[tuple[str, int], str]
 
 @dataclass(frozen=True)
 class Summary:
-    """A whole evaluation.
+    """A whole evaluation."""
 
-    Attributes:
-        objects: all objects of all sequences.
-        categories: of those objects whose are known.
-        score: the plain mean over the objects; those without scored frames don't count.
-        kinds: the means over the objects of categories that occur in training, "seen", and over the others, "unseen"; empty
-            unless there are scored objects of either kind.
-    """
+    objects: Sequence[ObjectScores]  # all objects of all sequences
+    categories: Categories = field(default_factory=dict)  # of those objects whose are known
+    seen_categories: Collection[str] = ()  # those that occur in training
 
-    objects: Sequence[ObjectScores]
-    categories: Categories
-    score: Score
-    kinds: Mapping[str, Score]
+    @cached_property
+    def score(self) -> Score:
+        """The plain mean over the objects; those without scored frames don't count."""
+        return mean_score([each.score for each in self.objects])
+
+    @cached_property
+    def kinds(self) -> Mapping[str, Score]:
+        """The means over the "seen" and the "unseen" categories' objects; empty unless there are scored ones of either kind."""
+        kinds: dict[str, list[Score]] = {"seen": [], "unseen": []}
+        for each in self.objects:
+            category = self.categories.get((each.sequence, each.object_id))
+            if each.frames and category is not None:
+                kinds["seen" if category in self.seen_categories else "unseen"].append(each.score)
+        return {kind: mean_score(scores) for kind, scores in kinds.items()} if all(kinds.values()) else {}
 
     @property
     def generalised(self) -> float | None:
         """G = (J_seen + J_unseen + F_seen + F_unseen) / 4, None without both kinds."""
         return (self.kinds["seen"].overall + self.kinds["unseen"].overall) / 2 if self.kinds else None
-
-
-def summarise(
-    objects: Sequence[ObjectScores], categories: Categories | None = None, seen_categories: Collection[str] = ()
-) -> Summary:
-    """Totals over all objects; where their categories are unknown, there are no seen and unseen ones."""
-    categories = categories or {}
-    kinds: dict[str, list[Score]] = {"seen": [], "unseen": []}
-    for each in objects:
-        category = categories.get((each.sequence, each.object_id))
-        if each.frames and category is not None:
-            kinds["seen" if category in seen_categories else "unseen"].append(each.score)
-    means = {kind: mean_score(scores) for kind, scores in kinds.items()} if all(kinds.values()) else {}
-    return Summary(objects, categories, mean_score([each.score for each in objects]), means)
 
 
 def read_categories(ground_truth: Path, truth: Mapping[str, SequenceMasks], meta_file: Path | None) -> Categories:

@@ -23,8 +23,7 @@ class ColourIds:
 
     def __init__(self, given: Mapping[int, int] | None = None) -> None:
         """`given`: {R << 16 | G << 8 | B: id}, all colours there are; None = masks tell."""
-        self.given = given is not None
-        """Whether the user said which colours there are."""
+        self.given = given is not None  # whether the user said which colours there are
         self._ids = {BLACK: 0, **(given or {})}
         self._palette: dict[int, int] = {}
 

@@ -1,5 +1,6 @@
 """Masks as people draw and save them: what a file shows is found out from its pixels, and what is doubtful is refused."""
 
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,25 +11,20 @@ from hodor.errors import HodorError
 from hodor.formats.colour_ids import BLACK, WHITE, ColourIds, colour_name
 from hodor.formats.label_maps import VOID, colour_codes, present_ids
 from hodor.formats.soft_edges import refuse_soft_edges
-from hodor.media.images import open_picture, refuse_rotation
+from hodor.media.images import COLOUR_MODES, open_picture, refuse_rotation
 
-_MODES = {"P", "PA", "L", "LA", "1", "RGB", "RGBA", "CMYK", "YCbCr"}
 _OPAQUE = 127  # an alpha above is opaque
 _FEW_COLOURS = 8  # so many are never taken for a photograph's
 _PIXELS_PER_COLOUR = 4  # of a photograph that was cut out, at most
+_LOSSY_WEBP = re.compile(rb"VP8 .{7}\x9d\x01\x2a", re.DOTALL)  # a chunk of lossy pixels, with the code that starts them
 _MANY = 12  # more objects than this are counted, not named one by one
 
 
 class DrawnMask(NamedTuple):
-    """The objects in a mask file.
+    """The objects in a mask file."""
 
-    Attributes:
-        labels: `[H, W]` uint8, 0 none, 1..254 the ids of objects.
-        found: one line for the user: which objects, and from what they were read.
-    """
-
-    labels: np.ndarray
-    found: str
+    labels: np.ndarray  # [H, W] uint8, 0 none, 1..254 the ids of objects
+    found: str  # one line for the user: which objects, and from what they were read
 
 
 def read_drawn_mask(
@@ -58,7 +54,7 @@ def read_drawn_mask(
     """
     picture = open_picture(path)
     refuse_rotation(picture, path)
-    if picture.mode not in _MODES:
+    if picture.mode not in COLOUR_MODES:
         raise HodorError(f"{path}: a mask must be a palette, grey or RGB image, not {picture.mode}")
     if size is not None and (picture.height, picture.width) != size:
         raise HodorError(
@@ -83,11 +79,9 @@ def refuse_blurring_format(picture: Image.Image, what: Path | str, otherwise: st
         HodorError: it is; the message names it by `what`, and ends with what else one may do.
     """
     kind = {"JPEG": "JPEG", "MPO": "JPEG", "WEBP": "lossy WebP"}.get(picture.format or "")
-    if picture.format == "WEBP":
-        name = getattr(picture, "filename", "")
-        content = Path(name).read_bytes() if name else b""
-        if content[12:16] == b"VP8L" or b"VP8 " not in content:  # the marks of lossless and of lossy pixels
-            return
+    file = getattr(picture, "filename", "")
+    if picture.format == "WEBP" and not (file and _LOSSY_WEBP.search(Path(file).read_bytes())):
+        return
     if kind is not None:
         raise HodorError(f"{what}: {kind} blurs the edges of a mask; save it as PNG{otherwise}")
 

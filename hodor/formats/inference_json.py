@@ -29,19 +29,12 @@ MAX_OBJECT_ID = 255
 
 @dataclass(frozen=True)
 class InferenceSequence:
-    """A video to segment.
+    """A video to segment."""
 
-    Attributes:
-        id: its name, which is also the name of its output folder.
-        image_paths: its frames in order, relative to the data set's image folder, with forward slashes.
-        segmentations: {frame index: {object id (1..255): run-length string}}; given masks, in the file's order.
-        eval_files: names of the frames that a benchmark server wants back; None = all.
-    """
-
-    id: str
-    image_paths: tuple[str, ...]
-    segmentations: Mapping[int, Mapping[int, str]]
-    eval_files: tuple[str, ...] | None = None
+    id: str  # its name, which is also the name of its output folder
+    image_paths: tuple[str, ...]  # its frames in order, relative to the data set's image folder, with forward slashes
+    segmentations: Mapping[int, Mapping[int, str]]  # {frame: {object id (1..255): run-length string}}, in the file's order
+    eval_files: tuple[str, ...] | None = None  # names of the frames that a benchmark server wants back; None = all
 
     def masks(self, frame_index: int, height: int, width: int) -> dict[int, np.ndarray]:
         """The masks given in one frame, {object id: [height, width] bool}, in the file's order; {} where there are none.
@@ -95,13 +88,11 @@ def _sequence(sequence_id: str, value: JsonValue) -> InferenceSequence:
         frame: {object_id: text.text() for object_id, text in masks.numbered(1, MAX_OBJECT_ID, "an object id").items()}
         for frame, masks in value.get("segmentations").numbered(0, len(image_paths) - 1, "a frame index").items()
     }
-    if "eval_files" not in value.content:
-        return InferenceSequence(sequence_id, image_paths, segmentations)
-    listed = value.get("eval_files")
-    for name in listed.texts():
+    eval_files = value.get("eval_files").texts() if "eval_files" in value.content else None
+    for name in eval_files or ():
         if "/" in name or PurePosixPath(name).stem not in names:
-            raise HodorError(f"{listed.where}: {name!r} is none of the sequence's frames")
-    return InferenceSequence(sequence_id, image_paths, segmentations, tuple(listed.texts()))
+            raise HodorError(f"{value.where}, key 'eval_files': {name!r} is none of the sequence's frames")
+    return InferenceSequence(sequence_id, image_paths, segmentations, None if eval_files is None else tuple(eval_files))
 
 
 def _check_path(relative: str, what: str) -> None:

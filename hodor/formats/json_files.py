@@ -5,6 +5,7 @@ import itertools
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, NoReturn
 
@@ -17,15 +18,15 @@ _LARGEST = 1e15
 _LARGEST_WHOLE = 1_000_000
 
 
+@dataclass
 class JsonValue:
     """A piece of JSON and its place, such as "train.json: image 'a.jpg', key 'areas'".
 
     Whatever is asked for and isn't there is a `HodorError` that says where, and what there is instead.
     """
 
-    def __init__(self, content: Any, where: str) -> None:
-        self.content = content
-        self.where = where
+    content: Any
+    where: str
 
     @classmethod
     def record(cls, content: Any, path: Path, what: str, index: int, key: str = "id") -> "tuple[str, JsonValue]":
@@ -121,19 +122,13 @@ def read_json(
 
 
 class Entry(NamedTuple):
-    """A piece of the object that a file holds, from byte `start` to before byte `end`.
+    """A piece of the object that a file holds, from byte `start` to before byte `end`."""
 
-    Attributes:
-        key: the key it stands under.
-        position: where it stands in that key's list; None = the key's value is no list, and this is the value.
-        value: what it says.
-    """
-
-    key: str
-    position: int | None
+    key: str  # that it stands under
+    position: int | None  # where it stands in that key's list; None = the key's value is no list, and this is the value
     start: int
     end: int
-    value: Any
+    value: Any  # what it says
 
 
 def walk(path: Path, window: int = _WINDOW) -> Iterator[Entry]:

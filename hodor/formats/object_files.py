@@ -68,8 +68,7 @@ def write_object(path: Path | str, described: DescribedObject) -> None:
     if path.suffix != SUFFIX:
         raise HodorError(f"{path}: the name must end in {SUFFIX}")
     check_object_name(described.name, str(path))
-    arrays = {"objects": described.objects, "backgrounds": described.backgrounds}
-    tensors = {name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()}
+    tensors = {name: np.ascontiguousarray(getattr(described, name), np.float32) for name in ("objects", "backgrounds")}
     header = {"format": _FORMAT, "name": described.name, "network": described.network}
     with written_aside(path) as aside:
         aside.write_bytes(safetensors.numpy.save(tensors, header))
@@ -90,7 +89,7 @@ def read_object(path: Path | str) -> DescribedObject:
         with safetensors.safe_open(path, framework="numpy") as content:
             header, names = content.metadata() or {}, content.keys()
             tensors = {name: content.get_tensor(name) for name in names}
-    except (safetensors.SafetensorError, TypeError, ValueError):
+    except (safetensors.SafetensorError, AttributeError, TypeError, ValueError):  # of kinds that NumPy doesn't know as well
         raise HodorError(f"{path}: broken, or no object; make it with hodor describe") from None
     if header.get("format") != _FORMAT:
         raise HodorError(f"{path}: is no object that hodor describe wrote, or one of another version")

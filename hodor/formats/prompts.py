@@ -18,19 +18,12 @@ _FORMS = {
 
 
 class Prompt(NamedTuple):
-    """What a user points at.
-
-    Attributes:
-        kind: "box" or "click".
-        object_id: 1..254; None = the next free one.
-        numbers: in pixels of the frame, from its upper left corner: (x0, y0, x1, y1) or (x, y).
-        frame: its index, from 0; None = the first one.
-    """
+    """What a user points at."""
 
     kind: Literal["box", "click"]
-    object_id: int | None
-    numbers: tuple[float, ...]
-    frame: int | None
+    object_id: int | None  # 1..254; None = the next free one
+    numbers: tuple[float, ...]  # in pixels of the frame, from its upper left corner: (x0, y0, x1, y1) or (x, y)
+    frame: int | None  # its index, from 0; None = the first one
 
 
 def parse_prompt(kind: Literal["box", "click"], text: str) -> Prompt:

@@ -13,14 +13,14 @@
                     "tracks": [{"1": {"seg": "run-length string", "box"?: [x, y, w, h], "area"?: n}}, ...]}]}   one per frame
 
 Further keys are ignored. Files are read record by record: their size doesn't matter. Images stay files and masks stay text
-until a sample is made.
+until a sample is made; what is known of all of them is kept in a few arrays.
 """
 
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Literal, NamedTuple
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -28,40 +28,87 @@ from hodor.errors import HodorError
 from hodor.files import inside
 from hodor.formats import run_length
 from hodor.formats.json_files import JsonValue, walk
-from hodor.formats.mask_table import MaskTable, TextTable
 from hodor.media.boxes import bounding_box
 from hodor.media.images import MAX_PIXELS
 
 _MAX_OBJECT_ID = 999_999_999
+_UNPAIRED = "surrogatepass"  # what to do with halves of surrogate pairs, which JSON can spell
 _REFUSALS = {
     "images": "holds images, not videos; train on it with TRAINING.MODE static_image",
     "sequences": "holds videos, not images; train on it with TRAINING.MODE dense_video or sparse_video",
 }
 
 
+class TextTable:
+    """A list of strings that is two objects to Python, so that forked processes share its memory."""
+
+    def __init__(self) -> None:
+        self._content = bytearray()
+        self._ends = array("q")  # the offset behind each string's last byte
+
+    def append(self, text: str) -> None:
+        """Adds a string."""
+        self._content += text.encode("utf-8", _UNPAIRED)
+        self._ends.append(len(self._content))
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def __getitem__(self, index: int) -> str:
+        start = self._ends[index - 1] if index else 0
+        return self._content[start : self._ends[index]].decode("utf-8", _UNPAIRED)
+
+
+@dataclass(frozen=True, eq=False)
+class MaskTable:
+    """M masks in F frames, which loading processes share."""
+
+    starts: np.ndarray  # [F + 1] int64; frame f has the rows starts[f] .. starts[f + 1] - 1
+    object_ids: np.ndarray  # [M] int32, ascending in a frame
+    texts: TextTable  # M run-length strings
+    areas: np.ndarray  # [M] float64, in pixels
+    boxes: np.ndarray  # [M, 4] float32, x, y, width, height in pixels
+
+    def rows(self, frame: int) -> np.ndarray:
+        """The rows of one frame."""
+        return np.arange(self.starts[frame], self.starts[frame + 1])
+
+    def count(self, chosen: np.ndarray) -> np.ndarray:
+        """How many of the chosen rows (`[M]` bool) each frame has, `[F]` int64."""
+        before = np.concatenate([[0], np.cumsum(chosen, dtype=np.int64)])
+        return before[self.starts[1:]] - before[self.starts[:-1]]
+
+    def larger_than(self, area: float, side: float, *, or_equal: bool = False) -> np.ndarray:
+        """Which objects have more pixels than `area` and a box whose shorter side is longer than `side` pixels, `[M]` bool.
+
+        With `or_equal` exactly as many will do as well; empty masks never do.
+        """
+        sides = self.boxes[:, 2:].min(axis=1)
+        if or_equal:
+            return (self.areas >= area) & (sides >= side) & (self.areas > 0)
+        return (self.areas > area) & (sides > side)
+
+    def decode(self, row: int, height: int, width: int, where: str) -> np.ndarray:
+        """A mask as `[height, width]` bool.
+
+        Raises:
+            HodorError: its string is broken or has another size; `where` names file and image.
+        """
+        return run_length.decode_at(f"{where}, object {self.object_ids[row]}", self.texts[row], height, width)
+
+
 @dataclass(frozen=True, eq=False)
 class AnnotatedSequences:
-    """Sequences in a few arrays, where images are sequences of one frame; frames are numbered through all of them.
+    """S sequences in a few arrays, where images are sequences of one frame; their F frames are numbered through all of them."""
 
-    Attributes:
-        source: the JSON file, for messages.
-        folder: what the paths are relative to.
-        names: S sequences; of images, their paths.
-        starts: `[S + 1]` int32; sequence s has the frames starts[s] .. starts[s + 1] - 1.
-        heights: `[S]` int32, in pixels.
-        widths: `[S]` int32, in pixels.
-        paths: F image files, relative, with forward slashes.
-        masks: group f holds the objects of frame f, without crowds and those to ignore.
-    """
-
-    source: Path
-    folder: Path
-    names: TextTable
-    starts: np.ndarray
-    heights: np.ndarray
-    widths: np.ndarray
-    paths: TextTable
-    masks: MaskTable
+    source: Path  # the JSON file, for messages
+    folder: Path  # what the paths are relative to
+    names: TextTable  # of images, their paths
+    starts: np.ndarray  # [S + 1] int32; sequence s has the frames starts[s] .. starts[s + 1] - 1
+    heights: np.ndarray  # [S] int32, in pixels
+    widths: np.ndarray  # [S] int32, in pixels
+    paths: TextTable  # F image files, relative, with forward slashes
+    masks: MaskTable  # of the objects in each frame, without crowds and those to ignore
 
     def __len__(self) -> int:
         return len(self.names)
@@ -73,17 +120,9 @@ class AnnotatedSequences:
         return f"{self.source}: sequence {self.names[sequence]!r}, frame {PurePosixPath(self.paths[frame]).name}"
 
 
-class _Object(NamedTuple):
-    """A mask as a file gives it; `where` names its place."""
-
-    object_id: int
-    text: str
-    where: str
-    area: JsonValue | None
-    box: JsonValue | None
-
-
-_Frames = Sequence[tuple[JsonValue, list[_Object]]]
+_Object: TypeAlias = tuple[int, str, float, Sequence[float]]
+"""Id, run-length string, area and box (x, y, width, height) of an object."""
+_Frames: TypeAlias = list[tuple[JsonValue, list[_Object]]]
 """Paths of images, with the objects in each."""
 
 
@@ -101,14 +140,13 @@ def read_training_json(path: Path, folder: Path, key: Literal["images", "sequenc
     frame_starts, row_starts = array("i", [0]), array("q", [0])
     for name, record in _records(path, key):
         size = read_size(record)
-        frames = _image(record) if key == "images" else _frames(record)
+        frames = _image(record, size) if key == "images" else _frames(record, size)
         for image_path, objects in frames:
             inside(folder, image_path.text(), image_path.where)
             paths.append(image_path.text())
-            for each in objects:
-                area, box = _extent(each, size)
-                object_ids.append(each.object_id)
-                texts.append(each.text)
+            for object_id, text, area, box in objects:
+                object_ids.append(object_id)
+                texts.append(text)
                 areas.append(area)
                 boxes.extend(box)
             row_starts.append(len(areas))
@@ -150,24 +188,28 @@ def read_tracks(record: JsonValue, lowest_id: int, highest_id: int) -> list[tupl
     return list(zip(paths, frames, strict=True))
 
 
-def _extent(each: _Object, size: tuple[int, int]) -> tuple[float, Sequence[float]]:
-    """Area and box (x, y, width, height) in pixels, measured where the file doesn't tell them; `size` is (height, width)."""
-    if each.area is not None and each.box is not None:
-        return each.area.number(), each.box.box()
-    mask = run_length.decode_at(each.where, each.text, *size)
-    area = int(np.count_nonzero(mask)) if each.area is None else each.area.number()
-    return area, (bounding_box(mask) or (0, 0, 0, 0)) if each.box is None else each.box.box()
+def _extent(
+    where: str, text: str, area: JsonValue | None, box: JsonValue | None, size: tuple[int, int]
+) -> tuple[float, Sequence[float]]:
+    """Area and box of an object in an image of a size (height, width), measured where the file doesn't tell them."""
+    if area is not None and box is not None:
+        return area.number(), box.box()
+    mask = run_length.decode_at(where, text, *size)
+    pixels = int(np.count_nonzero(mask)) if area is None else area.number()
+    return pixels, (bounding_box(mask) or (0, 0, 0, 0)) if box is None else box.box()
 
 
-def _image(record: JsonValue) -> _Frames:
+def _image(record: JsonValue, size: tuple[int, int]) -> _Frames:
     """An image with its objects; nothing where there are none."""
-    segmentations = record.get("segmentations").items()
-    areas, boxes = (_parallel(record, key, len(segmentations)) for key in ("areas", "bboxes"))
-    crowds, ignored = (_parallel(record, key, len(segmentations), shared=True) for key in ("iscrowd", "ignore"))
+    segmentations = record.get("segmentations")
+    texts = segmentations.texts()
+    areas, boxes = (_parallel(record, key, len(texts)) for key in ("areas", "bboxes"))
+    crowds, ignored = (_parallel(record, key, len(texts), shared=True) for key in ("iscrowd", "ignore"))
     objects = []
-    for index, each in enumerate(segmentations):
+    for index, text in enumerate(texts):
         if not any(mark is not None and mark.content for mark in (crowds[index], ignored[index])):
-            objects.append(_Object(index + 1, each.text(), each.where, areas[index], boxes[index]))
+            where = f"{segmentations.where}[{index}]"
+            objects.append((index + 1, text, *_extent(where, text, areas[index], boxes[index], size)))
     return [(record.get("image_path"), objects)] if objects else []
 
 
@@ -182,15 +224,14 @@ def _parallel(record: JsonValue, key: str, count: int, *, shared: bool = False) 
     return items
 
 
-def _frames(record: JsonValue) -> _Frames:
+def _frames(record: JsonValue, size: tuple[int, int]) -> _Frames:
     """The frames of a sequence with the objects in each, by their ids."""
     frames = []
     for image_path, tracks in read_tracks(record, 0, _MAX_OBJECT_ID):
         objects = []
         for object_id, track in sorted(tracks.items()):
-            segmentation = track.get("seg")
-            text, where = segmentation.text(), segmentation.where
-            objects.append(_Object(object_id, text, where, track.optional("area"), track.optional("box")))
+            mask, area, box = track.get("seg"), track.optional("area"), track.optional("box")
+            objects.append((object_id, mask.text(), *_extent(mask.where, mask.text(), area, box, size)))
         frames.append((image_path, objects))
     return frames
 

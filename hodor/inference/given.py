@@ -13,10 +13,10 @@ from hodor.formats.drawn_masks import refuse_black_objects, refuse_blurring_form
 from hodor.formats.inference_json import MAX_OBJECT_ID
 from hodor.formats.label_maps import VOID
 from hodor.formats.soft_edges import refuse_soft_edges
+from hodor.media.images import COLOUR_MODES
 
 Picture = np.ndarray | torch.Tensor | Image.Image
 Masks = Mapping[int, Picture] | Picture
-_COLOUR_MODES = {"RGB", "RGBA", "L", "LA", "P", "PA", "1", "CMYK", "YCbCr"}
 _UNSIGNED = {torch.uint16, torch.uint32, torch.uint64}  # of which PyTorch knows little more than the names
 
 
@@ -27,7 +27,7 @@ def frame_tensor(frame: Picture, video_size: tuple[int, int] | None = None) -> t
         HodorError: it has another shape, other numbers or another size.
     """
     if isinstance(frame, Image.Image):
-        if frame.mode not in _COLOUR_MODES:
+        if frame.mode not in COLOUR_MODES:
             raise HodorError(f"a frame of PIL's mode {frame.mode} is not supported; convert it to 8-bit RGB")
         frame = np.array((frame.convert("RGBA") if frame.mode in {"P", "PA"} else frame).convert("RGB"))
     tensor = _tensor(frame, "a frame")

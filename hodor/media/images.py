@@ -15,12 +15,12 @@ from hodor.files import written_aside
 
 MAX_PIXELS = 2**26  # that an image may have, 67 million: more than a frame of 8K
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})  # of files that count as images
+COLOUR_MODES = frozenset({"RGB", "RGBA", "L", "LA", "P", "PA", "1", "CMYK", "YCbCr"})  # of 8 bits, Pillow's names
 _FORMATS = ["PNG", "JPEG", "BMP", "WEBP", "TIFF", "GIF", "PPM", "JPEG2000"]
 if importlib.util.find_spec("PIL.AvifImagePlugin"):  # since Pillow 11.3
     _FORMATS.append("AVIF")
 _EXIF_ORIENTATION = 0x0112
 _ROTATING = range(2, 9)  # orientations that ask for it; 0, which some cameras write, says nothing
-_COLOUR_MODES = {"RGB", "RGBA", "L", "LA", "P", "PA", "1", "CMYK", "YCbCr"}
 Image.MAX_IMAGE_PIXELS = None  # `opened_picture` has a limit of its own
 warnings.filterwarnings("ignore", module=r"PIL\.")  # a file is good or an error
 
@@ -38,7 +38,7 @@ def read_image(path: Path, max_pixels: int = MAX_PIXELS, *, upright: bool = Fals
     """
     with opened_picture(path, max_pixels) as picture:
         picture.load()
-        if picture.mode not in _COLOUR_MODES:
+        if picture.mode not in COLOUR_MODES:
             raise HodorError(f"{path}: image mode {picture.mode} is not supported; convert it to 8-bit RGB")
         shown: Image.Image = picture
         if not upright:

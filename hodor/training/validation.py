@@ -9,7 +9,7 @@ from hodor.errors import HodorError
 from hodor.evaluation.masks import read_sequences
 from hodor.evaluation.pairs import SequencePair
 from hodor.evaluation.protocols import davis
-from hodor.evaluation.summary import summarise
+from hodor.evaluation.summary import Summary
 from hodor.formats.inference_json import read_inference_json
 from hodor.inference.results import ResultsFolder
 from hodor.inference.segmenter import Segmenter
@@ -47,6 +47,6 @@ def build_validation(config: Config, workspace: Workspace) -> Callable[[HODOR], 
             objects = [
                 scores for sequence in sequences for scores in davis(SequencePair(found[sequence.id], truth[sequence.id]))
             ]
-        return summarise(objects).score.overall
+        return Summary(objects).score.overall
 
     return validate

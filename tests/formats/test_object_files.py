@@ -113,6 +113,9 @@ def test_other_files(tmp_path):
     assert "must be one line" in complaint(hostile(tmp_path / "name.hodor", name="a\x1b[2Jb"))
     (tmp_path / "text.hodor").write_text(json.dumps({"objects": []}))
     assert "broken" in complaint(tmp_path / "text.hodor")
+    header = json.dumps({"a": {"dtype": "F8_E4M3", "shape": [1], "data_offsets": [0, 1]}}).encode()
+    (tmp_path / "eight_bits.hodor").write_bytes(struct.pack("<Q", len(header)) + header + b"0")
+    assert "broken, or no object" in complaint(tmp_path / "eight_bits.hodor")
     with (tmp_path / "large.hodor").open("wb") as file:
         file.truncate(2**25)
     assert "too large" in complaint(tmp_path / "large.hodor")

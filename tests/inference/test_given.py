@@ -198,7 +198,16 @@ def test_pictures_whose_values_are_no_ids_are_refused_as_files_are(model, clip, 
             segmenter.step(clip[0][0], np.asarray(picture))
 
 
-@pytest.mark.parametrize(("name", "options"), [("a.webp", {"lossless": True}), ("a.gif", {}), ("a.bmp", {}), ("a.tif", {})])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("a.webp", {"lossless": True}),
+        ("a.webp", {"lossless": True, "xmp": b"<x>VP8 is lossy</x>"}),
+        ("a.gif", {}),
+        ("a.bmp", {}),
+        ("a.tif", {}),
+    ],
+)
 def test_files_of_exact_kinds_are_masks(model, clip, tmp_path, name, options):
     picture = read_again(Image.fromarray(FIRST.astype(np.uint8) * 255), name, tmp_path, **options)
     refuse_blurring_format(picture, name)
