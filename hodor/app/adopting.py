@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, ValidationError
 
-from hodor.app.frames import FrameReader
 from hodor.app.records import FOUND, MAX_ID, MAX_NAME, RECORD, Record, Settings, new_record, write_record
 from hodor.app.sessions import PAINTED, Session
 from hodor.checkpoints.weights import DEFAULT
@@ -69,7 +68,7 @@ def notice(session: Session) -> None:
         HodorError: they are broken, or can't be gone on with in a page.
     """
     with session.lock:
-        if session.is_busy or (told := session.tracking.told()) in {"", session.record.told}:
+        if (told := session.tracking.told()) in {"", session.record.told}:
             return
         before = session.record
         record = _record(session.folder)
@@ -109,5 +108,5 @@ def _record(folder: Path) -> Record:
     masks = (folder / GIVEN).glob("[!.]*.png")
     ids = {each for mask in masks for each in present_ids(read_label_map(mask))} | set(inputs.names)
     names = {each: inputs.names.get(each, f"Object {each}")[:MAX_NAME] for each in sorted(ids)}
-    reader = FrameReader(source_of(inputs.source, options))
-    return new_record(Path(inputs.source).name, inputs.source, reader, settings, names=names, options=options)
+    video = source_of(inputs.source, options)
+    return new_record(Path(inputs.source).name, inputs.source, video, settings, names=names, options=options)

@@ -4,13 +4,17 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from hodor.app.frames import FrameReader
+from hodor.checkpoints.hub import is_hub_name
+from hodor.checkpoints.weights import locate_existing
+from hodor.errors import HodorError
 from hodor.files import written_aside
-from hodor.media.sources import Selection
+from hodor.media.sources import FrameSource, Selection
 from hodor.tracking.folder import PAGE
 from hodor.tracking.inputs import selection_of
+from hodor.workspace import checkpoints_folder
 
 MAX_ID = 254
 MAX_NAME = 80
@@ -40,6 +44,17 @@ class Settings(BaseModel):
         if text.startswith("-") or not text.isprintable():
             raise ValueError("the name of a checkpoint is one printable line and begins with no dash")
         return text
+
+    def weights(self) -> Path:
+        """The file of the checkpoint; one on a hub is downloaded. A HodorError says that there is none."""
+        return locate_existing(self.checkpoint, checkpoints_folder())
+
+    def weights_written(self) -> int | None:
+        """When that file was written, in nanoseconds; None where there is none here, or where the name can't be a file's."""
+        try:
+            return None if is_hub_name(self.checkpoint) else self.weights().stat().st_mtime_ns
+        except (HodorError, OSError):  # a run says it
+            return None
 
 
 class Record(BaseModel):
@@ -86,20 +101,34 @@ class Record(BaseModel):
         return self.selection.start + (self.frames - 1) * self.selection.stride
 
 
+def new_record(title: str, source: str, video: FrameSource, settings: Settings, **more: Any) -> Record:
+    """The record of a session that begins, whose frames are those of `video`; `more` are fields of it.
+
+    Raises:
+        HodorError: the video is broken.
+    """
+    reader = FrameReader(video)
+    height, width = reader.pixels(video.selection.start).shape[:2]
+    return Record(**{
+        "title": title[:MAX_NAME], "source": source, "frames": reader.count(), "height": height, "width": width,
+        "rate": video.rate, "made": time.time(), "settings": settings, "names": {1: "Object 1"}, **more,
+    })  # fmt: skip
+
+
 def write_record(folder: Path, record: Record) -> None:
     """Writes the record of a session; complete or absent."""
     with written_aside(folder / PAGE / RECORD) as aside:
         aside.write_text(record.model_dump_json(indent=1), encoding="utf-8")
 
 
-def new_record(title: str, source: str, reader: FrameReader, settings: Settings, **more: Any) -> Record:
-    """The record of a session that begins; `more` are fields of it.
+def read_record(folder: Path) -> Record:
+    """Reads what `write_record` wrote.
 
     Raises:
-        HodorError: the video is broken.
+        HodorError: it is broken.
     """
-    height, width = reader.pixels(reader.source.selection.start).shape[:2]
-    return Record(**{
-        "title": title[:MAX_NAME], "source": source, "frames": reader.count(), "height": height, "width": width,
-        "rate": reader.source.rate, "made": time.time(), "settings": settings, "names": {1: "Object 1"}, **more,
-    })  # fmt: skip
+    path = folder / PAGE / RECORD
+    try:
+        return Record.model_validate_json(path.read_bytes())
+    except ValidationError:
+        raise HodorError(f"{path}: broken; remove the session's folder") from None
