@@ -1,4 +1,4 @@
-"""What routes are given: all sessions, the one that a request names, and what works on them."""
+"""What routes are given: all sessions, and the one that a request names."""
 
 from typing import Annotated
 
@@ -6,7 +6,6 @@ from fastapi import Depends, Header
 from starlette.requests import HTTPConnection
 
 from hodor.app.refusals import RefusalError
-from hodor.app.running import Runner
 from hodor.app.sessions import Session
 from hodor.app.store import SessionStore
 
@@ -18,13 +17,7 @@ async def _store(connection: HTTPConnection) -> SessionStore:
     return store
 
 
-async def _runner(connection: HTTPConnection) -> Runner:
-    runner: Runner = connection.app.state.runner
-    return runner
-
-
 Store = Annotated[SessionStore, Depends(_store)]
-TheRunner = Annotated[Runner, Depends(_runner)]
 
 
 def _opened(session: str, store: Store) -> Session:  # in a thread, since it may wait for one that is being taken over

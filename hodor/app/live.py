@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, WebSocket, WebSocketDisconnect
 from fastapi.concurrency import run_in_threadpool
 
 from hodor.app.commands import options_of
-from hodor.app.dependencies import SENT_AS_BYTES, Store, TheRunner
+from hodor.app.dependencies import SENT_AS_BYTES, Store
 from hodor.app.progress import rows_as_json
 from hodor.app.records import FOUND
 from hodor.app.refusals import RefusalError
@@ -114,7 +114,7 @@ async def begin(request: Request, store: Store) -> dict[str, str]:
 
 
 @routes.websocket("/sessions/{session}/live")
-async def live(socket: WebSocket, session: str, store: Store, runner: TheRunner) -> None:
+async def live(socket: WebSocket, session: str, store: Store) -> None:
     """Takes JPEGs; answers each by JSON and a label map. An empty one, or a browser that goes away, is the end."""
     await socket.accept()
     with contextlib.suppress(WebSocketDisconnect):
@@ -123,7 +123,7 @@ async def live(socket: WebSocket, session: str, store: Store, runner: TheRunner)
         except HodorError as error:
             await _send(socket, {"error": str(error)})
         else:
-            await _send(socket, await _follow(socket, runner, opened))
+            await _send(socket, await _follow(socket, store.runner, opened))
         await socket.close()
 
 

@@ -23,28 +23,19 @@ from hodor.formats.label_maps import present_ids
 from hodor.media.cutting import mask_of_box, mask_of_click
 
 _CUTTING = threading.Lock()  # GrabCut draws random numbers from one place for all threads
-Point = tuple[float, float]
-Points = Annotated[list[Point], Field(max_length=100)]
+Points = Annotated[list[tuple[float, float]], Field(max_length=100)]
 routes = APIRouter(prefix="/api/sessions/{session}")
 
 
 class Pointed(BaseModel):
-    """An object that was pointed at.
-
-    Attributes:
-        frame: index of the frame.
-        kind: by a box around it, or by clicks on it.
-        box: (x0, y0, x1, y1) in pixels.
-        points: (x, y), on the object.
-        not_points: (x, y), beside it.
-    """
+    """An object that was pointed at, by a box around it, or by clicks on it; in pixels."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-    frame: int
+    frame: int  # its index
     kind: Literal["box", "click"]
-    box: tuple[float, float, float, float] = (0, 0, 0, 0)
-    points: Points = []
-    not_points: Points = []
+    box: tuple[float, float, float, float] = (0, 0, 0, 0)  # x0, y0, x1, y1
+    points: Points = []  # on the object
+    not_points: Points = []  # beside it
 
 
 class Size(BaseModel):

@@ -3,10 +3,9 @@
 import contextlib
 import importlib.util
 import logging
-import os
 import socket
 import webbrowser
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from hodor.app.records import RECORD, Settings
@@ -62,26 +61,16 @@ def _parser() -> ArgumentParser:
         description="Opens a page in the browser to paint objects in a video, follow them, correct and take away.",
     )
     add = options.add_argument
-    add(
-        "source",
-        nargs="?",
-        type=Path,
-        metavar="VIDEO|FOLDER",
-        help="open it at once, without a copy of it; also a folder of hodor track",
-    )
+    opened = "open it at once, without a copy of it; also a folder of hodor track"
+    add("source", nargs="?", type=Path, metavar="VIDEO|FOLDER", help=opened)
     add("--port", type=int, metavar="N", help=f"of this machine (default: {_PORT}, or any that is free)")
     add("--folder", type=Path, metavar="DIR", help="where sessions are kept (default: sessions, in the workspace)")
-    add(
-        "--checkpoint",
-        metavar="CKPT",
-        help=f"for new sessions: {MEANING}",
-    )
+    add("--checkpoint", metavar="CKPT", help=f"for new sessions: {MEANING}")
     add("--no_browser", dest="browser", action="store_false", help="only print the address")
     return options
 
 
-@contextlib.contextmanager
-def _listening(port: int | None) -> Iterator[socket.socket]:
+def _listening(port: int | None) -> socket.socket:
     """A socket that only this machine reaches.
 
     Raises:
@@ -89,20 +78,12 @@ def _listening(port: int | None) -> Iterator[socket.socket]:
     """
     if port is not None and not 1 <= port <= 65535:
         raise HodorError(f"--port must be 1..65535, not {port}")
-    for wanted in (port or _PORT, 0):
-        with socket.socket() as listening:
-            if os.name != "nt":  # where it would let two servers share a port
-                listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                listening.bind((_ADDRESS, wanted))
-                listening.listen()
-            except OSError:
-                if port is not None:
-                    raise HodorError(f"--port {port}: is taken, or not allowed; choose another, or leave it out") from None
-                continue
-            yield listening
-            return
-    raise HodorError("no port is free on this machine")
+    for wanted in (_PORT, 0) if port is None else (port,):
+        with contextlib.suppress(OSError):
+            return socket.create_server((_ADDRESS, wanted))
+    if port is None:
+        raise HodorError("no port is free on this machine")
+    raise HodorError(f"--port {port}: is taken, or not allowed; choose another, or leave it out")
 
 
 def _serve(listening: socket.socket, folder: Path, source: Path | None, checkpoint: str, browser: bool) -> None:

@@ -7,8 +7,7 @@ from typing import Any
 
 from hodor.tracking.confidences import Row
 
-_MEAN_OF = 30
-"""Frames whose mean time tells how fast it goes."""
+_MEAN_OF = 30  # frames, whose mean time tells how fast it goes
 
 
 class CancelledError(BaseException):
@@ -16,48 +15,34 @@ class CancelledError(BaseException):
 
 
 class Progress:
-    """How far a run is. Written by the thread that runs, read by any.
-
-    Attributes:
-        number: tells runs apart.
-        what: "loading", "backwards", "following", "writing"; and at the end "done", "cancelled" or "failed".
-        done: how many frames are done in this part.
-        total: how many there will be, as far as anybody knows.
-        error: one line, if it failed or the video broke off.
-        forms: what was made to be taken away.
-        rows: how sure the network was in the frames that this run followed so far.
-        is_cancelled: whether it shall stop; set by any thread.
-    """
+    """How far a run is. Written by the thread that runs, read by any."""
 
     def __init__(self, number: int, total: int) -> None:
-        self.number = number
-        self.error = ""
-        self.forms: list[str] = []
-        self.rows: list[Row] = []
-        self.is_cancelled = False
+        self.number = number  # tells runs apart
+        self.what = "loading"  # then "backwards", "following", "writing"; and at the end "done", "cancelled" or "failed"
+        self.done = 0  # frames of this part
+        self.total = total  # how many there will be, as far as anybody knows
+        self.error = ""  # one line, if it failed or the video broke off
+        self.forms: list[str] = []  # what was made to be taken away
+        self.rows: list[Row] = []  # how sure the network was in the frames that this run followed so far
+        self.is_cancelled = False  # whether it shall stop; set by any thread
         self._times: deque[float] = deque(maxlen=_MEAN_OF)
-        self.begin("loading", total)
 
     def begin(self, what: str, total: int) -> None:
-        """Begins another part of so many frames, unless the run is cancelled: then a CancelledError ends it."""
-        self.check()
+        """Begins another part of so many frames, or raises a CancelledError if the run shall stop."""
         self.what, self.done, self.total = what, 0, total
         self._times.clear()
-
-    def reach(self, done: int) -> None:
-        """So many frames of the part are done now; raises a CancelledError if it shall stop after them."""
-        self.done = done
-        self._times.append(time.monotonic())
-        self.check()
+        self._end_if_cancelled()
 
     def next_frame(self, frame: object) -> None:
         """One more frame is done."""
         self.reach(self.done + 1)
 
-    def check(self) -> None:
-        """Raises a CancelledError if the run shall stop."""
-        if self.is_cancelled:
-            raise CancelledError
+    def reach(self, done: int) -> None:
+        """So many frames of the part are done; raises a CancelledError if the run shall stop."""
+        self.done = done
+        self._times.append(time.monotonic())
+        self._end_if_cancelled()
 
     def as_json(self, after: int = 0) -> dict[str, Any]:
         """For a page that knows the first `after` rows already."""
@@ -71,6 +56,10 @@ class Progress:
             "left": round(max(self.total - self.done, 0) / rate, 1) if rate else None,
             "rows": rows_as_json(rows), "seen": after + len(rows),
         }  # fmt: skip
+
+    def _end_if_cancelled(self) -> None:
+        if self.is_cancelled:
+            raise CancelledError
 
 
 def rows_as_json(rows: Iterable[Row]) -> list[list[float]]:

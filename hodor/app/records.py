@@ -23,20 +23,13 @@ FOUND = "found"
 
 
 class Settings(BaseModel):
-    """How objects are followed; as the options of `hodor track` with the same names.
-
-    Attributes:
-        checkpoint: a file, hf://owner/name on a hub, or the name of weights that come with the package.
-        min_dim: shorter side of frames as the network sees them; None takes what the checkpoint is meant for.
-        backwards: also from where an object is given first back to the first frame.
-        corrections_replace: a mask given anew replaces all that was remembered of its object.
-    """
+    """How objects are followed; as the options of `hodor track` with the same names."""
 
     model_config = ConfigDict(extra="forbid")
-    checkpoint: str = Field(min_length=1, max_length=4096)
-    min_dim: int | None = Field(default=None, ge=32, le=4096)
-    backwards: bool = False
-    corrections_replace: bool = True
+    checkpoint: str = Field(min_length=1, max_length=4096)  # a file, hf://owner/name, or the name of shipped weights
+    min_dim: int | None = Field(default=None, ge=32, le=4096)  # None takes what the checkpoint is meant for
+    backwards: bool = False  # also from where an object is given first back to the first frame
+    corrections_replace: bool = True  # a mask given anew replaces all that was remembered of its object
 
     @field_validator("checkpoint")
     @classmethod
@@ -58,37 +51,21 @@ class Settings(BaseModel):
 
 
 class Record(BaseModel):
-    """What stands in page/session.json.
+    """What stands in page/session.json."""
 
-    Attributes:
-        title: for people.
-        source: the video as `hodor track` is given it: an absolute path, or one relative to the session's folder.
-        frames: how many it has; containers may err.
-        height: of a frame.
-        width: of a frame.
-        rate: frames per second.
-        made: seconds since 1970.
-        names: of the objects, by id.
-        settings: for the next run.
-        options: others of `hodor track` that a terminal has begun the run with, {name: value}.
-        followed_with: what the last run was begun with; {} before the first one.
-        camera: whether it is a camera's first picture, which no others have followed yet.
-        told: tells that run's inputs from those of a later one in a terminal, see `TrackingFolder.told`.
-    """
-
-    title: str
-    source: str
-    frames: int
+    title: str  # for people
+    source: str  # the video as `hodor track` is given it: an absolute path, or one relative to the session's folder
+    frames: int  # how many it has; containers may err
     height: int
     width: int
-    rate: float
-    made: float
-    names: dict[int, str] = {}
-    settings: Settings
-    options: dict[str, Any] = {}
-    followed_with: dict[str, Any] = {}
-    told: str = ""
-    camera: bool = False
+    rate: float  # frames per second
+    made: float  # seconds since 1970
+    names: dict[int, str] = {}  # of the objects, by id
+    settings: Settings  # for the next run
+    options: dict[str, Any] = {}  # others of `hodor track` that a terminal has begun the run with, {name: value}
+    followed_with: dict[str, Any] = {}  # what the last run was begun with; {} before the first one
+    told: str = ""  # tells that run's inputs from those of a later one in a terminal, see `TrackingFolder.told`
+    camera: bool = False  # whether it is a camera's first picture, which no others have followed yet
 
     @property
     def selection(self) -> Selection:

@@ -160,10 +160,7 @@ def _follow(session: Session, progress: Progress) -> None:
         broken = None if tracking.forwards.is_finished else follower.forwards(on_frame)
         progress.error = "" if broken is None else str(broken)
         count = source.expected_frames() if broken is None else tracking.forwards.count
-        if count not in {
-            None,
-            session.record.frames,
-        }:  # known now that the video was read: containers may err, and files be cut off
+        if count is not None and count != session.record.frames:  # containers may err, and files be cut off
             session.change(frames=count)
         draw_confidences(session.folder / "confidences.svg", tracking.forwards.rows(), names)
 

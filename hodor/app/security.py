@@ -10,13 +10,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hodor.app.refusals import RefusalError
 
-MAX_BODY = 2**27
-"""Bytes of a request, but for uploaded videos: a label map of the largest frame and more."""
-MAX_UPLOAD = 2**36
-"""Bytes of a video: 64 GiB."""
-UPLOADS = "/api/sessions"
-"""Where videos are sent to."""
-
+_MAX_BODY = 2**27  # bytes of a request, but for uploaded videos: a label map of the largest frame and more
+_MAX_UPLOAD = 2**36  # bytes of a video: 64 GiB
+_UPLOADS = ("POST", "/api/sessions")  # how and where videos are sent
 _HEADERS = {
     "content-security-policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
     "cross-origin-opener-policy": "same-origin",
@@ -72,6 +68,6 @@ class Guard:
         if "transfer-encoding" in headers:
             raise RefusalError(411, "the request doesn't say how large it is")
         length = headers.get("content-length", "0")
-        limit = MAX_UPLOAD if scope["method"] == "POST" and scope["path"] == UPLOADS else MAX_BODY
+        limit = _MAX_UPLOAD if (scope["method"], scope["path"]) == _UPLOADS else _MAX_BODY
         if not length.isdecimal() or int(length) > limit:
             raise RefusalError(413, f"{length} bytes are too many; {limit} are the most")

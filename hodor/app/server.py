@@ -16,12 +16,11 @@ from starlette.requests import ClientDisconnect
 
 from hodor.app.adopting import notice
 from hodor.app.commands import command_of
-from hodor.app.dependencies import SENT_AS_BYTES, Opened, Store, TheRunner
+from hodor.app.dependencies import SENT_AS_BYTES, Opened, Store
 from hodor.app.live import routes as live_routes
 from hodor.app.masks import routes as mask_routes
 from hodor.app.records import MAX_ID, MAX_NAME, Settings
 from hodor.app.refusals import RefusalError, one_line_of
-from hodor.app.running import Runner
 from hodor.app.security import Guard
 from hodor.app.sessions import Session, version_of
 from hodor.app.store import SessionStore
@@ -60,15 +59,14 @@ class Change(BaseModel):
 
 def build(store: SessionStore, port: int) -> Guard:
     """The application for a server on this port of this machine, which stops what is running when it ends."""
-    runner = Runner()
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        await run_in_threadpool(runner.stop)
+        await run_in_threadpool(store.runner.stop)
 
     application = FastAPI(lifespan=lifespan, openapi_url=None)
-    application.state.store, application.state.runner = store, runner
+    application.state.store = store
     for kind in (HodorError, OSError, RequestValidationError, ClientDisconnect):
         application.add_exception_handler(kind, _answer)
     for router in (routes, mask_routes, taking_routes, live_routes):
@@ -89,8 +87,8 @@ async def upload(request: Request, name: Name, store: Store) -> dict[str, str]:
 
 
 @routes.get("/{session}")
-def state(session: Opened, runner: TheRunner) -> dict[str, Any]:
-    if not runner.is_working_on(session):
+def state(session: Opened, store: Store) -> dict[str, Any]:
+    if not store.runner.is_working_on(session):
         notice(session)
     return _whole(session)
 
@@ -102,10 +100,8 @@ def change(session: Opened, changes: Change) -> dict[str, Any]:
 
 
 @routes.delete("/{session}")
-def remove(session: Opened, store: Store, runner: TheRunner) -> None:
-    if runner.is_working_on(session):
-        raise RefusalError(409, "it is being worked on; cancel that first")
-    store.remove(session.folder.name)
+def remove(session: str, store: Store) -> None:
+    store.remove(session)
 
 
 @routes.get("/{session}/frames/{index}")

@@ -19,7 +19,6 @@ from hodor.app.frames import FrameReader
 from hodor.app.progress import Progress
 from hodor.app.records import MAX_ID, Settings, read_record, write_record
 from hodor.app.refusals import RefusalError
-from hodor.checkpoints.hub import is_hub_name
 from hodor.errors import HodorError
 from hodor.formats.label_maps import present_ids, read_label_map, write_label_map
 from hodor.media.drawing import object_palette
@@ -35,24 +34,16 @@ class Session:
     """One video, what was painted in it, and what was found. May be used by several threads.
 
     What a page can't have is a RefusalError; a video or a mask that is gone or broken is a HodorError.
-
-    Attributes:
-        folder: of the session.
-        record: what the page keeps.
-        tracking: what a run keeps.
-        painted_folder: has the painted masks, <index of the frame>.png.
-        progress: of the last run; None where there was none since the server began.
-        lock: held while files of the page are looked at or written.
     """
 
     def __init__(self, folder: Path) -> None:
         """Reads what the page kept."""
         self.folder = folder
-        self.record = read_record(folder)
-        self.tracking = TrackingFolder(folder)
+        self.record = read_record(folder)  # what the page keeps
+        self.tracking = TrackingFolder(folder)  # what a run keeps
         self.painted_folder = folder / PAGE / PAINTED
-        self.progress: Progress | None = None
-        self.lock = threading.RLock()
+        self.progress: Progress | None = None  # of the last run since the server began
+        self.lock = threading.RLock()  # held while files of the page are looked at or written
         self._reader: FrameReader | None = None
 
     @property
@@ -68,14 +59,12 @@ class Session:
     def reader(self) -> FrameReader:
         """Its frames."""
         with self.lock:
-            if self._reader is None:
-                self._reader = FrameReader(self.open())
-            return self._reader
+            reader = self._reader = self._reader or FrameReader(self.open())
+            return reader
 
     def close_video(self) -> None:
         """Lets the reader go; the next one who needs it opens the video again."""
-        with self.lock:
-            self._reader = None
+        self._reader = None  # without the lock, for which all other sessions would have to wait
 
     def change(self, **changes: Any) -> None:
         """Changes fields of the record, on the disk too."""
@@ -146,15 +135,9 @@ class Session:
             return version_of(path.read_bytes() if path.is_file() else None)
 
     def paint(self, index: int, labels: np.ndarray, before: str) -> str:
-        """Keeps what is painted in a frame; a frame without any object is one without masks.
+        """Keeps the label map [H, W] uint8 that is painted in a frame now; one without any object is none.
 
-        Args:
-            index: of the frame.
-            labels: [H, W] uint8.
-            before: the version that was changed; a frame that another page has changed meanwhile is refused.
-
-        Returns:
-            The version that is kept now.
+        It was made from the version `before`; if another page has painted meanwhile it is refused. Returns its own version.
         """
         with self.lock:
             self.check_frame(index)
@@ -193,8 +176,7 @@ class Session:
     def keep_pictures(self, rate: float | None = None) -> None:
         """Where more than a camera's first picture came, they become a video like any other.
 
-        Args:
-            rate: at which they came, in pictures per second; None, as after a killed server, takes it from their files.
+        `rate` is that at which they came, per second; None, as after a killed server, takes it from their files.
         """
         written = [path.stat().st_mtime for path in sorted(Path(self.source).glob("*.jpg"))]
         if len(written) < 2:

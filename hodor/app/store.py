@@ -15,25 +15,26 @@ from typing import Any
 from hodor.app.adopting import is_session, opened_session
 from hodor.app.records import RECORD, Record, Settings, new_record, write_record
 from hodor.app.refusals import RefusalError, errors_calling
+from hodor.app.running import Runner
 from hodor.app.sessions import Session
 from hodor.errors import HodorError
 from hodor.files import folder_written_aside, remove_folder
 from hodor.media.sources import Selection, open_source
 from hodor.tracking.folder import INPUTS, PAGE
 
-_SPARED = 2**28
-"""Bytes that an upload leaves free on the disk, for masks and for whatever else the machine does."""
+_SPARED = 2**28  # bytes that an upload leaves free on the disk, for masks and for whatever else the machine does
 _VIDEOS_OPEN = 3
 _PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
 
 
 class SessionStore:
-    """The sessions in a folder. May be used by several threads."""
+    """The sessions in a folder, and what works on them. May be used by several threads."""
 
     def __init__(self, root: Path, settings: Settings) -> None:
         """`settings` are those of sessions that begin; other processes are kept out of `root` by its `folder_lock`."""
         self.root = root
         self.settings = settings
+        self.runner = Runner()
         self._known: dict[str, Session] = {}  # those that were asked for last come last
         self._lock = threading.Lock()
 
@@ -62,9 +63,9 @@ class SessionStore:
             raise RefusalError(404, "there is no such session; it may have been removed")
         with self._lock:
             session = self._known.pop(name, None) or opened_session(self.root / name)
+            self._known[name] = session
             for other in list(self._known.values())[:-_VIDEOS_OPEN]:
                 other.close_video()
-            self._known[name] = session
             return session
 
     def of_path(self, path: Path) -> str:
@@ -144,6 +145,8 @@ class SessionStore:
     def remove(self, name: str) -> None:
         """Removes a session with everything in its folder, at once; a video that was not uploaded and a linked folder stay."""
         session = self.get(name)
+        if self.runner.is_working_on(session):
+            raise RefusalError(409, "it is being worked on; cancel that first")
         with self._lock, session.lock:
             self._known.pop(name, None)
             session.close_video()

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from fastapi import APIRouter
 from fastapi.responses import FileResponse, Response, StreamingResponse
 
-from hodor.app.dependencies import Opened, TheRunner
+from hodor.app.dependencies import Opened, Store
 from hodor.app.refusals import RefusalError
 from hodor.app.sessions import Session
 from hodor.files import scratch_folder
@@ -22,8 +22,8 @@ routes = APIRouter(prefix="/api/sessions/{session}")
 
 
 @routes.post("/run", status_code=202)
-def run(session: Opened, runner: TheRunner) -> None:
-    runner.follow(session)
+def run(session: Opened, store: Store) -> None:
+    store.runner.follow(session)
 
 
 @routes.get("/run")
@@ -37,8 +37,8 @@ def cancel(session: Opened) -> None:
 
 
 @routes.post("/make/{form}", status_code=202)
-def make(session: Opened, runner: TheRunner, form: Form) -> None:
-    runner.make(session, form)
+def make(session: Opened, store: Store, form: Form) -> None:
+    store.runner.make(session, form)
 
 
 @routes.get("/take/masks")
@@ -65,18 +65,13 @@ def _as_file(session: Session, name: str) -> dict[str, str]:
 
 
 class _Passed(io.RawIOBase):
-    """What was written since it was last asked."""
+    """A file that keeps what is written, as `content`, until somebody takes it out."""
 
-    def __init__(self) -> None:
-        self._blocks: list[bytes] = []
+    content = b""
 
     def write(self, block: Any) -> int:
-        self._blocks.append(bytes(block))
+        self.content += bytes(block)
         return len(block)
-
-    def taken(self) -> bytes:
-        blocks, self._blocks = self._blocks, []
-        return b"".join(blocks)
 
 
 def _zipped(paths: list[Path], kept: ExitStack) -> Iterator[bytes]:
@@ -85,5 +80,6 @@ def _zipped(paths: list[Path], kept: ExitStack) -> Iterator[bytes]:
     with kept, zipfile.ZipFile(passed, "w", zipfile.ZIP_STORED) as archive:
         for path in paths:
             archive.writestr(f"masks/{path.name}", path.read_bytes())
-            yield passed.taken()
-    yield passed.taken()
+            yield passed.content
+            passed.content = b""
+    yield passed.content
