@@ -17,12 +17,7 @@ from hodor.media.camera_source import CAMERA
 from hodor.tracking.folder import GIVEN, INPUTS, PAGE, TrackingFolder
 from hodor.tracking.inputs import as_arguments, parsed, source_of
 
-_SETTINGS = {
-    "checkpoint": "checkpoint",
-    "min_image_dim": "min_dim",
-    "backwards": "backwards",
-    "corrections_replace": "corrections_replace",
-}
+_SETTINGS = {"min_image_dim": "min_dim"} | {name: name for name in ("checkpoint", "backwards", "corrections_replace")}
 Id = Annotated[int, Field(ge=1, le=MAX_ID)]
 
 
@@ -53,11 +48,11 @@ def opened_session(folder: Path) -> Session:
         with contextlib.suppress(HodorError):  # what is there already can be shown
             notice(session)
         return session
-    record, told = _record(folder), TrackingFolder(folder).told()
+    record = _record(folder)
     _take_given(folder)
     write_record(folder, record)
     session = Session(folder)
-    session.change(told=told, followed_with=session.basis())
+    session.change(followed_with=session.basis())
     return session
 
 
@@ -68,15 +63,15 @@ def notice(session: Session) -> None:
         HodorError: they are broken, or can't be gone on with in a page.
     """
     with session.lock:
-        if (told := session.tracking.told()) in {"", session.record.told}:
-            return
         before = session.record
+        if session.tracking.told() in {"", before.told}:
+            return
         record = _record(session.folder)
-        kept: dict[str, Any] = {"title": before.title, "made": before.made}
+        kept = {"title": before.title, "made": before.made}
         if Path(record.source) == session.folder / before.source:
             kept["source"] = before.source  # a video within the folder, which may be moved as a whole
         _take_given(session.folder)
-        session.change(**{**dict(record), **kept, "told": told})
+        session.change(**dict(record) | kept)
         session.change(followed_with=session.basis())
         session.close_video()
 
@@ -88,12 +83,8 @@ def _take_given(folder: Path) -> None:
 
 
 def _record(folder: Path) -> Record:
-    """The record of what a terminal began.
-
-    Raises:
-        HodorError: see `opened_session`.
-    """
-    path = folder / INPUTS
+    """The record of what a terminal began; errors are those of `opened_session`."""
+    path, told = folder / INPUTS, TrackingFolder(folder).told()
     try:
         inputs = _Inputs.model_validate_json(path.read_bytes())
         parsed([inputs.source, *as_arguments(inputs.options)])
@@ -109,4 +100,4 @@ def _record(folder: Path) -> Record:
     ids = {each for mask in masks for each in present_ids(read_label_map(mask))} | set(inputs.names)
     names = {each: inputs.names.get(each, f"Object {each}")[:MAX_NAME] for each in sorted(ids)}
     video = source_of(inputs.source, options)
-    return new_record(Path(inputs.source).name, inputs.source, video, settings, names=names, options=options)
+    return new_record(Path(inputs.source).name, inputs.source, video, settings, names=names, options=options, told=told)

@@ -53,16 +53,9 @@ class Recording:
         self._follow(read_image(self._path(0), upright=True), labels)
 
     def step(self, picture: bytes) -> tuple[dict[str, Any], bytes]:
-        """Keeps a picture and follows the objects into it.
+        """Keeps a picture, which is a JPEG of the first one's size, else a HodorError, and follows the objects into it.
 
-        Args:
-            picture: a JPEG of the first one's size.
-
-        Returns:
-            The index of the frame and its rows as progress has them, and the label map [H, W] uint8.
-
-        Raises:
-            HodorError: it is no picture, or has another size.
+        Returns the index of the frame and its rows as progress has them, and the label map [H, W] uint8.
         """
         index = self._count
         path = self._path(index)

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Header, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 from hodor.app.dependencies import BYTES, SENT_AS_BYTES, Opened
 from hodor.app.progress import rows_as_json
@@ -38,13 +38,6 @@ class Pointed(BaseModel):
     not_points: Points = []  # beside it
 
 
-class Size(BaseModel):
-    """Of a mask, in pixels."""
-
-    width: int = Field(ge=1)
-    height: int = Field(ge=1)
-
-
 @routes.get("/painted/{index}")
 def painted(session: Opened, index: int) -> Response:
     session.check_frame(index)
@@ -54,13 +47,19 @@ def painted(session: Opened, index: int) -> Response:
 
 @routes.put("/painted/{index}", dependencies=[SENT_AS_BYTES])
 async def paint(
-    session: Opened, index: int, request: Request, size: Annotated[Size, Query()], if_match: Annotated[str, Header()]
+    session: Opened,
+    index: int,
+    *,
+    request: Request,
+    width: PositiveInt,
+    height: PositiveInt,
+    if_match: Annotated[str, Header()],
 ) -> dict[str, str]:
     """Keeps a label map that was made from the version in `If-Match`; answers the new version. Else 404, 409, 415, 422."""
     content = await request.body()
-    if len(content) != size.width * size.height:
-        raise RefusalError(422, f"{len(content)} bytes are no mask of {size.width}x{size.height} pixels")
-    labels = np.frombuffer(content, np.uint8).reshape(size.height, size.width)
+    if len(content) != width * height:
+        raise RefusalError(422, f"{len(content)} bytes are no mask of {width}x{height} pixels")
+    labels = np.frombuffer(content, np.uint8).reshape(height, width)
     return {"version": await run_in_threadpool(session.paint, index, labels, if_match)}
 
 

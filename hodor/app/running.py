@@ -54,21 +54,13 @@ class Runner:
             self._working_on = None
 
     def follow(self, session: Session) -> None:
-        """Begins to follow what is painted, from the first frame in which it has changed.
-
-        Raises:
-            RefusalError: nothing is painted, or something is running.
-        """
+        """Begins to follow what is painted, from the first frame in which it has changed; a RefusalError if that is nothing."""
         if not session.painted_files() and not session.record.options.get("objects"):
             raise RefusalError(422, "nothing says what to follow; paint an object in some frame first")
         self._begin(session, lambda progress: _follow(session, progress))
 
     def make(self, session: Session, form: str) -> None:
-        """Begins to make what is taken away; `form` is one of those of `hodor track --format`.
-
-        Raises:
-            RefusalError: nothing was found yet, or something is running.
-        """
+        """Begins to make what is taken away, one of the forms of `hodor track`; a RefusalError if nothing was found yet."""
         if not session.tracking.forwards.rows():
             raise RefusalError(422, "nothing was followed yet; run first")
         self._begin(session, lambda progress: _make(session, progress, form))
@@ -119,10 +111,7 @@ def told_of(error: Exception, session: Session) -> str:
 def begun(session: Session, settings: Settings, given: Mapping[int, bytes]) -> "Iterator[tuple[FrameSource, Follower]]":
     """A run as `hodor track` begins it or takes it up again, in whose context no other process writes to the session's folder.
 
-    Args:
-        session: its folder takes what is found; what a run with other settings found there is removed.
-        settings: of the run.
-        given: {index of a frame: PNG of the masks that are given in it}.
+    What a run with other settings found there is removed. `given` is {index of a frame: PNG of the masks given in it}.
 
     Raises:
         HodorError: the weights or the video are broken or gone, or another process writes to the folder.

@@ -19,8 +19,9 @@ from hodor.app.running import Runner
 from hodor.app.sessions import Session
 from hodor.errors import HodorError
 from hodor.files import folder_written_aside, remove_folder
+from hodor.media.camera_source import CAMERA
 from hodor.media.sources import Selection, open_source
-from hodor.tracking.folder import INPUTS, PAGE
+from hodor.tracking.folder import INPUTS, PAGE, TrackingFolder
 
 _SPARED = 2**28  # bytes that an upload leaves free on the disk, for masks and for whatever else the machine does
 _VIDEOS_OPEN = 3
@@ -53,12 +54,7 @@ class SessionStore:
         return sorted(written, key=lambda name: -written[name])
 
     def get(self, name: str) -> Session:
-        """A session by the name of its folder.
-
-        Raises:
-            RefusalError: there is none.
-            HodorError: it is broken.
-        """
+        """A session by the name of its folder; a RefusalError if there is none, any other HodorError if it is broken."""
         if not _PLAIN.fullmatch(name) or not is_session(self.root / name):  # no name leads out of the folder
             raise RefusalError(404, "there is no such session; it may have been removed")
         with self._lock:
@@ -76,8 +72,14 @@ class SessionStore:
         Raises:
             HodorError: it is nothing of these, or its path is no text.
         """
+        if str(path).startswith(CAMERA):
+            raise HodorError(
+                f"{path}: the page has its own button for the browser's camera; or follow it by hodor track {path}"
+            )
         if is_session(path):
             return self._of_folder(path)
+        if TrackingFolder(path).is_begun:
+            raise HodorError(f"{path}: an earlier version of hodor track began it; run its command once more, then open it")
         source = str(path.absolute())
         if not source.isascii() and os.fsencode(source) != source.encode(errors="replace"):
             raise HodorError(f"{path}: the name is no text in UTF-8, which a session can't keep; rename the file")
@@ -92,15 +94,10 @@ class SessionStore:
         return name
 
     async def of_upload(self, title: str, size: int, content: AsyncIterator[bytes]) -> str:
-        """The session of a video that is sent.
-
-        Args:
-            title: the name of its file.
-            size: how many bytes will come.
-            content: the bytes.
+        """The session of a video that is sent, whose file is called `title` and has `size` bytes.
 
         Raises:
-            RefusalError: it is no video, or there is no room for it. Nothing is left of it.
+            HodorError: it is no video, breaks off, or there is no room for it. Nothing is left of it.
         """
         if size > (room := self.room()):
             raise RefusalError(
@@ -127,11 +124,7 @@ class SessionStore:
         return name
 
     def of_camera(self, picture: bytes) -> str:
-        """The session of a camera that begins with a picture, a JPEG.
-
-        Raises:
-            HodorError: it is no picture.
-        """
+        """The session of a camera that begins with a picture, a JPEG; a HodorError if it is none."""
         name, frames = _new_name("camera"), f"{PAGE}/frames"
         with folder_written_aside(self.root / name) as aside:
             path = aside / frames / "00000.jpg"
