@@ -17,7 +17,7 @@ from hodor.media.camera_source import CAMERA
 from hodor.tracking.folder import GIVEN, INPUTS, PAGE, TrackingFolder
 from hodor.tracking.inputs import as_arguments, parsed, source_of
 
-_SETTINGS = {"min_image_dim": "min_dim"} | {name: name for name in ("checkpoint", "backwards", "corrections_replace")}
+_SETTINGS = set(Settings(checkpoint=DEFAULT).model_dump(by_alias=True))  # options that become settings
 Id = Annotated[int, Field(ge=1, le=MAX_ID)]
 
 
@@ -88,9 +88,8 @@ def _record(folder: Path) -> Record:
     try:
         inputs = _Inputs.model_validate_json(path.read_bytes())
         parsed([inputs.source, *as_arguments(inputs.options)])
-        settings = Settings(
-            **{"checkpoint": DEFAULT} | {new: inputs.options[old] for old, new in _SETTINGS.items() if old in inputs.options}
-        )
+        told_settings = {name: value for name, value in inputs.options.items() if name in _SETTINGS}
+        settings = Settings.model_validate({"checkpoint": DEFAULT} | told_settings)
     except (ValidationError, HodorError, UnicodeDecodeError):
         raise HodorError(f"{path}: broken, or the page doesn't know what it asks for; go on with hodor track") from None
     if inputs.source.startswith(CAMERA):

@@ -27,13 +27,8 @@ def _arguments(session: Session, settings: Settings, masks: list[str]) -> list[s
     record = session.record
     known = session.painted_ids() | {int(each.partition("=")[0]) for each in record.options.get("objects", [])}
     names = [f"{object_id}={name}" for object_id, name in record.names.items() if object_id in known]
-    options = {
-        **record.options,
-        "min_image_dim": settings.min_dim,
-        "backwards": settings.backwards,
-        "corrections_replace": settings.corrections_replace,
-    }
-    if settings.checkpoint != DEFAULT:
-        options["checkpoint"] = settings.checkpoint
+    options = record.options | settings.model_dump(by_alias=True)
+    if settings.checkpoint == DEFAULT:
+        del options["checkpoint"]
     given = ["--out", str(session.folder), *(["--masks", *masks] if masks else []), *(["--names", *names] if names else [])]
     return [session.source, *given, *as_arguments(options)]

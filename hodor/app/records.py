@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from hodor.app.frames import FrameReader
 from hodor.checkpoints.hub import is_hub_name
@@ -20,14 +20,17 @@ MAX_ID = 254
 MAX_NAME = 80
 RECORD = "session.json"
 FOUND = "found"
+_MIN_DIM = "min_image_dim"
 
 
 class Settings(BaseModel):
-    """How objects are followed; as the options of `hodor track` with the same names."""
+    """How objects are followed, as options of `hodor track`, whose names are the aliases."""
 
     model_config = ConfigDict(extra="forbid")
     checkpoint: str = Field(min_length=1, max_length=4096)  # a file, hf://owner/name, or the name of shipped weights
-    min_dim: int | None = Field(default=None, ge=32, le=4096)  # None takes what the checkpoint is meant for
+    min_dim: int | None = Field(  # None takes what the checkpoint is meant for
+        default=None, ge=32, le=4096, validation_alias=AliasChoices("min_dim", _MIN_DIM), serialization_alias=_MIN_DIM
+    )
     backwards: bool = False  # also from where an object is given first back to the first frame
     corrections_replace: bool = True  # a mask given anew replaces all that was remembered of its object
 
