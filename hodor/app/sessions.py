@@ -93,7 +93,8 @@ class Session:
     def know_objects(self, ids: Iterable[int]) -> None:
         """Makes objects with these ids, where they aren't there."""
         with self.lock:
-            self._name({each: "" for each in ids if each <= MAX_ID and each not in self.record.names})
+            if new := [each for each in ids if each <= MAX_ID and each not in self.record.names]:
+                self._name(dict.fromkeys(new, ""))
 
     def rename_object(self, object_id: int, name: str) -> None:
         """Gives an object another name, that of its number if it is empty."""
