@@ -148,9 +148,8 @@ def _follow(session: Session, progress: Progress) -> None:
         progress.begin("following", session.record.frames)
         broken = None if tracking.forwards.is_finished else follower.forwards(on_frame)
         progress.error = "" if broken is None else str(broken)
-        count = source.expected_frames() if broken is None else tracking.forwards.count
-        if count is not None and count != session.record.frames:  # containers may err, and files be cut off
-            session.change(frames=count)
+        if tracking.forwards.count not in {0, session.record.frames}:  # containers may err, and files be cut off
+            session.change(frames=tracking.forwards.count)
         draw_confidences(session.folder / "confidences.svg", tracking.forwards.rows(), names)
 
 
