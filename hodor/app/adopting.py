@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, ValidationError
 
-from hodor.app.frames import FrameReader
 from hodor.app.records import FOUND, MAX_ID, MAX_NAME, RECORD, Record, Settings, new_record, write_record
 from hodor.app.sessions import PAINTED, Session
 from hodor.checkpoints.weights import DEFAULT
@@ -18,12 +17,7 @@ from hodor.media.camera_source import CAMERA
 from hodor.tracking.folder import GIVEN, INPUTS, PAGE, TrackingFolder
 from hodor.tracking.inputs import as_arguments, parsed, source_of
 
-_SETTINGS = {
-    "checkpoint": "checkpoint",
-    "min_image_dim": "min_dim",
-    "backwards": "backwards",
-    "corrections_replace": "corrections_replace",
-}
+_SETTINGS = set(Settings(checkpoint=DEFAULT).model_dump(by_alias=True))  # options that become settings
 Id = Annotated[int, Field(ge=1, le=MAX_ID)]
 
 
@@ -54,11 +48,11 @@ def opened_session(folder: Path) -> Session:
         with contextlib.suppress(HodorError):  # what is there already can be shown
             notice(session)
         return session
-    record, told = _record(folder), TrackingFolder(folder).told()
+    record = _record(folder)
     _take_given(folder)
     write_record(folder, record)
     session = Session(folder)
-    session.change(told=told, followed_with=session.basis())
+    session.change(followed_with=session.basis())
     return session
 
 
@@ -69,15 +63,15 @@ def notice(session: Session) -> None:
         HodorError: they are broken, or can't be gone on with in a page.
     """
     with session.lock:
-        if session.is_busy or (told := session.tracking.told()) in {"", session.record.told}:
-            return
         before = session.record
+        if session.tracking.told() in {"", before.told}:
+            return
         record = _record(session.folder)
-        kept: dict[str, Any] = {"title": before.title, "made": before.made}
+        kept = {"title": before.title, "made": before.made}
         if Path(record.source) == session.folder / before.source:
             kept["source"] = before.source  # a video within the folder, which may be moved as a whole
         _take_given(session.folder)
-        session.change(**{**dict(record), **kept, "told": told})
+        session.change(**dict(record) | kept)
         session.change(followed_with=session.basis())
         session.close_video()
 
@@ -89,18 +83,13 @@ def _take_given(folder: Path) -> None:
 
 
 def _record(folder: Path) -> Record:
-    """The record of what a terminal began.
-
-    Raises:
-        HodorError: see `opened_session`.
-    """
-    path = folder / INPUTS
+    """The record of what a terminal began; errors are those of `opened_session`."""
+    path, told = folder / INPUTS, TrackingFolder(folder).told()
     try:
         inputs = _Inputs.model_validate_json(path.read_bytes())
         parsed([inputs.source, *as_arguments(inputs.options)])
-        settings = Settings(
-            **{"checkpoint": DEFAULT} | {new: inputs.options[old] for old, new in _SETTINGS.items() if old in inputs.options}
-        )
+        told_settings = {name: value for name, value in inputs.options.items() if name in _SETTINGS}
+        settings = Settings.model_validate({"checkpoint": DEFAULT} | told_settings)
     except (ValidationError, HodorError, UnicodeDecodeError):
         raise HodorError(f"{path}: broken, or the page doesn't know what it asks for; go on with hodor track") from None
     if inputs.source.startswith(CAMERA):
@@ -109,5 +98,5 @@ def _record(folder: Path) -> Record:
     masks = (folder / GIVEN).glob("[!.]*.png")
     ids = {each for mask in masks for each in present_ids(read_label_map(mask))} | set(inputs.names)
     names = {each: inputs.names.get(each, f"Object {each}")[:MAX_NAME] for each in sorted(ids)}
-    reader = FrameReader(source_of(inputs.source, options))
-    return new_record(Path(inputs.source).name, inputs.source, reader, settings, names=names, options=options)
+    video = source_of(inputs.source, options)
+    return new_record(Path(inputs.source).name, inputs.source, video, settings, names=names, options=options, told=told)

@@ -20,7 +20,7 @@ _QUALITY = 88
 
 
 class FrameReader:
-    """Reads frames of one source for many requests at once."""
+    """Reads frames of one source for many requests at once. A HodorError tells that there is none, or that it is broken."""
 
     def __init__(self, source: FrameSource) -> None:
         """Nobody else may read from `source`."""
@@ -29,23 +29,14 @@ class FrameReader:
         self._upcoming: Iterator[SourceFrame] | None = None
         self._following = 0
         self._kept: OrderedDict[int, bytes] = OrderedDict()
-        self._size = 0
 
     def pixels(self, index: int) -> np.ndarray:
-        """A frame [H, W, 3] uint8.
-
-        Raises:
-            HodorError: there is none, or it is broken.
-        """
+        """A frame [H, W, 3] uint8."""
         with self._lock:
             return self._frame(index).image
 
     def jpeg(self, index: int) -> bytes:
-        """A frame as JPEG, made smaller where it is very large.
-
-        Raises:
-            HodorError: there is none, or it is broken.
-        """
+        """A frame as JPEG, made smaller where it is very large."""
         with self._lock:
             if index not in self._kept:
                 self._frame(index)
@@ -53,11 +44,7 @@ class FrameReader:
             return self._kept[index]
 
     def count(self) -> int:
-        """How many frames there are; where no header says it they are read through.
-
-        Raises:
-            HodorError: the video is broken before it has given one.
-        """
+        """How many frames there are; where no header says it they are read through, and a broken video has those that came."""
         with self._lock:
             if expected := self.source.expected_frames():
                 return expected
@@ -71,18 +58,14 @@ class FrameReader:
             return count
 
     def _frame(self, index: int) -> SourceFrame:
-        if self._upcoming is None or not self._following <= index < self._following + _AHEAD:
-            self._upcoming, self._following = self.source.frames(index), index
-        try:
-            for frame in self._upcoming:
-                self._following = frame.index + 1
-                self._keep(frame)
-                if frame.index == index:
-                    return frame
-        except BaseException:
-            self._upcoming = None
-            raise
-        self._upcoming = None
+        upcoming, self._upcoming = self._upcoming, None  # what broke can't be read on
+        if upcoming is None or not self._following <= index < self._following + _AHEAD:
+            upcoming = self.source.frames(index)
+        for frame in upcoming:
+            self._keep(frame)
+            if frame.index == index:
+                self._upcoming, self._following = upcoming, index + 1
+                return frame
         raise RefusalError(404, f"the video has no frame {index}")
 
     def _keep(self, frame: SourceFrame) -> None:
@@ -92,7 +75,6 @@ class FrameReader:
         image = frame.image if scale == 1 else cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA)
         encoded = io.BytesIO()
         Image.fromarray(image).save(encoded, format="JPEG", quality=_QUALITY)
-        self._size += len(encoded.getvalue()) - len(self._kept.get(frame.index, b""))
         self._kept[frame.index] = encoded.getvalue()
-        while self._size > _BYTES_KEPT and len(self._kept) > 1:
-            self._size -= len(self._kept.popitem(last=False)[1])
+        while len(self._kept) > 1 and sum(map(len, self._kept.values())) > _BYTES_KEPT:
+            self._kept.popitem(last=False)

@@ -1,7 +1,6 @@
 """A camera that the browser has: its pictures come one by one over a web socket, are kept, and are followed as they come."""
 
 import contextlib
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -10,23 +9,22 @@ import numpy as np
 from fastapi import APIRouter, Request, WebSocket, WebSocketDisconnect
 from fastapi.concurrency import run_in_threadpool
 
-from hodor.app.commands import arguments_of
+from hodor.app.commands import options_of
+from hodor.app.dependencies import SENT_AS_BYTES, Store
+from hodor.app.progress import rows_as_json
 from hodor.app.records import FOUND
 from hodor.app.refusals import RefusalError
-from hodor.app.running import Runner, told_of
+from hodor.app.running import Runner, begun, told_of
 from hodor.app.sessions import Session
-from hodor.app.store import SessionStore
-from hodor.checkpoints.weights import DEFAULT, locate_existing
 from hodor.errors import HodorError
-from hodor.files import folder_lock, written_aside
+from hodor.files import written_aside
 from hodor.formats.label_maps import write_label_map
 from hodor.media.drawing import object_palette
 from hodor.media.images import read_image
-from hodor.tracking.confidences import Row, Watch
+from hodor.tracking.confidences import Row, draw_confidences
 from hodor.tracking.folder import PAGE
-from hodor.tracking.inputs import parsed
-from hodor.tracking.products import make_products
-from hodor.workspace import checkpoints_folder
+
+routes = APIRouter(prefix="/api")
 
 
 class Recording:
@@ -42,67 +40,51 @@ class Recording:
         from hodor.checkpoints.checkpoint import load  # noqa: PLC0415 (loads torch, for which no page needs to wait)
         from hodor.inference.from_options import segmenter_from_options  # noqa: PLC0415
 
-        given = session.painted(0)
-        if not session.record.camera or given is None:
+        with session.lock:
+            self._given, labels = session.painted_files(), session.painted(0)  # whatever another page paints meanwhile
+        if not session.record.camera or labels is None:
             raise RefusalError(409, "paint an object in the camera's first picture; what was followed already is kept")
         self._session = session
         self._settings = session.record.settings  # whatever the next run is set to meanwhile
-        options = parsed(arguments_of(session, self._settings))
-        self._weights = locate_existing(options.checkpoint or DEFAULT, checkpoints_folder())
-        self._segmenter = segmenter_from_options(load(self._weights), options)
+        self._segmenter = segmenter_from_options(load(self._settings.weights()), options_of(session, self._settings))
         self._rows: list[Row] = []
         self._count = 0
         self._begin = time.monotonic()
-        self._given = given  # whatever another page paints meanwhile
-        self._follow(read_image(self._path(0), upright=True), given)
+        self._follow(read_image(self._path(0), upright=True), labels)
 
     def step(self, picture: bytes) -> tuple[dict[str, Any], bytes]:
-        """Keeps a picture and follows the objects into it.
+        """Keeps a picture, which is a JPEG of the first one's size, else a HodorError, and follows the objects into it.
 
-        Args:
-            picture: a JPEG of the first one's size.
-
-        Returns:
-            The index of the frame and its rows as progress has them, and the label map [H, W] uint8.
-
-        Raises:
-            HodorError: it is no picture, or has another size.
+        Returns the index of the frame and its rows as progress has them, and the label map [H, W] uint8.
         """
-        path = self._path(self._count)
+        index = self._count
+        path = self._path(index)
         with written_aside(path) as aside:
             aside.write_bytes(picture)
             pixels = read_image(aside, upright=True)
             record = self._session.record
             if pixels.shape[:2] != (record.height, record.width):
                 raise HodorError(f"the camera's picture has {pixels.shape[1]}x{pixels.shape[0]} pixels now; begin once more")
-        index = self._count
         try:
             labels = self._follow(pixels, None)
         except BaseException:  # what has no mask is no part of the recording
             path.unlink()
             raise
-        rows = [[row.frame, row.object_id, row.confidence] for row in self._rows if row.frame == index]
-        return {"frame": index, "rows": rows}, labels.tobytes()
+        return {"frame": index, "rows": rows_as_json(row for row in self._rows if row.frame == index)}, labels.tobytes()
 
     def finish(self) -> None:
         """Makes of it a run like those of `hodor track` on the folder of pictures."""
-        from hodor.tracking.beginning import begin  # noqa: PLC0415
-
         if self._count < 2:
             return
-        session = self._session
+        session, found = self._session, self._session.tracking.forwards
         session.keep_pictures((self._count - 1) / max(time.monotonic() - self._begin, 1e-3))
         rows = [row._replace(time=row.frame / session.record.rate) for row in self._rows]
-        asked, source, folder = parsed(arguments_of(session, self._settings)), session.open(), session.tracking
-        names = session.record.names
-        with folder_lock(session.folder), tempfile.TemporaryDirectory() as staged:
-            write_label_map(Path(staged) / "0.png", self._given, object_palette())
-            begin(asked, source, folder, weights=self._weights, watch=Watch(names), given=Path(staged))
-            (session.folder / PAGE / FOUND).replace(folder.forwards.masks)
-            folder.forwards.save(self._count, self._segmenter.state_dict(), rows)
-            folder.forwards.finish()
-            session.change(followed_with=dict(session.basis(self._settings)), told=folder.told())
-            make_products((), source, folder, names, lambda frame: None)
+        with begun(session, self._settings, self._given):
+            (session.folder / PAGE / FOUND).replace(found.masks)
+            found.save(self._count, self._segmenter.state_dict(), rows)
+            found.finish()
+            session.change(followed_with=session.basis(self._settings), told=session.tracking.told())
+            draw_confidences(session.folder / "confidences.svg", found.rows(), session.record.names)
 
     def _path(self, index: int) -> Path:
         return Path(self._session.source) / f"{index:05d}.jpg"
@@ -118,30 +100,24 @@ class Recording:
         return labels
 
 
-def live_routes(store: SessionStore, runner: Runner) -> APIRouter:
-    """The routes for a camera: its first picture makes a session, the others come over a web socket."""
-    routes = APIRouter(prefix="/api")
+@routes.post("/cameras", status_code=201, dependencies=[SENT_AS_BYTES])
+async def begin(request: Request, store: Store) -> dict[str, str]:
+    """A camera's first picture makes a session; the others come over a web socket."""
+    return {"id": await run_in_threadpool(store.of_camera, await request.body())}
 
-    @routes.post("/cameras", status_code=201)
-    async def begin(request: Request) -> dict[str, str]:
-        if request.headers.get("content-type") != "application/octet-stream":
-            raise RefusalError(415, "the content must be application/octet-stream")
-        return {"id": await run_in_threadpool(store.of_camera, await request.body())}
 
-    @routes.websocket("/sessions/{session}/live")
-    async def live(socket: WebSocket, session: str) -> None:
-        """Takes JPEGs; answers each by JSON and a label map. An empty one, or a browser that goes away, is the end."""
-        await socket.accept()
-        with contextlib.suppress(WebSocketDisconnect):
-            try:
-                opened = await run_in_threadpool(store.get, session)
-            except HodorError as error:
-                await _send(socket, {"error": str(error)})
-            else:
-                await _send(socket, await _follow(socket, runner, opened))
-            await socket.close()
-
-    return routes
+@routes.websocket("/sessions/{session}/live")
+async def live(socket: WebSocket, session: str, store: Store) -> None:
+    """Takes JPEGs; answers each by JSON and a label map. An empty one, or a browser that goes away, is the end."""
+    await socket.accept()
+    with contextlib.suppress(WebSocketDisconnect):
+        try:
+            opened = await run_in_threadpool(store.get, session)
+        except HodorError as error:
+            await _send(socket, {"error": str(error)})
+        else:
+            await _send(socket, await _follow(socket, store.runner, opened))
+        await socket.close()
 
 
 async def _follow(socket: WebSocket, runner: Runner, session: Session) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Masks on their way between page and disk: painted, found, cut out of a frame, read from a file.
 
-A label map travels as its bytes, row by row, one for each pixel.
+A label map travels as its bytes, [H, W] uint8 of the frame's size, row by row, 0 for none and 1..254 for objects.
 """
 
 import gzip
@@ -10,131 +10,102 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Header, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
-from hodor.app.refusals import RefusalError
+from hodor.app.dependencies import BYTES, SENT_AS_BYTES, Opened
+from hodor.app.progress import rows_as_json
+from hodor.app.refusals import RefusalError, errors_calling
 from hodor.app.sessions import Session
-from hodor.app.store import SessionStore
-from hodor.errors import HodorError
 from hodor.formats.drawn_masks import ColourIds, read_drawn_mask
 from hodor.formats.label_maps import present_ids
 from hodor.media.cutting import mask_of_box, mask_of_click
 
-_BYTES = "application/octet-stream"
 _CUTTING = threading.Lock()  # GrabCut draws random numbers from one place for all threads
-Point = tuple[float, float]
-Points = Annotated[list[Point], Field(max_length=100)]
+Points = Annotated[list[tuple[float, float]], Field(max_length=100)]
+routes = APIRouter(prefix="/api/sessions/{session}")
 
 
 class Pointed(BaseModel):
-    """An object that was pointed at.
-
-    Attributes:
-        frame: index of the frame.
-        kind: by a box around it, or by clicks on it.
-        box: (x0, y0, x1, y1) in pixels.
-        points: (x, y), on the object.
-        not_points: (x, y), beside it.
-    """
+    """An object that was pointed at, by a box around it, or by clicks on it; in pixels."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-    frame: int
+    frame: int  # its index
     kind: Literal["box", "click"]
-    box: tuple[float, float, float, float] = (0, 0, 0, 0)
-    points: Points = []
-    not_points: Points = []
+    box: tuple[float, float, float, float] = (0, 0, 0, 0)  # x0, y0, x1, y1
+    points: Points = []  # on the object
+    not_points: Points = []  # beside it
 
 
-class Size(BaseModel):
-    """Of a mask, in pixels."""
-
-    width: int = Field(ge=1)
-    height: int = Field(ge=1)
-
-
-def mask_routes(store: SessionStore) -> APIRouter:
-    """The routes for masks. Label maps come and go as [H, W] uint8 of the frame's size, row by row, 0 none and 1..254 objects.
-
-    Whatever is refused is a HodorError, in one line: no such session, frame or object, another size, another tab's newer masks.
-    """
-    routes = APIRouter(prefix="/api/sessions/{session}")
-
-    @routes.get("/painted/{index}")
-    def painted(session: str, index: int) -> Response:
-        opened = store.get(session)
-        opened.check_frame(index)
-        with opened.lock:
-            labels, version = opened.painted(index), opened.version(index)
-        return _sent(labels, version)
-
-    @routes.put("/painted/{index}")
-    async def paint(
-        session: str, index: int, request: Request, size: Annotated[Size, Query()], if_match: Annotated[str, Header()]
-    ) -> dict[str, str]:
-        """Keeps a label map that was made from the version in `If-Match`; answers the new version. Else 404, 409, 415, 422."""
-        if request.headers.get("content-type") != _BYTES:
-            raise RefusalError(415, f"the content must be {_BYTES}")
-        content = await request.body()
-        if len(content) != size.width * size.height:
-            raise RefusalError(422, f"{len(content)} bytes are no mask of {size.width}x{size.height} pixels")
-        labels = np.frombuffer(content, np.uint8).reshape(size.height, size.width)
-        return {"version": await run_in_threadpool(lambda: store.get(session).paint(index, labels, if_match))}
-
-    @routes.post("/drawn/{index}")
-    async def drawn(session: str, index: int, request: Request) -> Response:
-        """The label map in an image file for a frame, to be painted by the page; nothing of it is kept but new objects."""
-        opened = await run_in_threadpool(store.get, session)  # which may have to wait for another that is being taken over
-        opened.check_frame(index)
-        content = await request.body()
-        return _sent(await run_in_threadpool(_read_drawn, opened, content), "")
-
-    @routes.get("/found/{index}")
-    def found(session: str, index: int) -> Response:
-        return _sent(store.get(session).found(index), "")
-
-    @routes.get("/confidences")
-    def confidences(session: str) -> list[list[float]]:
-        return [[row.frame, row.object_id, row.confidence] for row in store.get(session).rows()]
-
-    @routes.post("/cut")
-    def cut(session: str, pointed: Pointed) -> Response:
-        """The object that was pointed at as [H, W] uint8, 1 on it. Points and boxes outside the frame are refused, 422."""
-        opened = store.get(session)
-        opened.check_frame(pointed.frame)
-        image = opened.reader.pixels(pointed.frame)
-        with _CUTTING:
-            if pointed.kind == "box":
-                mask = mask_of_box(image, pointed.box)
-            else:
-                mask = mask_of_click(image, pointed.points, not_points=pointed.not_points)
-        return _sent(mask.astype(np.uint8), "")
-
-    return routes
+@routes.get("/painted/{index}")
+def painted(session: Opened, index: int) -> Response:
+    session.check_frame(index)
+    with session.lock:
+        return _sent(session.painted(index), session.version(index))
 
 
-def _read_drawn(session: Session, content: bytes) -> np.ndarray:
-    """The label map in an image file that was drawn elsewhere; its objects are made where they aren't there.
+@routes.put("/painted/{index}", dependencies=[SENT_AS_BYTES])
+async def paint(
+    session: Opened,
+    index: int,
+    *,
+    request: Request,
+    width: PositiveInt,
+    height: PositiveInt,
+    if_match: Annotated[str, Header()],
+) -> dict[str, str]:
+    """Keeps a label map that was made from the version in `If-Match`; answers the new version. Else 404, 409, 415, 422."""
+    content = await request.body()
+    if len(content) != width * height:
+        raise RefusalError(422, f"{len(content)} bytes are no mask of {width}x{height} pixels")
+    labels = np.frombuffer(content, np.uint8).reshape(height, width)
+    return {"version": await run_in_threadpool(session.paint, index, labels, if_match)}
 
-    Raises:
-        HodorError: it is no mask, or has another size.
-    """
+
+@routes.post("/drawn/{index}")
+async def drawn(session: Opened, index: int, request: Request) -> Response:
+    """The label map in an image file for a frame, to be painted by the page; nothing of it is kept but new objects."""
+    session.check_frame(index)
+    return await run_in_threadpool(_read_drawn, session, await request.body())
+
+
+@routes.get("/found/{index}")
+def found(session: Opened, index: int) -> Response:
+    return _sent(session.found(index), "")
+
+
+@routes.get("/confidences")
+def confidences(session: Opened) -> list[list[float]]:
+    return rows_as_json(session.rows())
+
+
+@routes.post("/cut")
+def cut(session: Opened, pointed: Pointed) -> Response:
+    """The object that was pointed at as [H, W] uint8, 1 on it. Points and boxes outside the frame are refused, 422."""
+    session.check_frame(pointed.frame)
+    image = session.reader.pixels(pointed.frame)
+    with _CUTTING:
+        if pointed.kind == "box":
+            mask = mask_of_box(image, pointed.box)
+        else:
+            mask = mask_of_click(image, pointed.points, not_points=pointed.not_points)
+    return _sent(mask.astype(np.uint8), "")
+
+
+def _read_drawn(session: Session, content: bytes) -> Response:
+    size = session.record.height, session.record.width
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "mask"
         path.write_bytes(content)
-        try:
-            size = session.record.height, session.record.width
+        with errors_calling(path, "the mask"):
             labels = read_drawn_mask(path, colours=ColourIds(), threshold=None, size=size).labels
-        except HodorError as error:
-            raise HodorError(str(error).replace(str(path), "the mask")) from None
-    for object_id in present_ids(labels):
-        session.know_object(object_id)
-    return labels
+    session.know_objects(present_ids(labels))
+    return _sent(labels, "")
 
 
 def _sent(labels: np.ndarray | None, version: str) -> Response:
     if labels is None:
         return Response(status_code=204, headers={"cache-control": "no-store", "x-version": "none"})
     headers = {"content-encoding": "gzip", "cache-control": "no-store", "x-version": version}
-    return Response(gzip.compress(labels.tobytes(), compresslevel=1), media_type=_BYTES, headers=headers)
+    return Response(gzip.compress(labels.tobytes(), compresslevel=1), media_type=BYTES, headers=headers)

@@ -3,21 +3,18 @@
 import contextlib
 import importlib.util
 import logging
-import os
 import socket
 import webbrowser
-from collections.abc import Iterator, Sequence
+from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 
-from hodor.app.records import RECORD, Settings
+from hodor.app.records import Settings
 from hodor.checkpoints.hub import is_hub_name
 from hodor.checkpoints.weights import DEFAULT, MEANING, locate_existing, names
 from hodor.errors import HodorError
 from hodor.files import folder_lock
-from hodor.media.camera_source import CAMERA
-from hodor.media.sources import Selection, open_source
 from hodor.program import ArgumentParser
-from hodor.tracking.folder import PAGE, TrackingFolder
 from hodor.workspace import checkpoints_folder
 
 _ADDRESS = "127.0.0.1"
@@ -27,13 +24,11 @@ _PACKAGES = ("fastapi", "uvicorn", "wsproto")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the program until Ctrl-C; see `--help`."""
-    options = _parser().parse_args(arguments)
+    options = _options(arguments)
     if missing := [name for name in _PACKAGES if importlib.util.find_spec(name) is None]:
         raise HodorError(f"hodor app needs {' and '.join(missing)}; install them: pip install 'hodor[app]'")
     checkpoint = options.checkpoint or DEFAULT
     weights = locate_existing(checkpoint, checkpoints_folder())
-    if options.source is not None:
-        _check_source(options.source)
     folder: Path = options.folder or checkpoints_folder().parent / "sessions"
     with _listening(options.port) as listening, folder_lock(folder):
         settings_name = checkpoint if checkpoint in names() or is_hub_name(checkpoint) else str(weights.absolute())
@@ -41,68 +36,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _check_source(source: Path) -> None:
-    """Raises a HodorError if it is no video, no folder of images, and no folder of `hodor track` that the page can open."""
-    if str(source).startswith(CAMERA):
-        raise HodorError(
-            f"{source}: the page has its own button for the browser's camera; or follow it by hodor track {source}"
-        )
-    folder = TrackingFolder(source)
-    if (source / PAGE / RECORD).is_file():
-        return
-    if folder.is_begun and not folder.told():
-        raise HodorError(f"{source}: an earlier version of hodor track began it; run its command once more, then open it")
-    if not folder.is_begun:
-        open_source(str(source), Selection())
-
-
-def _parser() -> ArgumentParser:
-    options = ArgumentParser(
+def _options(arguments: Sequence[str] | None) -> Namespace:
+    parser = ArgumentParser(
         prog="hodor app",
         description="Opens a page in the browser to paint objects in a video, follow them, correct and take away.",
     )
-    add = options.add_argument
-    add(
-        "source",
-        nargs="?",
-        type=Path,
-        metavar="VIDEO|FOLDER",
-        help="open it at once, without a copy of it; also a folder of hodor track",
-    )
+    add = parser.add_argument
+    opened = "open it at once, without a copy of it; also a folder of hodor track"
+    add("source", nargs="?", type=Path, metavar="VIDEO|FOLDER", help=opened)
     add("--port", type=int, metavar="N", help=f"of this machine (default: {_PORT}, or any that is free)")
     add("--folder", type=Path, metavar="DIR", help="where sessions are kept (default: sessions, in the workspace)")
-    add(
-        "--checkpoint",
-        metavar="CKPT",
-        help=f"for new sessions: {MEANING}",
-    )
+    add("--checkpoint", metavar="CKPT", help=f"for new sessions: {MEANING}")
     add("--no_browser", dest="browser", action="store_false", help="only print the address")
-    return options
+    return parser.parse_args(arguments)
 
 
-@contextlib.contextmanager
-def _listening(port: int | None) -> Iterator[socket.socket]:
-    """A socket that only this machine reaches.
-
-    Raises:
-        HodorError: the port is taken, or no port.
-    """
+def _listening(port: int | None) -> socket.socket:
+    """A socket that only this machine reaches; a HodorError says that the port is taken, or none."""
     if port is not None and not 1 <= port <= 65535:
         raise HodorError(f"--port must be 1..65535, not {port}")
-    for wanted in (port or _PORT, 0):
-        with socket.socket() as listening:
-            if os.name != "nt":  # where it would let two servers share a port
-                listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                listening.bind((_ADDRESS, wanted))
-                listening.listen()
-            except OSError:
-                if port is not None:
-                    raise HodorError(f"--port {port}: is taken, or not allowed; choose another, or leave it out") from None
-                continue
-            yield listening
-            return
-    raise HodorError("no port is free on this machine")
+    for wanted in (_PORT, 0) if port is None else (port,):
+        with contextlib.suppress(OSError):
+            return socket.create_server((_ADDRESS, wanted))
+    if port is None:
+        raise HodorError("no port is free on this machine")
+    raise HodorError(f"--port {port}: is taken, or not allowed; choose another, or leave it out")
 
 
 def _serve(listening: socket.socket, folder: Path, source: Path | None, checkpoint: str, browser: bool) -> None:

@@ -1,277 +1,162 @@
-"""The one thread that follows objects and makes what people take away, with progress that pages may ask for."""
+"""The one thread that follows objects and makes what people take away."""
 
 import contextlib
-import functools
 import logging
-import shutil
 import tempfile
 import threading
-import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from hodor.app.commands import arguments_of
-from hodor.app.refusals import RefusalError
+from hodor.app.commands import options_of
+from hodor.app.progress import CancelledError, Progress
+from hodor.app.records import Settings
+from hodor.app.refusals import RefusalError, one_line_of
 from hodor.app.sessions import Session
-from hodor.checkpoints.weights import DEFAULT, locate_existing
 from hodor.devices import is_out_of_memory
 from hodor.errors import HodorError
 from hodor.files import errors_naming, folder_lock
-from hodor.media.sources import SourceFrame
-from hodor.program import describe_os_error
-from hodor.tracking.confidences import Row, Watch
+from hodor.media.sources import FrameSource, SourceFrame
+from hodor.tracking.confidences import Watch, draw_confidences
 from hodor.tracking.given import take_objects
-from hodor.tracking.inputs import parsed
 from hodor.tracking.products import make_products
-from hodor.workspace import checkpoints_folder
 
-_MEAN_OF = 30
-"""Frames whose mean time tells how fast it goes."""
+if TYPE_CHECKING:
+    from hodor.tracking.follow import Follower
+
 _LOGGER = logging.getLogger(__name__)
 
 
-class _CancelledError(BaseException):
-    """Someone pressed "cancel"; passes through everything that keeps what was found."""
-
-
-class Progress:
-    """How far a run is. Written by the thread that runs, read by any.
-
-    Attributes:
-        number: tells runs apart.
-        what: "loading", "backwards", "following", "writing"; and at the end "done", "cancelled" or "failed".
-        done: how many frames are done in this part.
-        total: how many there will be, as far as anybody knows.
-        error: one line, if it failed or the video broke off.
-        forms: what was made to be taken away.
-        rows: how sure the network was in the frames that this run followed so far.
-    """
-
-    def __init__(self, number: int, total: int) -> None:
-        self.number = number
-        self.what = "loading"
-        self.done = 0
-        self.total = total
-        self.error = ""
-        self.forms: list[str] = []
-        self.rows: list[Row] = []
-        self._times: deque[float] = deque(maxlen=_MEAN_OF)
-
-    @property
-    def is_over(self) -> bool:
-        return self.what in {"done", "cancelled", "failed"}
-
-    @property
-    def frames_per_second(self) -> float:
-        """Of late; 0 where nobody knows yet."""
-        times = list(self._times)
-        return (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 and times[-1] > times[0] else 0.0
-
-    def begin(self, what: str) -> None:
-        """Begins another part."""
-        self.what, self.done = what, 0
-        self._times.clear()
-
-    def frame(self, done: int) -> None:
-        """Counts a frame."""
-        self.done = done
-        self._times.append(time.monotonic())
-
-    def as_json(self, after: int = 0) -> dict[str, Any]:
-        """For a page that knows the first `after` rows already."""
-        rate = self.frames_per_second
-        rows = self.rows[after:]
-        return {
-            "number": self.number, "what": self.what, "over": self.is_over, "done": self.done, "total": self.total,
-            "error": self.error, "forms": self.forms, "fps": round(rate, 3),
-            "left": round(max(self.total - self.done, 0) / rate, 1) if rate else None,
-            "rows": [[row.frame, row.object_id, row.confidence] for row in rows], "seen": after + len(rows),
-        }  # fmt: skip
-
-
 class Runner:
-    """Runs one thing at a time, in a thread of its own."""
+    """Works on one session at a time; runs do so in a thread of their own."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._working_on: Session | None = None
         self._thread: threading.Thread | None = None
-        self._cancel = threading.Event()
-        self._running: Session | None = None
-        self._progress: dict[Session, Progress] = {}
-        self._number = 0
+        self._count = 0
 
-    def progress(self, session: Session) -> Progress | None:
-        """Of the session's last run; None where there was none since the server began."""
-        return self._progress.get(session)
-
-    def is_running(self, session: Session) -> bool:
-        """Whether a run of this session is under way."""
-        return self._running is session
-
-    def follow(self, session: Session) -> None:
-        """Begins to follow what is painted, from the first frame in which it has changed.
-
-        Raises:
-            RefusalError: nothing is painted, or something is running.
-        """
-        if not session.painted_frames() and not session.record.options.get("objects"):
-            raise RefusalError(422, "nothing says what to follow; paint an object in some frame first")
-        self._start(session, _follow)
-
-    def make(self, session: Session, forms: Sequence[str]) -> None:
-        """Begins to make what is taken away; `forms` are those of `hodor track --format`.
-
-        Raises:
-            RefusalError: nothing was found yet, or something is running.
-        """
-        if not session.tracking.forwards.rows():
-            raise RefusalError(422, "nothing was followed yet; run first")
-        self._start(session, functools.partial(_make, forms=forms))
-
-    def cancel(self, session: Session) -> None:
-        """Stops the session's run, if there is one, after the frame it is at. What was found is kept."""
-        if self.is_running(session):
-            self._cancel.set()
-
-    def stop(self) -> None:
-        """Stops whatever is running, and waits until what was found is kept."""
-        self._cancel.set()
-        if self._thread is not None:
-            self._thread.join()
-
-    def _start(self, session: Session, job: Callable[[Session, Progress, Callable[[], None]], None]) -> None:
-        with self._lock:
-            self._refuse_second()
-            self._number += 1
-            progress = Progress(self._number, session.record.frames)
-            self._progress[session] = progress
-            self._running = session
-            session.is_busy = True
-            self._cancel.clear()
-            self._thread = threading.Thread(target=self._work, args=(session, progress, job), name="following", daemon=True)
-            self._thread.start()
+    def is_working_on(self, session: Session) -> bool:
+        """Whether something works on this session just now."""
+        return self._working_on is session
 
     @contextlib.contextmanager
     def alone(self, session: Session) -> Iterator[None]:
-        """A context in which something else works on a session, and no run may begin.
-
-        Raises:
-            RefusalError: something is running.
-        """
+        """A context in which one thing works on a session, and nothing else may begin to work on any: a RefusalError."""
         with self._lock:
-            self._refuse_second()
-            self._running = session
-            session.is_busy = True
+            if self._working_on is not None:
+                title = self._working_on.record.title
+                raise RefusalError(409, f"{title} is being worked on; wait for it, or cancel it there")
+            self._working_on = session
         try:
             yield
         finally:
-            self._running = None
-            session.is_busy = False
+            self._working_on = None
 
-    def _refuse_second(self) -> None:
-        if self._running is not None:
-            title = self._running.record.title
-            raise RefusalError(409, f"{title} is being worked on; wait for it, or cancel it there")
+    def follow(self, session: Session) -> None:
+        """Begins to follow what is painted, from the first frame in which it has changed; a RefusalError if that is nothing."""
+        if not session.painted_files() and not session.record.options.get("objects"):
+            raise RefusalError(422, "nothing says what to follow; paint an object in some frame first")
+        self._begin(session, lambda progress: _follow(session, progress))
 
-    def _work(self, session: Session, progress: Progress, job: Callable[[Session, Progress, Callable[[], None]], None]) -> None:
-        ending = "failed"
-        try:
-            job(session, progress, self._check_cancelled)
-            ending = "done"
-        except _CancelledError:
-            ending = "cancelled"
-        except Exception as error:
-            progress.error = told_of(error, session)
-        finally:
-            self._running = None
-            session.is_busy = False
-            progress.what = ending
+    def make(self, session: Session, form: str) -> None:
+        """Begins to make what is taken away, one of the forms of `hodor track`; a RefusalError if nothing was found yet."""
+        if not session.tracking.forwards.rows():
+            raise RefusalError(422, "nothing was followed yet; run first")
+        self._begin(session, lambda progress: _make(session, progress, form))
 
-    def _check_cancelled(self) -> None:
-        if self._cancel.is_set():
-            raise _CancelledError
+    def stop(self) -> None:
+        """Stops whatever is running, and waits until what was found is kept."""
+        session = self._working_on
+        if session is not None:
+            session.cancel()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _begin(self, session: Session, job: Callable[[Progress], None]) -> None:
+        with contextlib.ExitStack() as working:
+            working.enter_context(self.alone(session))
+            self._count += 1
+            session.progress = progress = Progress(self._count, session.record.frames)
+            arguments = session, progress, job, working.pop_all()
+            self._thread = threading.Thread(target=_work, args=arguments, name="following", daemon=True)
+            self._thread.start()
+
+
+def _work(session: Session, progress: Progress, job: Callable[[Progress], None], working: contextlib.ExitStack) -> None:
+    ending = "failed"
+    try:
+        with working:
+            job(progress)
+        ending = "done"
+    except CancelledError:
+        ending = "cancelled"
+    except Exception as error:
+        progress.error = told_of(error, session)
+    finally:
+        progress.what = ending  # whoever reads it finds the error there, and may begin something else
 
 
 def told_of(error: Exception, session: Session) -> str:
     """What went wrong, in one line for a page; what nobody foresaw stands in the terminal, too."""
-    if isinstance(error, HodorError):
-        return str(error)
-    if isinstance(error, OSError):
-        return describe_os_error(error)
+    if isinstance(error, HodorError | OSError):
+        return one_line_of(error)
     if is_out_of_memory(error):
         return "out of memory; take a smaller size in the settings"
     _LOGGER.error("%s", session.folder, exc_info=error)
     return f"failed inside ({type(error).__name__}); the terminal says more"
 
 
-def stage(session: Session, folder: Path) -> None:
-    """Copies what is painted into an empty folder, as `begin` takes it."""
-    shutil.copytree(session.painted_folder, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*"))
+@contextlib.contextmanager
+def begun(session: Session, settings: Settings, given: Mapping[int, bytes]) -> "Iterator[tuple[FrameSource, Follower]]":
+    """A run as `hodor track` begins it or takes it up again, in whose context no other process writes to the session's folder.
 
+    What a run with other settings found there is removed. `given` is {index of a frame: PNG of the masks given in it}.
 
-def _follow(session: Session, progress: Progress, check_cancelled: Callable[[], None]) -> None:
-    """As `hodor track` does with what is painted."""
+    Raises:
+        HodorError: the weights or the video are broken or gone, or another process writes to the folder.
+    """
     from hodor.tracking.beginning import begin  # noqa: PLC0415 (loads torch, for which no page needs to wait)
 
-    basis = dict(session.basis())
-    options = parsed(arguments_of(session, session.record.settings))
-    weights = locate_existing(options.checkpoint or DEFAULT, checkpoints_folder())
-    source = session.open()
-    names = session.record.names
+    options, weights, source = options_of(session, settings), settings.weights(), session.open()
     objects = take_objects(options.objects, ())
     with folder_lock(session.folder), errors_naming(session.folder):
         with tempfile.TemporaryDirectory() as staged:
-            stage(session, Path(staged))
-            given = Path(staged)
+            for index, content in given.items():
+                (Path(staged) / f"{index}.png").write_bytes(content)
             follower = begin(
-                options, source, session.tracking, weights=weights, watch=Watch(names), objects=objects, given=given,
-                overwrite_other=True,
+                options, source, session.tracking, weights=weights, watch=Watch(session.record.names), objects=objects,
+                given=Path(staged), overwrite_other=True,
             )  # fmt: skip
-        session.change(followed_with=basis, told=session.tracking.told())
+        yield source, follower
+
+
+def _follow(session: Session, progress: Progress) -> None:
+    """As `hodor track` does with what is painted."""
+    settings, names, tracking = session.record.settings, session.record.names, session.tracking
+    basis = session.basis(settings)
+    with begun(session, settings, session.painted_files()) as (source, follower):
+        session.change(followed_with=basis, told=tracking.told())
 
         def on_frame(frame: SourceFrame) -> None:
             progress.rows.extend(follower.latest)
-            progress.frame((frame.index - source.selection.start) // source.selection.stride + 1)
-            check_cancelled()
+            progress.reach((frame.index - source.selection.start) // source.selection.stride + 1)
 
-        check_cancelled()
-        if options.backwards and not session.tracking.backwards.is_finished:
-            progress.begin("backwards")
-            progress.total = max(session.tracking.starts().values(), default=-1) + 1
-            follower.backwards(_counting(progress, check_cancelled))
-        progress.begin("following")
-        progress.total = session.record.frames
-        broken = None if session.tracking.forwards.is_finished else follower.forwards(on_frame)
+        if settings.backwards and not tracking.backwards.is_finished:
+            progress.begin("backwards", max(tracking.starts().values(), default=-1) + 1)
+            follower.backwards(progress.next_frame)
+        progress.begin("following", session.record.frames)
+        broken = None if tracking.forwards.is_finished else follower.forwards(on_frame)
         progress.error = "" if broken is None else str(broken)
-        _correct_length(session, source.expected_frames() if broken is None else session.tracking.forwards.count)
-        make_products((), source, session.tracking, names, _counting(progress, check_cancelled))
+        if tracking.forwards.count not in {0, session.record.frames}:  # containers may err, and files be cut off
+            session.change(frames=tracking.forwards.count)
+        draw_confidences(session.folder / "confidences.svg", tracking.forwards.rows(), names)
 
 
-def _looks(session: Session) -> dict[str, Any]:
-    """How a terminal asked for the video to be drawn, where it did."""
-    return {name: value for name, value in session.record.options.items() if name in {"opacity", "outline"}}
-
-
-def _make(session: Session, progress: Progress, check_cancelled: Callable[[], None], *, forms: Sequence[str]) -> None:
-    source = session.open()
-    progress.begin("writing")
+def _make(session: Session, progress: Progress, form: str) -> None:
+    source, record = session.open(), session.record
+    looks = {name: value for name, value in record.options.items() if name in {"opacity", "outline"}}
+    progress.begin("writing", record.frames)
     with folder_lock(session.folder), errors_naming(session.folder):
-        counting = _counting(progress, check_cancelled)
-        make_products(forms, source, session.tracking, session.record.names, counting, looks=_looks(session))
-    progress.forms = list(forms)
-
-
-def _counting(progress: Progress, check_cancelled: Callable[[], None]) -> Callable[[SourceFrame], None]:
-    def on_frame(frame: SourceFrame) -> None:
-        progress.frame(progress.done + 1)
-        check_cancelled()
-
-    return on_frame
-
-
-def _correct_length(session: Session, frames: int | None) -> None:
-    """Now that the video was read, the number of its frames is known; containers may err, and files be cut off."""
-    if frames is not None and frames != session.record.frames:
-        session.change(frames=frames)
+        make_products([form], source, session.tracking, record.names, progress.next_frame, looks=looks)
+    progress.forms = [form]

@@ -9,18 +9,16 @@ page/frames/, page/found/  a camera's pictures, and what is found in them until 
 import functools
 import hashlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
 
 from hodor.app.frames import FrameReader
-from hodor.app.records import MAX_ID, RECORD, Record, Settings, write_record
+from hodor.app.progress import Progress
+from hodor.app.records import MAX_ID, Settings, read_record, write_record
 from hodor.app.refusals import RefusalError
-from hodor.checkpoints.hub import is_hub_name
-from hodor.checkpoints.weights import locate_existing
 from hodor.errors import HodorError
 from hodor.formats.label_maps import present_ids, read_label_map, write_label_map
 from hodor.media.drawing import object_palette
@@ -28,38 +26,24 @@ from hodor.media.sources import FrameSource
 from hodor.tracking.confidences import Row
 from hodor.tracking.folder import GIVEN, PAGE, TrackingFolder
 from hodor.tracking.inputs import source_of
-from hodor.workspace import checkpoints_folder
 
 PAINTED = "painted"
-_NOTHING = "none"
 
 
 class Session:
     """One video, what was painted in it, and what was found. May be used by several threads.
 
-    Attributes:
-        folder: of the session.
-        record: what the page keeps.
-        tracking: what a run keeps.
-        is_busy: whether a run of this server is under way.
+    What a page can't have is a RefusalError; a video or a mask that is gone or broken is a HodorError.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Reads what the page kept.
-
-        Raises:
-            HodorError: that is broken.
-        """
+        """Reads what the page kept."""
         self.folder = folder
-        self.tracking = TrackingFolder(folder)
-        self.lock = threading.RLock()
-        self.is_busy = False
+        self.record = read_record(folder)  # what the page keeps
+        self.tracking = TrackingFolder(folder)  # what a run keeps
         self.painted_folder = folder / PAGE / PAINTED
-        path = folder / PAGE / RECORD
-        try:
-            self.record = Record.model_validate_json(path.read_bytes())
-        except ValidationError:
-            raise HodorError(f"{path}: broken; remove the session's folder") from None
+        self.progress: Progress | None = None  # of the last run since the server began
+        self.lock = threading.RLock()  # held while files of the page are looked at or written
         self._reader: FrameReader | None = None
 
     @property
@@ -67,30 +51,20 @@ class Session:
         """The video as `hodor track` is given it."""
         return str(self.folder / self.record.source)
 
+    def open(self) -> FrameSource:
+        """Its video once more."""
+        return source_of(self.source, self.record.options)
+
     @property
     def reader(self) -> FrameReader:
-        """Its frames.
-
-        Raises:
-            HodorError: the video is gone, or broken.
-        """
+        """Its frames."""
         with self.lock:
-            if self._reader is None:
-                self._reader = FrameReader(self.open())
-            return self._reader
-
-    def open(self) -> FrameSource:
-        """Its video once more.
-
-        Raises:
-            HodorError: the video is gone, or broken.
-        """
-        return source_of(self.source, self.record.options)
+            reader = self._reader = self._reader or FrameReader(self.open())
+            return reader
 
     def close_video(self) -> None:
         """Lets the reader go; the next one who needs it opens the video again."""
-        with self.lock:
-            self._reader = None
+        self._reader = None  # without the lock, for which all other sessions would have to wait
 
     def change(self, **changes: Any) -> None:
         """Changes fields of the record, on the disk too."""
@@ -100,54 +74,54 @@ class Session:
             write_record(self.folder, record)
             self.record = record
 
-    def add_object(self, name: str) -> int:
-        """Makes an object with the first free id under which nothing was found, as of an object that was removed.
+    def cancel(self) -> None:
+        """Stops its run, if there is one, after the frame it is at. What was found is kept."""
+        if self.progress is not None:
+            self.progress.is_cancelled = True
 
-        Raises:
-            RefusalError: there are 254 already.
-        """
+    def add_object(self, name: str) -> int:
+        """Makes an object with the first free id under which nothing was found, as of an object that was removed."""
         with self.lock:
             free = [each for each in range(1, MAX_ID + 1) if each not in self.record.names]
             if not free:
                 raise RefusalError(422, f"there are {MAX_ID} objects, which are the most; remove one first")
             found = {row.object_id for row in self.rows()}
             object_id = min(free, key=lambda each: (each in found, each))
-            self.change(names={**self.record.names, object_id: name or f"Object {object_id}"})
+            self._name({object_id: name})
             return object_id
 
-    def know_object(self, object_id: int) -> None:
-        """Makes an object with this id, unless it is there."""
+    def know_objects(self, ids: Iterable[int]) -> None:
+        """Makes objects with these ids, where they aren't there."""
         with self.lock:
-            if 1 <= object_id <= MAX_ID and object_id not in self.record.names:
-                self.change(names={**self.record.names, object_id: f"Object {object_id}"})
+            if new := [each for each in ids if each <= MAX_ID and each not in self.record.names]:
+                self._name(dict.fromkeys(new, ""))
 
     def rename_object(self, object_id: int, name: str) -> None:
-        """Gives an object another name."""
+        """Gives an object another name, that of its number if it is empty."""
         with self.lock:
             self._check_known([object_id])
-            self.change(names={**self.record.names, object_id: name})
+            self._name({object_id: name})
 
     def remove_object(self, object_id: int) -> None:
         """Removes an object and all that was painted of it."""
         with self.lock:
             self._check_known([object_id])
-            for index in self.painted_frames():
+            for index in self.painted_files():
                 labels = self.painted(index)
                 if labels is not None and (labels == object_id).any():
                     self._write_painted(index, np.where(labels == object_id, np.uint8(0), labels))
             self.change(names={each: name for each, name in self.record.names.items() if each != object_id})
 
-    def painted_frames(self) -> dict[int, str]:
-        """{index of a frame with painted masks: what tells this version of them from others}."""
+    def painted_files(self) -> dict[int, bytes]:
+        """{index of a frame: PNG of the masks that are painted in it}, ascending."""
         with self.lock:
-            paths = sorted(self.painted_folder.glob("[!.]*.png"), key=lambda path: int(path.stem))
-            return {int(path.stem): _version(path) for path in paths}
+            return mask_files(self.painted_folder)
 
     def painted_ids(self) -> set[int]:
         """Ids of the objects that are painted in some frame."""
         with self.lock:
-            versions = self.painted_frames()
-            return {each for index, version in versions.items() for each in _ids(self._painted_path(index), version)}
+            files = self.painted_files().items()
+            return {each for index, content in files for each in _ids(self._painted_path(index), version_of(content))}
 
     def painted(self, index: int) -> np.ndarray | None:
         """The label map [H, W] uint8 that is painted in a frame; None where there is none."""
@@ -158,21 +132,13 @@ class Session:
     def version(self, index: int) -> str:
         """What tells a version of a frame's painted masks from others."""
         with self.lock:
-            return _version(self._painted_path(index))
+            path = self._painted_path(index)
+            return version_of(path.read_bytes() if path.is_file() else None)
 
     def paint(self, index: int, labels: np.ndarray, before: str) -> str:
-        """Keeps what is painted in a frame; a frame without any object is one without masks.
+        """Keeps the label map [H, W] uint8 that is painted in a frame now; one without any object is none.
 
-        Args:
-            index: of the frame.
-            labels: [H, W] uint8.
-            before: the version that was changed.
-
-        Returns:
-            The version that is kept now.
-
-        Raises:
-            RefusalError: another page has changed the frame meanwhile; or the labels don't fit.
+        It was made from the version `before`; if another page has painted meanwhile it is refused. Returns its own version.
         """
         with self.lock:
             self.check_frame(index)
@@ -193,22 +159,25 @@ class Session:
             return str(index)
 
     def check_frame(self, index: int) -> None:
-        """Raises a RefusalError if there is no such frame."""
+        """Refuses a frame that is not there."""
         if not self.record.selection.holds(index) or index > self.record.last:
             raise RefusalError(404, f"the video has no frame {index}; its last is {self.record.last}")
 
     def is_changed(self) -> bool:
         """Whether masks or settings are no longer those that were followed last."""
         with self.lock:
-            given = {path.stem: path.read_bytes() for path in (self.folder / GIVEN).glob("[!.]*.png")}
-            painted = {path.stem: path.read_bytes() for path in self.painted_folder.glob("[!.]*.png")}
-            return given != painted or self.record.followed_with != self.basis()
+            return mask_files(self.folder / GIVEN) != self.painted_files() or self.record.followed_with != self.basis()
+
+    def basis(self, settings: Settings | None = None) -> dict[str, Any]:
+        """What a run is begun with, by the settings of the next one or by others; results of another can't be gone on from."""
+        settings, options = settings or self.record.settings, self.record.options
+        others = {"options": options} if options else {}
+        return {"source": self.source, "weights_written": settings.weights_written(), **settings.model_dump(), **others}
 
     def keep_pictures(self, rate: float | None = None) -> None:
         """Where more than a camera's first picture came, they become a video like any other.
 
-        Args:
-            rate: at which they came, in pictures per second; None, as after a killed server, takes it from their files.
+        `rate` is that at which they came, per second; None, as after a killed server, takes it from their files.
         """
         written = [path.stat().st_mtime for path in sorted(Path(self.source).glob("*.jpg"))]
         if len(written) < 2:
@@ -218,12 +187,6 @@ class Session:
         rate = round(max(rate, 0.1), 3)
         self.change(frames=len(written), rate=rate, options={**self.record.options, "rate": rate}, camera=False)
         self.close_video()
-
-    def basis(self, settings: Settings | None = None) -> Mapping[str, Any]:
-        """What a run is begun with, by the settings of the next one or by others; results of another can't be gone on from."""
-        settings, options = settings or self.record.settings, self.record.options
-        others = {"options": options} if options else {}
-        return {"source": self.source, "weights_written": _written(settings.checkpoint), **settings.model_dump(), **others}
 
     def found(self, index: int) -> np.ndarray | None:
         """The label map [H, W] uint8 that was found in a frame; None where there is none."""
@@ -235,17 +198,21 @@ class Session:
         there = {path.stem for path in self.tracking.forwards.masks.glob("*.png")}
         return [row for row in self.tracking.forwards.rows() if row.name in there]
 
+    def _name(self, names: dict[int, str]) -> None:
+        given = {object_id: name or f"Object {object_id}" for object_id, name in names.items()}
+        self.change(names=self.record.names | given)
+
     def _check_known(self, ids: list[int]) -> None:
         unknown = [each for each in ids if each not in self.record.names]
         if unknown:
             raise RefusalError(422, f"there is no object {unknown[0]}; it may have been removed in another tab")
 
-    def _painted_path(self, index: int) -> Path:
-        return self.painted_folder / f"{index:d}.png"
-
     def _check_there(self) -> None:
         if not self.folder.is_dir():
             raise RefusalError(404, "the session was removed")
+
+    def _painted_path(self, index: int) -> Path:
+        return self.painted_folder / f"{index:d}.png"
 
     def _write_painted(self, index: int, labels: np.ndarray) -> None:
         self._check_there()
@@ -255,20 +222,16 @@ class Session:
             self._painted_path(index).unlink(missing_ok=True)
 
 
-def _written(checkpoint: str) -> int | None:
-    """When a checkpoint was written, in nanoseconds; None where there is none here, or where its name can't be a file's."""
-    if is_hub_name(checkpoint):
-        return None
-    try:
-        return locate_existing(checkpoint, checkpoints_folder()).stat().st_mtime_ns
-    except (HodorError, OSError):  # a run says it
-        return None
+def mask_files(folder: Path) -> dict[int, bytes]:
+    """{index of a frame: content of <index>.png} of a folder, ascending; hidden files of a system are passed over."""
+    return {int(path.stem): path.read_bytes() for path in sorted(folder.glob("[!.]*.png"), key=lambda path: int(path.stem))}
+
+
+def version_of(mask: bytes | None) -> str:
+    """What tells a version of a file from others; None, as there is no file, has one too."""
+    return "none" if mask is None else hashlib.sha256(mask).hexdigest()[:16]
 
 
 @functools.lru_cache(maxsize=4096)
 def _ids(path: Path, version: str) -> list[int]:
     return present_ids(read_label_map(path))
-
-
-def _version(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else _NOTHING

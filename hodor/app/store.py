@@ -10,32 +10,33 @@ import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 from hodor.app.adopting import is_session, opened_session
-from hodor.app.frames import FrameReader
 from hodor.app.records import RECORD, Record, Settings, new_record, write_record
-from hodor.app.refusals import RefusalError
+from hodor.app.refusals import RefusalError, errors_calling
+from hodor.app.running import Runner
 from hodor.app.sessions import Session
 from hodor.errors import HodorError
 from hodor.files import folder_written_aside, remove_folder
+from hodor.media.camera_source import CAMERA
 from hodor.media.sources import Selection, open_source
-from hodor.tracking.folder import INPUTS, PAGE
+from hodor.tracking.folder import INPUTS, PAGE, TrackingFolder
 
-_SPARED = 2**28
-"""Bytes that an upload leaves free on the disk, for masks and for whatever else the machine does."""
+_SPARED = 2**28  # bytes that an upload leaves free on the disk, for masks and for whatever else the machine does
 _VIDEOS_OPEN = 3
 _PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
 
 
 class SessionStore:
-    """The sessions in a folder. May be used by several threads."""
+    """The sessions in a folder, and what works on them. May be used by several threads."""
 
     def __init__(self, root: Path, settings: Settings) -> None:
         """`settings` are those of sessions that begin; other processes are kept out of `root` by its `folder_lock`."""
         self.root = root
         self.settings = settings
-        self._known: dict[str, Session] = {}
-        self._recent: list[str] = []
+        self.runner = Runner()
+        self._known: dict[str, Session] = {}  # those that were asked for last come last
         self._lock = threading.Lock()
 
     def room(self) -> int:
@@ -53,22 +54,15 @@ class SessionStore:
         return sorted(written, key=lambda name: -written[name])
 
     def get(self, name: str) -> Session:
-        """A session by the name of its folder.
-
-        Raises:
-            RefusalError: there is none.
-            HodorError: it is broken.
-        """
+        """A session by the name of its folder; a RefusalError if there is none, any other HodorError if it is broken."""
         if not _PLAIN.fullmatch(name) or not is_session(self.root / name):  # no name leads out of the folder
             raise RefusalError(404, "there is no such session; it may have been removed")
         with self._lock:
-            if name not in self._known:
-                self._known[name] = opened_session(self.root / name)
-            self._recent = [name, *(each for each in self._recent if each != name)]
-            for other in self._recent[_VIDEOS_OPEN:]:
-                self._known[other].close_video()
-            del self._recent[_VIDEOS_OPEN:]
-            return self._known[name]
+            session = self._known.pop(name, None) or opened_session(self.root / name)
+            self._known[name] = session
+            for other in list(self._known.values())[:-_VIDEOS_OPEN]:
+                other.close_video()
+            return session
 
     def of_path(self, path: Path) -> str:
         """The session of a video, folder of images, or folder of `hodor track` on this machine; a new one where there is none.
@@ -78,8 +72,14 @@ class SessionStore:
         Raises:
             HodorError: it is nothing of these, or its path is no text.
         """
+        if str(path).startswith(CAMERA):
+            raise HodorError(
+                f"{path}: the page has its own button for the browser's camera; or follow it by hodor track {path}"
+            )
         if is_session(path):
             return self._of_folder(path)
+        if TrackingFolder(path).is_begun:
+            raise HodorError(f"{path}: an earlier version of hodor track began it; run its command once more, then open it")
         source = str(path.absolute())
         if not source.isascii() and os.fsencode(source) != source.encode(errors="replace"):
             raise HodorError(f"{path}: the name is no text in UTF-8, which a session can't keep; rename the file")
@@ -94,17 +94,17 @@ class SessionStore:
         return name
 
     async def of_upload(self, title: str, size: int, content: AsyncIterator[bytes]) -> str:
-        """The session of a video that is sent.
-
-        Args:
-            title: the name of its file.
-            size: how many bytes will come.
-            content: the bytes.
+        """The session of a video that is sent, whose file is called `title` and has `size` bytes.
 
         Raises:
-            RefusalError: it is no video, or there is no room for it. Nothing is left of it.
+            HodorError: it is no video, breaks off, or there is no room for it. Nothing is left of it.
         """
-        self._check_room(size, title)
+        if size > (room := self.room()):
+            raise RefusalError(
+                507,
+                f"{title}: has {size / 1e9:.1f} GB, and there is room for {room / 1e9:.1f} GB in {self.root}; "
+                "free some space, or name the file on the command line, hodor app FILE, which makes no copy",
+            )
         suffix = Path(title).suffix.lower()
         suffix = suffix if re.fullmatch(r"\.[a-z0-9]{1,8}", suffix) else ".video"
         name, file = _new_name(Path(title).stem), f"{PAGE}/video{suffix}"
@@ -118,39 +118,30 @@ class SessionStore:
                     output.write(block)
             if arrived != size:
                 raise RefusalError(422, f"{title}: broke off on its way; send it again")
-            try:
+            with errors_calling(path, title):
                 record = await asyncio.to_thread(self._record, title, file, path)
-            except HodorError as error:
-                raise RefusalError(422, str(error).replace(str(path), title)) from None
             write_record(aside, record)
         return name
 
     def of_camera(self, picture: bytes) -> str:
-        """The session of a camera that begins with a picture, a JPEG.
-
-        Raises:
-            HodorError: it is no picture.
-        """
+        """The session of a camera that begins with a picture, a JPEG; a HodorError if it is none."""
         name, frames = _new_name("camera"), f"{PAGE}/frames"
         with folder_written_aside(self.root / name) as aside:
             path = aside / frames / "00000.jpg"
             path.parent.mkdir(parents=True)
             path.write_bytes(picture)
-            reader = FrameReader(open_source(str(path.parent), Selection()))
-            title = time.strftime("Camera, %Y-%m-%d %H:%M")
-            try:
-                record = new_record(title, frames, reader, self.settings, camera=True)
-            except HodorError as error:
-                raise RefusalError(422, str(error).replace(str(path), "the camera's picture")) from None
+            with errors_calling(path, "the camera's picture"):
+                record = self._record(time.strftime("Camera, %Y-%m-%d %H:%M"), frames, path.parent, camera=True)
             write_record(aside, record)
         return name
 
     def remove(self, name: str) -> None:
         """Removes a session with everything in its folder, at once; a video that was not uploaded and a linked folder stay."""
         session = self.get(name)
+        if self.runner.is_working_on(session):
+            raise RefusalError(409, "it is being worked on; cancel that first")
         with self._lock, session.lock:
             self._known.pop(name, None)
-            self._recent = [each for each in self._recent if each != name]
             session.close_video()
             session.folder.unlink() if session.folder.is_symlink() else remove_folder(session.folder)
 
@@ -167,17 +158,8 @@ class SessionStore:
             raise HodorError(f"{path}: no link to it can be made ({error.strerror}); move it into {self.root}") from None
         return name
 
-    def _record(self, title: str, source: str, path: Path) -> Record:
-        return new_record(title, source, FrameReader(open_source(str(path), Selection())), self.settings)
-
-    def _check_room(self, size: int, title: str) -> None:
-        room = self.room()
-        if size > room:
-            raise RefusalError(
-                507,
-                f"{title}: has {size / 1e9:.1f} GB, and there is room for {room / 1e9:.1f} GB in {self.root}; "
-                "free some space, or name the file on the command line, hodor app FILE, which makes no copy",
-            )
+    def _record(self, title: str, source: str, path: Path, **more: Any) -> Record:
+        return new_record(title, source, open_source(str(path), Selection()), self.settings, **more)
 
 
 def _new_name(stem: str) -> str:

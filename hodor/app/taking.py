@@ -11,56 +11,52 @@ from typing import Any, Literal
 from fastapi import APIRouter
 from fastapi.responses import FileResponse, Response, StreamingResponse
 
+from hodor.app.dependencies import Opened, Store
 from hodor.app.refusals import RefusalError
-from hodor.app.running import Runner
 from hodor.app.sessions import Session
-from hodor.app.store import SessionStore
 from hodor.files import scratch_folder
 
 _FILES = {"video": ("overlay.mp4", "video/mp4"), "coco": ("masks.json", "application/json")}
 Form = Literal["video", "coco"]
+routes = APIRouter(prefix="/api/sessions/{session}")
 
 
-def taking_routes(store: SessionStore, runner: Runner) -> APIRouter:
-    """The routes for runs and for what comes of them."""
-    routes = APIRouter(prefix="/api/sessions/{session}")
+@routes.post("/run", status_code=202)
+def run(session: Opened, store: Store) -> None:
+    store.runner.follow(session)
 
-    @routes.post("/run", status_code=202)
-    def run(session: str) -> None:
-        runner.follow(store.get(session))
 
-    @routes.get("/run")
-    def progress(session: str, after: int = 0) -> dict[str, Any] | None:
-        found = runner.progress(store.get(session))
-        return None if found is None else found.as_json(max(after, 0))
+@routes.get("/run")
+def progress(session: Opened, after: int = 0) -> dict[str, Any] | None:
+    return None if session.progress is None else session.progress.as_json(max(after, 0))
 
-    @routes.delete("/run")
-    def cancel(session: str) -> None:
-        runner.cancel(store.get(session))
 
-    @routes.post("/make/{form}", status_code=202)
-    def make(session: str, form: Form) -> None:
-        runner.make(store.get(session), [form])
+@routes.delete("/run")
+def cancel(session: Opened) -> None:
+    session.cancel()
 
-    @routes.get("/take/masks")
-    def masks(session: str) -> Response:
-        opened = store.get(session)
-        kept = ExitStack()
-        paths = opened.tracking.forwards.snapshot(kept.enter_context(scratch_folder(opened.folder / secrets.token_hex(8))))
-        if not paths:
-            kept.close()
-            raise RefusalError(422, "nothing was followed yet; run first")
-        return StreamingResponse(_zipped(paths, kept), media_type="application/zip", headers=_as_file(opened, "masks.zip"))
 
-    @routes.get("/take/{form}")
-    def take(session: str, form: Form) -> Response:
-        opened = store.get(session)
-        name, kind = _FILES[form]
-        if not (opened.folder / name).is_file():
-            raise RefusalError(404, "it was not made yet")
-        return FileResponse(opened.folder / name, media_type=kind, headers=_as_file(opened, name))
+@routes.post("/make/{form}", status_code=202)
+def make(session: Opened, store: Store, form: Form) -> None:
+    store.runner.make(session, form)
 
-    return routes
+
+@routes.get("/take/masks")
+def masks(session: Opened) -> Response:
+    kept = ExitStack()
+    paths = session.tracking.forwards.snapshot(kept.enter_context(scratch_folder(session.folder / secrets.token_hex(8))))
+    if not paths:
+        kept.close()
+        raise RefusalError(422, "nothing was followed yet; run first")
+    return StreamingResponse(_zipped(paths, kept), media_type="application/zip", headers=_as_file(session, "masks.zip"))
+
+
+@routes.get("/take/{form}")
+def take(session: Opened, form: Form) -> Response:
+    name, kind = _FILES[form]
+    if not (session.folder / name).is_file():
+        raise RefusalError(404, "it was not made yet")
+    return FileResponse(session.folder / name, media_type=kind, headers=_as_file(session, name))
 
 
 def _as_file(session: Session, name: str) -> dict[str, str]:
@@ -69,21 +65,13 @@ def _as_file(session: Session, name: str) -> dict[str, str]:
 
 
 class _Passed(io.RawIOBase):
-    """What was written since it was last asked."""
+    """A file that keeps what is written, as `content`, until somebody takes it out."""
 
-    def __init__(self) -> None:
-        self._blocks: list[bytes] = []
-
-    def writable(self) -> bool:
-        return True
+    content = b""
 
     def write(self, block: Any) -> int:
-        self._blocks.append(bytes(block))
+        self.content += bytes(block)
         return len(block)
-
-    def taken(self) -> bytes:
-        blocks, self._blocks = self._blocks, []
-        return b"".join(blocks)
 
 
 def _zipped(paths: list[Path], kept: ExitStack) -> Iterator[bytes]:
@@ -92,5 +80,6 @@ def _zipped(paths: list[Path], kept: ExitStack) -> Iterator[bytes]:
     with kept, zipfile.ZipFile(passed, "w", zipfile.ZIP_STORED) as archive:
         for path in paths:
             archive.writestr(f"masks/{path.name}", path.read_bytes())
-            yield passed.taken()
-    yield passed.taken()
+            yield passed.content
+            passed.content = b""
+    yield passed.content

@@ -12,6 +12,7 @@ from PIL import Image
 
 from hodor.app import store
 from hodor.errors import HodorError
+from hodor.media.video_source import VideoSource
 
 
 @pytest.mark.parametrize("content", [b"", b"no video", b"\x00\x00\x00\x18ftypmp42" + bytes(5000)])
@@ -40,6 +41,15 @@ def test_a_video_that_breaks_off_keeps_what_was_read(page, video, clip):
     assert progress["what"] == "done" and "frames" in progress["error"]
     frames = page.state(session)["frames"]
     assert page.labels(session, "found", 0) is not None and page.labels(session, "found", frames - 1) is not None
+
+
+def test_a_header_that_promises_too_much_is_corrected_also_where_every_frame_was_found_before(page, video, clip, monkeypatch):
+    session = page.opened(video)
+    page.paint_two(session, clip)
+    assert page.work(session)["what"] == "done"
+    monkeypatch.setattr(VideoSource, "expected_frames", lambda source: FRAMES + 3)
+    page.store.get(session).change(frames=FRAMES + 3)  # as where a terminal has followed it
+    assert page.work(session)["what"] == "done" and page.state(session)["frames"] == FRAMES
 
 
 def test_a_broken_video_whose_header_tells_no_length_opens_with_the_frames_that_came(page, clip, tmp_path):
