@@ -79,7 +79,7 @@ class Recording:
         session, found = self._session, self._session.tracking.forwards
         session.keep_pictures((self._count - 1) / max(time.monotonic() - self._begin, 1e-3))
         rows = [row._replace(time=row.frame / session.record.rate) for row in self._rows]
-        with begun(session, self._settings, self._given):
+        with begun(session, self._settings, self._given, overwrite_other=False):
             (session.folder / PAGE / FOUND).replace(found.masks)
             found.save(self._count, self._segmenter.state_dict(), rows)
             found.finish()

@@ -108,13 +108,15 @@ def told_of(error: Exception, session: Session) -> str:
 
 
 @contextlib.contextmanager
-def begun(session: Session, settings: Settings, given: Mapping[int, bytes]) -> "Iterator[tuple[FrameSource, Follower]]":
+def begun(
+    session: Session, settings: Settings, given: Mapping[int, bytes], *, overwrite_other: bool
+) -> "Iterator[tuple[FrameSource, Follower]]":
     """A run as `hodor track` begins it or takes it up again, in whose context no other process writes to the session's folder.
 
-    What a run with other settings found there is removed. `given` is {index of a frame: PNG of the masks given in it}.
+    `given` is {index of a frame: PNG of the masks given in it}; with `overwrite_other` a run with other settings is removed.
 
     Raises:
-        HodorError: the weights or the video are broken or gone, or another process writes to the folder.
+        HodorError: the weights or the video are broken or gone, another process writes to the folder, or there is another run.
     """
     from hodor.tracking.beginning import begin  # noqa: PLC0415 (loads torch, for which no page needs to wait)
 
@@ -126,7 +128,7 @@ def begun(session: Session, settings: Settings, given: Mapping[int, bytes]) -> "
                 (Path(staged) / f"{index}.png").write_bytes(content)
             follower = begin(
                 options, source, session.tracking, weights=weights, watch=Watch(session.record.names), objects=objects,
-                given=Path(staged), overwrite_other=True,
+                given=Path(staged), overwrite_other=overwrite_other,
             )  # fmt: skip
         yield source, follower
 
@@ -135,7 +137,7 @@ def _follow(session: Session, progress: Progress) -> None:
     """As `hodor track` does with what is painted."""
     settings, names, tracking = session.record.settings, session.record.names, session.tracking
     basis = session.basis(settings)
-    with begun(session, settings, session.painted_files()) as (source, follower):
+    with begun(session, settings, session.painted_files(), overwrite_other=True) as (source, follower):
         session.change(followed_with=basis, told=tracking.told())
 
         def on_frame(frame: SourceFrame) -> None:
