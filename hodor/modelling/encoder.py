@@ -66,12 +66,7 @@ class EncoderLayer(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Features at stride 8 and soft masks -> descriptors, by layers that start as copies of one.
-
-    Attributes:
-        object_embedding: [C], shared by all objects.
-        background_embedding: [Qb, C], one per background cell.
-    """
+    """Features at stride 8 and soft masks -> descriptors, by layers that start as copies of one."""
 
     def __init__(
         self,
@@ -102,7 +97,7 @@ class Encoder(nn.Module):
 
     @property
     def embeddings(self) -> Embeddings:
-        """Both, as the decoder takes them."""
+        """Those of objects and background, as the decoder takes them."""
         return Embeddings(self.object_embedding, self.background_embedding)
 
     def forward(self, features: torch.Tensor, object_masks: torch.Tensor, background_masks: torch.Tensor) -> Descriptors:
