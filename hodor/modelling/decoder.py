@@ -10,8 +10,8 @@ from hodor.modelling.descriptors import DescribedFrames, Embeddings
 from hodor.modelling.features import Features
 from hodor.modelling.kernels.deformable_convolution import DeformableConvolution
 from hodor.modelling.kernels.linear import Linear
-from hodor.modelling.kernels.projected_attention import split_heads
 from hodor.modelling.position_encoding import sine_position_encoding
+from hodor.modelling.soft_masked_attention import split_heads
 
 
 class DescriptorAttention(nn.Module):
@@ -156,7 +156,11 @@ class Decoder(nn.Module):
             position = sine_position_encoding(height, width, channels, x.device, x.dtype)
         for layer in self.layers:
             x = layer(x, position, memory, embeddings)
-        fine = self._refine(self.norm(x.permute(0, 3, 1, 2)), features.stride_4)
+        coarse = self.norm(x.permute(0, 3, 1, 2))
+        coarse = F.interpolate(coarse, scale_factor=2, mode="bilinear", align_corners=False)
+        detail = self.reduce_4(features.stride_4)
+        detailed, others = coarse.split([detail.shape[1], channels - detail.shape[1]], dim=1)
+        fine = self.smooth_4(torch.cat([detailed + detail, others], dim=1))
         logits = [
             _similarity(self.background_projection(memory.background), fine, memory.background_absent),
             _similarity(self.object_projection(memory.objects), fine, memory.objects_absent),
@@ -164,13 +168,6 @@ class Decoder(nn.Module):
         if self.catch_all is not None:
             logits.insert(0, self.catch_all(fine))
         return torch.cat(logits, dim=1)
-
-    def _refine(self, coarse: torch.Tensor, stride_4: torch.Tensor) -> torch.Tensor:
-        """[B, C, H/8, W/8] and features [B, C, H/4, W/4] -> [B, C, H/4, W/4]."""
-        x = F.interpolate(coarse, scale_factor=2, mode="bilinear", align_corners=False)
-        detail = self.reduce_4(stride_4)
-        first, rest = x.split([detail.shape[1], x.shape[1] - detail.shape[1]], dim=1)
-        return self.smooth_4(torch.cat([first + detail, rest], dim=1))
 
 
 def _similarity(queries: torch.Tensor, fine: torch.Tensor, absent: torch.Tensor | None) -> torch.Tensor:

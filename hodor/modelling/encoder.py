@@ -58,11 +58,10 @@ class EncoderLayer(nn.Module):
         x = self._branch(x, self.norm_masked_attention, lambda y: self.masked_attention(y, keys, values, masks)[0])
         return self._branch(x, self.norm_feed_forward, self.feed_forward)
 
-    def _branch(self, x: torch.Tensor, norm: nn.Module, branch: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+    def _branch(self, x: torch.Tensor, norm: nn.LayerNorm, branch: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
         if self.pre_norm:
             return x + self.dropout(branch(norm(x)))
-        normalised: torch.Tensor = norm(x + self.dropout(branch(x)))
-        return normalised
+        return norm(x + self.dropout(branch(x)))
 
 
 class Encoder(nn.Module):
