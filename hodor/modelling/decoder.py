@@ -93,11 +93,7 @@ class DecoderLayer(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Features at strides 4 and 8, and descriptors -> mask logits at stride 4, by layers that start as copies of one.
-
-    Attributes:
-        num_background_channels: how many of the output's first channels stand for "no object".
-    """
+    """Features at strides 4 and 8, and descriptors -> mask logits at stride 4, by layers that start as copies of one."""
 
     def __init__(
         self,
@@ -146,8 +142,7 @@ class Decoder(nn.Module):
     def forward(self, features: Features, memory: DescribedFrames, embeddings: Embeddings) -> torch.Tensor:
         """Segments a frame by what is known of others; `embeddings` are the encoder's.
 
-        Returns:
-            Logits [B, K + I, H/4, W/4]: the catch-all (if any), the background cells, the objects.
+        The logits [B, K + I, H/4, W/4] are of the catch-all (if any) and the background cells, K channels, and of the objects.
         """
         x = features.stride_8.permute(0, 2, 3, 1)
         _, height, width, channels = x.shape

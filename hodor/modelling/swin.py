@@ -148,11 +148,7 @@ class PatchMerging(nn.Module):
 
 
 class SwinTransformer(nn.Module):
-    """Images -> four maps at strides 4, 8, 16 and 32.
-
-    Attributes:
-        out_channels: widths of the four maps.
-    """
+    """Images -> four maps at strides 4, 8, 16 and 32, which are `out_channels` wide."""
 
     def __init__(self, embed_dim: int, depths: Sequence[int], num_heads: Sequence[int], drop_path: float) -> None:
         """Builds the stages, of `depths` blocks with `num_heads` heads each.
