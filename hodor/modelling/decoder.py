@@ -19,8 +19,6 @@ class DescriptorAttention(nn.Module):
 
     def __init__(self, channels: int, num_heads: int, *, dropout: float, logit_dropout: bool) -> None:
         super().__init__()
-        if channels % num_heads:
-            raise ValueError(f"{num_heads} heads don't divide {channels} channels")
         self.num_heads = num_heads
         self.logit_dropout = logit_dropout
         self.query_projection = Linear(channels, channels)
@@ -109,7 +107,7 @@ class Decoder(nn.Module):
         catch_all: bool = True,
         logit_dropout: bool = True,
     ) -> None:
-        """Builds layers of `channels` C, a multiple of 32, for `num_background` cells.
+        """Builds layers of `channels` C, a multiple of 32 and of `num_heads`, for `num_background` cells.
 
         With `position_encoding` queries know where their pixel is; `catch_all` is one more channel for "none of the
         descriptors"; `logit_dropout` drops attention logits instead of weights, as the published models were trained.

@@ -39,12 +39,7 @@ def shrink_keeping_small(masks: torch.Tensor) -> tuple[torch.Tensor, torch.Tenso
 
 
 def background_cells(height: int, width: int, count: int, device: torch.device) -> torch.Tensor:
-    """A grid of cells over a map, in row order, [count, height, width] bool; the last row and column take the remainder.
-
-    A `count` that is none of the keys of `BACKGROUND_GRIDS` is a ValueError.
-    """
-    if count not in BACKGROUND_GRIDS:
-        raise ValueError(f"the number of background descriptors must be one of {list(BACKGROUND_GRIDS)}, not {count}")
+    """A grid of cells over a map, in row order, [count, height, width] bool; the last row and column take the remainder."""
     rows, columns = BACKGROUND_GRIDS[count]
     row = (torch.arange(height, device=device) // max(height // rows, 1)).clamp(max=rows - 1)
     column = (torch.arange(width, device=device) // max(width // columns, 1)).clamp(max=columns - 1)
