@@ -15,7 +15,7 @@ from hodor.formats.inference_json import InferenceSequence
 from hodor.inference.results import Write
 from hodor.inference.segmenter import Segmenter
 from hodor.media.images import MAX_PIXELS, read_image
-from hodor.media.streams import WriteBehind, read_ahead
+from hodor.media.streams import read_ahead, write_behind
 
 _Frame = tuple[np.ndarray, dict[int, np.ndarray]]
 """An image [H, W, 3] and the masks that are given in it."""
@@ -62,7 +62,7 @@ def segment_sequence(
         raise HodorError(f"sequence {sequence.id!r}: no mask is given, so there is nothing to track")
     segmenter.reset(sequence.id)
     waiting, start = 0.0, time.perf_counter()
-    with WriteBehind() as behind, closing(read_ahead(_frames(sequence, images, max_pixels))) as frames:
+    with write_behind() as submit, closing(read_ahead(_frames(sequence, images, max_pixels))) as frames:
         reading = _Reading(frames)
         label_maps = segmenter.follow(reading)
         for image_path in sequence.image_paths:
@@ -73,7 +73,7 @@ def segment_sequence(
                     raise
                 raise HodorError(f"sequence {sequence.id!r}, frame {images / image_path}: {error}") from None
             handed_over = time.perf_counter()
-            behind.submit(_write, write, image_path, reading.images.popleft(), labels)
+            submit(_write, write, image_path, reading.images.popleft(), labels)
             waiting += time.perf_counter() - handed_over
             on_frame()
         network = time.perf_counter() - start - waiting - reading.waiting

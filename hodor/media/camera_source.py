@@ -10,7 +10,7 @@ import av
 import av.device
 
 from hodor.errors import HodorError
-from hodor.media.decoding import Upright
+from hodor.media.decoding import Upright, first_video
 from hodor.media.frame_source import FrameSource, Selection, SourceFrame
 from hodor.media.images import refuse_too_large
 
@@ -29,13 +29,16 @@ class CameraSource(FrameSource):
         options = {"framerate": "30"} if system == "avfoundation" else {}  # where the default is one that few cameras have
         try:
             self._container = av.open(device, format=system, options=options)
-            rate = self._container.streams.video[0].average_rate
-        except (av.FFmpegError, ValueError, IndexError) as error:
+        except (av.FFmpegError, ValueError) as error:
             reason = error.strerror if isinstance(error, av.FFmpegError) else error
             raise HodorError(
                 f"{name}: no camera that can be read there ({reason}); see which there are, and who uses it"
             ) from None
-        super().__init__(name, float(rate or _UNKNOWN_RATE), None, selection)
+        stream = first_video(self._container)
+        if stream is None:
+            self._container.close()
+            raise HodorError(f"{name}: gives no pictures; name a camera")
+        super().__init__(name, float(stream.average_rate or _UNKNOWN_RATE), None, selection)
         self.total = selection.end
         self._max_pixels = max_pixels
         self._read = self._selected()

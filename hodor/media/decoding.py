@@ -150,7 +150,6 @@ class _Arrived:
         self._first, self._last, self._end = math.inf, 0.0, 0.0
 
     def add(self, frame: av.VideoFrame) -> None:
-        """Counts a frame."""
         self._added += 1
         self._damaged += frame.is_corrupt
         if frame.time is None or frame.time_base is None:

@@ -15,22 +15,30 @@ from hodor.errors import HodorError
 
 @dataclass(frozen=True)
 class SourceFrame:
-    """A frame."""
+    """A frame: its image [H, W, 3] uint8, R, G, B, upright, made smaller where the selection asks for it, and its size before.
 
-    index: int  # in the source's own counting; its first frame is 0, whatever is selected
-    time: float  # seconds since the source's first frame at which it is shown
-    image: np.ndarray  # [H, W, 3] uint8, R, G, B, upright, made smaller where the selection asks for it
-    full_size: tuple[int, int]  # (height, width) before that
+    `index` counts from the source's first frame, which is 0 whatever is selected; `time` is when it is shown, in seconds since
+    that one; `full_size` is (height, width).
+    """
+
+    index: int
+    time: float
+    image: np.ndarray
+    full_size: tuple[int, int]
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Which frames of a source are wanted, and how large. A number out of range is a HodorError that names the option."""
+    """Which frames of a source are wanted, and how large. A number out of range is a HodorError that names the option.
 
-    start: int = 0  # index of the first one
-    end: int | None = None  # index behind the last one; None takes all
-    stride: int = 1  # every so many frames
-    max_size: int | None = None  # limit of a frame's longer side in pixels; frames are only ever made smaller
+    They are every `stride`-th from the index `start` on, up to but without `end`, if there is one. `max_size` limits a frame's
+    longer side, in pixels; frames are only ever made smaller.
+    """
+
+    start: int = 0
+    end: int | None = None
+    stride: int = 1
+    max_size: int | None = None
 
     def __post_init__(self) -> None:
         numbers = {"--start": (self.start, 0), "--stride": (self.stride, 1)}
@@ -41,7 +49,7 @@ class Selection:
         for option, (value, lowest) in numbers.items():
             if type(value) is not int or value < lowest:
                 raise HodorError(f"{option} must be a whole number, at least {lowest}, not {value!r}")
-        if not self.indices():
+        if self.end is not None and self.end <= self.start:
             raise HodorError(f"--end: no frame is left from --start {self.start} to --end {self.end}, which is not included")
 
     def indices(self, total: int = sys.maxsize) -> range:
@@ -68,15 +76,20 @@ class Selection:
 
 
 class FrameSource(ABC):
-    """Where frames come from: a video file, a folder of images, or a camera."""
+    """Where frames come from: a video file, a folder of images, or a camera.
 
-    is_live = False  # frames come only once, as time goes by
-    total: int | None = None  # how many frames there probably are, selected or not, as far as anyone knows
+    `name` is for messages, `rate` the mean frames per second, `audio` the file whose sound belongs to the frames, if there is
+    one, and `total` how many frames there probably are, selected or not, if anyone knows. Those of a source that `is_live` come
+    only once, as time goes by.
+    """
+
+    total: int | None = None
+    is_live = False
 
     def __init__(self, name: str, rate: float, audio: Path | None, selection: Selection) -> None:
-        self.name = name  # for messages
-        self.rate = rate  # mean frames per second
-        self.audio = audio  # the file whose sound belongs to the frames; None where there is none
+        self.name = name
+        self.rate = rate
+        self.audio = audio
         self.selection = selection
 
     @property

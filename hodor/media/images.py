@@ -51,7 +51,7 @@ def read_image(path: Path, max_pixels: int = MAX_PIXELS, *, upright: bool = Fals
 
 
 def open_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
-    """Opens and fully decodes an image file of 8 bits per channel; arguments and errors as in `read_image`, rotated or not."""
+    """Opens and fully decodes an image file of 8 bits per channel, rotated or not; else as `read_image`."""
     with opened_picture(path, max_pixels) as picture:
         picture.load()
         return picture
@@ -116,11 +116,8 @@ def opened_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Iterator[Image.I
             if picture.mode.startswith(("I", "F")) or any(";16" in str(tile[3]) for tile in tiles):
                 raise HodorError(f"{path}: 16 bits per channel are not supported; convert it to 8 bits")
             if picture.format == "TIFF":  # of which Pillow leaves black what no tile covers
-                extents = [tile[1] for tile in tiles]
-                if (
-                    sum((right - left) * (bottom - top) for left, top, right, bottom in extents)
-                    < picture.width * picture.height
-                ):
+                areas = [(right - left) * (bottom - top) for _, (left, top, right, bottom), *_ in tiles]
+                if sum(areas) < picture.width * picture.height:
                     raise EOFError
             yield picture
     except HodorError:

@@ -1,9 +1,9 @@
 """Files off the critical path: frames are decoded ahead and results written behind, in threads, while the network works."""
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from types import TracebackType
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
@@ -29,42 +29,36 @@ def read_ahead(items: Iterable[Item], depth: int = 4) -> Generator[Item, None, N
             items.close()
 
 
-class WriteBehind:
-    """Runs jobs in other threads; no more than `depth` wait, so that memory stays bounded.
+@contextmanager
+def write_behind(workers: int = 2, depth: int = 16) -> Iterator[Callable[..., None]]:
+    """Gives a function that queues `job(*arguments)` for other threads; it waits while `depth` wait, so memory stays bounded.
 
-    Used as a context manager. The first job that fails stops the others, and its exception is raised by the next `submit` or at
-    the end. Leaving the context normally waits for all jobs; leaving it by an exception drops those not yet begun.
+    The first job that fails stops the others, and its exception is raised by the next call, or at the end. Leaving the context
+    normally waits for all jobs; leaving it by an exception drops those not yet begun.
     """
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="write_behind")
+    waiting: deque[Future[None]] = deque()
+    failures: list[BaseException] = []
 
-    def __init__(self, workers: int = 2, depth: int = 16) -> None:
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="write_behind")
-        self._depth = depth
-        self._waiting: deque[Future[None]] = deque()
-        self._error: BaseException | None = None
-
-    def __enter__(self) -> "WriteBehind":
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._pool.shutdown(cancel_futures=error is not None)
-        if error is None and self._error is not None:
-            raise self._error
-
-    def submit(self, job: Callable[..., object], *arguments: Any) -> None:
-        """Queues `job(*arguments)`; waits while too many jobs are queued.
-
-        Raises:
-            BaseException: whatever an earlier job raised.
-        """
-        if len(self._waiting) == self._depth:
-            self._waiting.popleft().result()
-        if self._error is not None:
-            raise self._error
-        self._waiting.append(self._pool.submit(self._run, job, arguments))
-
-    def _run(self, job: Callable[..., object], arguments: tuple[Any, ...]) -> None:
-        if self._error is None:
+    def run(job: Callable[..., object], arguments: tuple[Any, ...]) -> None:
+        if not failures:
             try:
                 job(*arguments)
             except BaseException as error:
-                self._error = self._error or error
+                failures.append(error)
+
+    def submit(job: Callable[..., object], *arguments: Any) -> None:
+        if len(waiting) == depth:
+            waiting.popleft().result()
+        if failures:
+            raise failures[0]
+        waiting.append(pool.submit(run, job, arguments))
+
+    try:
+        yield submit
+    except BaseException:
+        pool.shutdown(cancel_futures=True)
+        raise
+    pool.shutdown()
+    if failures:
+        raise failures[0]

@@ -25,13 +25,9 @@ _TICKS = 120_000  # in a second: whole numbers of them last as long as a frame a
 def read_video(path: str | Path, max_pixels: int = MAX_PIXELS) -> Iterator[np.ndarray]:
     """The frames of a video file in the order of their display, upright, [H, W, 3] uint8, R, G, B, one at a time.
 
-    Args:
-        path: the file.
-        max_pixels: how many a frame may have.
-
     Raises:
-        HodorError: the file is missing, broken, too large, or holds no pictures; or, after the last frame that could be
-            read, some are damaged, or fewer came than the container promised, by more than two.
+        HodorError: the file is missing, broken, has more than `max_pixels` in a frame, or holds no pictures; or, after the last
+            frame that could be read, some are damaged, or fewer came than the container promised, by more than two.
     """
     upright = Upright(path)
     for _, frame in decode(Path(path), max_pixels):

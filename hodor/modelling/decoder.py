@@ -10,8 +10,8 @@ from hodor.modelling.descriptors import DescribedFrames, Embeddings
 from hodor.modelling.features import Features
 from hodor.modelling.kernels.deformable_convolution import DeformableConvolution
 from hodor.modelling.kernels.linear import Linear
-from hodor.modelling.kernels.projected_attention import split_heads
 from hodor.modelling.position_encoding import sine_position_encoding
+from hodor.modelling.soft_masked_attention import split_heads
 
 
 class DescriptorAttention(nn.Module):
@@ -19,8 +19,6 @@ class DescriptorAttention(nn.Module):
 
     def __init__(self, channels: int, num_heads: int, *, dropout: float, logit_dropout: bool) -> None:
         super().__init__()
-        if channels % num_heads:
-            raise ValueError(f"{num_heads} heads don't divide {channels} channels")
         self.num_heads = num_heads
         self.logit_dropout = logit_dropout
         self.query_projection = Linear(channels, channels)
@@ -93,11 +91,7 @@ class DecoderLayer(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Features at strides 4 and 8, and descriptors -> mask logits at stride 4, by layers that start as copies of one.
-
-    Attributes:
-        num_background_channels: how many of the output's first channels stand for "no object".
-    """
+    """Features at strides 4 and 8, and descriptors -> mask logits at stride 4, by layers that start as copies of one."""
 
     def __init__(
         self,
@@ -113,7 +107,7 @@ class Decoder(nn.Module):
         catch_all: bool = True,
         logit_dropout: bool = True,
     ) -> None:
-        """Builds layers of `channels` C, a multiple of 32, for `num_background` cells.
+        """Builds layers of `channels` C, a multiple of 32 and of `num_heads`, for `num_background` cells.
 
         With `position_encoding` queries know where their pixel is; `catch_all` is one more channel for "none of the
         descriptors"; `logit_dropout` drops attention logits instead of weights, as the published models were trained.
@@ -146,8 +140,7 @@ class Decoder(nn.Module):
     def forward(self, features: Features, memory: DescribedFrames, embeddings: Embeddings) -> torch.Tensor:
         """Segments a frame by what is known of others; `embeddings` are the encoder's.
 
-        Returns:
-            Logits [B, K + I, H/4, W/4]: the catch-all (if any), the background cells, the objects.
+        The logits [B, K + I, H/4, W/4] are of the catch-all (if any) and the background cells, K channels, and of the objects.
         """
         x = features.stride_8.permute(0, 2, 3, 1)
         _, height, width, channels = x.shape
@@ -156,7 +149,11 @@ class Decoder(nn.Module):
             position = sine_position_encoding(height, width, channels, x.device, x.dtype)
         for layer in self.layers:
             x = layer(x, position, memory, embeddings)
-        fine = self._refine(self.norm(x.permute(0, 3, 1, 2)), features.stride_4)
+        coarse = self.norm(x.permute(0, 3, 1, 2))
+        coarse = F.interpolate(coarse, scale_factor=2, mode="bilinear", align_corners=False)
+        detail = self.reduce_4(features.stride_4)
+        detailed, others = coarse.split([detail.shape[1], channels - detail.shape[1]], dim=1)
+        fine = self.smooth_4(torch.cat([detailed + detail, others], dim=1))
         logits = [
             _similarity(self.background_projection(memory.background), fine, memory.background_absent),
             _similarity(self.object_projection(memory.objects), fine, memory.objects_absent),
@@ -164,13 +161,6 @@ class Decoder(nn.Module):
         if self.catch_all is not None:
             logits.insert(0, self.catch_all(fine))
         return torch.cat(logits, dim=1)
-
-    def _refine(self, coarse: torch.Tensor, stride_4: torch.Tensor) -> torch.Tensor:
-        """[B, C, H/8, W/8] and features [B, C, H/4, W/4] -> [B, C, H/4, W/4]."""
-        x = F.interpolate(coarse, scale_factor=2, mode="bilinear", align_corners=False)
-        detail = self.reduce_4(stride_4)
-        first, rest = x.split([detail.shape[1], x.shape[1] - detail.shape[1]], dim=1)
-        return self.smooth_4(torch.cat([first + detail, rest], dim=1))
 
 
 def _similarity(queries: torch.Tensor, fine: torch.Tensor, absent: torch.Tensor | None) -> torch.Tensor:

@@ -58,20 +58,14 @@ class EncoderLayer(nn.Module):
         x = self._branch(x, self.norm_masked_attention, lambda y: self.masked_attention(y, keys, values, masks)[0])
         return self._branch(x, self.norm_feed_forward, self.feed_forward)
 
-    def _branch(self, x: torch.Tensor, norm: nn.Module, branch: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+    def _branch(self, x: torch.Tensor, norm: nn.LayerNorm, branch: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
         if self.pre_norm:
             return x + self.dropout(branch(norm(x)))
-        normalised: torch.Tensor = norm(x + self.dropout(branch(x)))
-        return normalised
+        return norm(x + self.dropout(branch(x)))
 
 
 class Encoder(nn.Module):
-    """Features at stride 8 and soft masks -> descriptors, by layers that start as copies of one.
-
-    Attributes:
-        object_embedding: [C], shared by all objects.
-        background_embedding: [Qb, C], one per background cell.
-    """
+    """Features at stride 8 and soft masks -> descriptors, by layers that start as copies of one."""
 
     def __init__(
         self,
@@ -102,7 +96,7 @@ class Encoder(nn.Module):
 
     @property
     def embeddings(self) -> Embeddings:
-        """Both, as the decoder takes them."""
+        """Those of objects and background, as the decoder takes them."""
         return Embeddings(self.object_embedding, self.background_embedding)
 
     def forward(self, features: torch.Tensor, object_masks: torch.Tensor, background_masks: torch.Tensor) -> Descriptors:

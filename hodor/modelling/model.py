@@ -76,8 +76,7 @@ class HODOR(nn.Module):
     def prepare(self, images: torch.Tensor) -> torch.Tensor:
         """Normalises images [B, 3, H, W], R, G, B in 0..255, and pads them at the right and the bottom with zeros.
 
-        Returns:
-            [B, 3, H', W'] in the model's precision, H' and W' the next multiples of 32.
+        They become [B, 3, H', W'] in the model's precision, H' and W' the next multiples of 32.
         """
         normalised = ((images - self.mean) / self.std).to(self.mean.dtype)
         if self.channel_order == "bgr":
@@ -122,11 +121,7 @@ class HODOR(nn.Module):
         return self.describe(features, masks, background_of_predicted_masks(masks, self.num_background))
 
     def segment(self, features: Features, memory: DescribedFrames) -> torch.Tensor:
-        """Finds the I objects of other frames in a frame.
-
-        Returns:
-            Logits [B, K + I, H/4, W/4] in the order catch-all, background cells, objects.
-        """
+        """Finds objects of other frames in a frame: logits [B, K + I, H/4, W/4] of catch-all, background cells and objects."""
         return self.decoder(features, memory, self.encoder.embeddings)
 
     def forward(self, reference_images: torch.Tensor, masks: torch.Tensor, images: torch.Tensor) -> torch.Tensor:

@@ -25,14 +25,10 @@ def shrink(masks: torch.Tensor) -> torch.Tensor:
 
 
 def shrink_keeping_small(masks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Like `shrink`, but an object that would vanish (no value > 0.5) keeps one block.
+    """Like `shrink` of masks [B, I, H, W] of 0 and 1, but an object that would vanish (no value > 0.5) keeps one block.
 
-    Args:
-        masks: [B, I, H, W] of 0 and 1.
-
-    Returns:
-        Masks [B, I, H/8, W/8] in [0, 1]; where an object would vanish, 1 in the block that holds most of its pixels (the first
-        of several in row order) and 0 elsewhere. And which objects those are, [B, I] bool.
+    Its mask is 1 in the block that holds most of its pixels (the first of several in row order) and 0 elsewhere. Beside masks
+    [B, I, H/8, W/8] in [0, 1] this gives which objects would vanish, [B, I] bool.
     """
     shrunk = shrink(masks)
     vanished = ~(shrunk > 0.5).flatten(2).any(dim=2)
@@ -43,16 +39,7 @@ def shrink_keeping_small(masks: torch.Tensor) -> tuple[torch.Tensor, torch.Tenso
 
 
 def background_cells(height: int, width: int, count: int, device: torch.device) -> torch.Tensor:
-    """A grid of `count` cells over a map; the last row and column of cells take the remainder.
-
-    Returns:
-        [count, height, width] bool, cells in row order.
-
-    Raises:
-        ValueError: `count` is none of the keys of `BACKGROUND_GRIDS`.
-    """
-    if count not in BACKGROUND_GRIDS:
-        raise ValueError(f"the number of background descriptors must be one of {list(BACKGROUND_GRIDS)}, not {count}")
+    """A grid of cells over a map, in row order, [count, height, width] bool; the last row and column take the remainder."""
     rows, columns = BACKGROUND_GRIDS[count]
     row = (torch.arange(height, device=device) // max(height // rows, 1)).clamp(max=rows - 1)
     column = (torch.arange(width, device=device) // max(width // columns, 1)).clamp(max=columns - 1)

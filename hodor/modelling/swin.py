@@ -5,7 +5,6 @@ the map is a single window.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -21,21 +20,13 @@ _MLP_RATIO = 4
 _FORBIDDEN = -100.0  # added to the attention logits of pixels that only the shift brought together
 
 
-class SwinSize(NamedTuple):
-    """The numbers that make a variant, as `SwinTransformer` takes them."""
-
-    embed_dim: int
-    depths: tuple[int, ...]
-    num_heads: tuple[int, ...]
-    drop_path: float
-
-
 SWIN_SIZES = {
-    "swin_compact": SwinSize(48, (2, 2, 4, 2), (2, 4, 8, 16), 0.1),
-    "swin_tiny": SwinSize(96, (2, 2, 6, 2), (3, 6, 12, 24), 0.2),
-    "swin_small": SwinSize(96, (2, 2, 18, 2), (3, 6, 12, 24), 0.2),
-    "swin_base": SwinSize(128, (2, 2, 18, 2), (4, 8, 16, 32), 0.3),
+    "swin_compact": (48, (2, 2, 4, 2), (2, 4, 8, 16), 0.1),
+    "swin_tiny": (96, (2, 2, 6, 2), (3, 6, 12, 24), 0.2),
+    "swin_small": (96, (2, 2, 18, 2), (3, 6, 12, 24), 0.2),
+    "swin_base": (128, (2, 2, 18, 2), (4, 8, 16, 32), 0.3),
 }
+"""Name of a variant -> what `SwinTransformer` is built with."""
 
 
 class DropPath(nn.Module):
@@ -157,20 +148,13 @@ class PatchMerging(nn.Module):
 
 
 class SwinTransformer(nn.Module):
-    """Images -> four maps at strides 4, 8, 16 and 32.
-
-    Attributes:
-        out_channels: widths of the four maps.
-    """
+    """Images -> four maps at strides 4, 8, 16 and 32, which are `out_channels` wide."""
 
     def __init__(self, embed_dim: int, depths: Sequence[int], num_heads: Sequence[int], drop_path: float) -> None:
-        """Builds the stages.
+        """Builds the stages, of `depths` blocks with `num_heads` heads each.
 
-        Args:
-            embed_dim: width of the first stage; it doubles from stage to stage.
-            depths: number of blocks per stage.
-            num_heads: attention heads per stage.
-            drop_path: stochastic depth of the last block; it grows linearly from 0 at the first.
+        `embed_dim` is the width of the first stage and doubles from one to the next; `drop_path` is the stochastic depth of the
+        last block, which grows linearly from 0 at the first.
         """
         super().__init__()
         self.out_channels = tuple(embed_dim * 2**stage for stage in range(len(depths)))

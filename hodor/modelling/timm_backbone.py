@@ -10,19 +10,13 @@ _STRIDES = (4, 8, 16, 32)
 
 
 class TimmBackbone(nn.Module):
-    """Images -> four maps at strides 4, 8, 16 and 32, by a model of timm.
-
-    Attributes:
-        out_channels: widths of the four maps.
-    """
+    """Images -> four maps at strides 4, 8, 16 and 32, which are `out_channels` wide, by a model of timm."""
 
     def __init__(self, name: str, *, pretrained: bool = False, frozen_batch_norm: bool = False) -> None:
         """Builds a model by timm's name, such as "resnet50"; `pretrained` with timm's weights, which are downloaded.
 
-        With `frozen_batch_norm` norms never take a batch's own statistics, also in training; scale and shift are learned.
-
-        Raises:
-            ValueError: timm has no such model, or it lacks one of the strides.
+        With `frozen_batch_norm` norms never take a batch's own statistics, also in training; scale and shift are learned. A
+        ValueError tells that timm has no such model, or that it lacks one of the strides.
         """
         super().__init__()
         import timm  # noqa: PLC0415 (takes seconds, and the usual backbones don't need it)

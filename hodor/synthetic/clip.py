@@ -55,16 +55,16 @@ def add_grain(picture: np.ndarray, strength: float, seed: list[int]) -> None:
 class SyntheticClip(Clip):
     """A video of textured things.
 
-    The objects' ids are 1..objects. All of them can be seen in frame 0 unless the frame is too crowded for that; other
-    things, which look just like them, move about unlabelled. A longer clip of the same seed begins with the shorter one.
-    An argument that is out of range is a ValueError.
+    The ids of its 1..254 `objects` count from 1. All of them can be seen in frame 0 unless the frame is too crowded for that;
+    other things, which look just like them, move about unlabelled. A longer clip of the same `seed`, 0 or more, begins with the
+    shorter one. `height` and `width` are in pixels, at least 16. An argument that is out of range is a ValueError.
     """
 
-    seed: int  # 0 or more
+    seed: int
     frames: int = 20
-    height: int = 128  # in pixels, at least 16, as the width
+    height: int = 128
     width: int = 224
-    objects: int = 3  # 1..254, since 255 means "unsure" in label maps
+    objects: int = 3
 
     def __post_init__(self) -> None:
         if self.seed < 0 or self.frames < 1:
@@ -82,15 +82,15 @@ class SyntheticClip(Clip):
     @cached_property
     def _world(self) -> World:
         """The first of a few drafts in which every object shows itself in frame 0, or else the best of them."""
-        best = self._draft(0)
-        for attempt in range(1, _ATTEMPTS):
+        best: World | None = None
+        for attempt in range(_ATTEMPTS):
+            draft = World(np.random.default_rng([self.seed, 0, attempt]), self.height, self.width, self.objects)
+            if best is None or draft.least_visible > best.least_visible:
+                best = draft
             if best.least_visible >= _MIN_VISIBLE:
                 break
-            best = max(best, self._draft(attempt), key=lambda world: world.least_visible)
+        assert best is not None
         return best
-
-    def _draft(self, attempt: int) -> World:
-        return World(np.random.default_rng([self.seed, 0, attempt]), self.height, self.width, self.objects)
 
 
 def write_davis_folder(folder: Path, clips: Iterable[tuple[str, Clip]]) -> None:

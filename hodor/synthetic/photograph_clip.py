@@ -25,15 +25,20 @@ _CAMERA = ((0.47, 0.55, 0.80), (0.53, 0.50, 0.72))  # centre (x, y) and height o
 
 
 class Pose(NamedTuple):
-    """Where a cut-out is and what it looks like there."""
+    """Where a cut-out is and what it looks like there.
 
-    x: float  # its centre, as a fraction of the frame's width
-    y: float  # the same of its height
-    height: float  # its own, as a fraction of the frame's
-    width: float  # a factor of what the photograph has at that height: below 1 it seems to turn away
-    angle: float  # in degrees, clockwise
-    bend: float  # how far its middle is pushed sideways, as a fraction of its height
-    light: float  # its brightness as a factor
+    Its centre (x, y) is in fractions of the frame's width and height, and so is its own `height`; `width` is a factor of what
+    the photograph has at that height: below 1 it seems to turn away. `angle` is in degrees, clockwise; `bend` is how far its
+    middle is pushed sideways, as a fraction of its height; `light` is its brightness as a factor.
+    """
+
+    x: float
+    y: float
+    height: float
+    width: float
+    angle: float
+    bend: float
+    light: float
 
 
 def pose_at(keys: Sequence[Pose], progress: float) -> Pose:
@@ -41,9 +46,10 @@ def pose_at(keys: Sequence[Pose], progress: float) -> Pose:
     points = np.array([2 * np.array(keys[0]) - keys[1], *keys, 2 * np.array(keys[-1]) - keys[-2]])
     place = progress * (len(keys) - 1)
     start = int(np.clip(np.floor(place), 0, len(keys) - 2))
-    a, b, c, d = points[start : start + 4]
-    t = place - start
-    return Pose(*(float(value) for value in b + t / 2 * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)))))
+    before, first, second, after = points[start : start + 4]
+    part = place - start
+    curvature = 2 * before - 5 * first + 4 * second - after + part * (3 * (first - second) + after - before)
+    return Pose(*(first + part / 2 * (second - before + part * curvature)).tolist())
 
 
 def draw_cutout(picture: np.ndarray, pose: Pose, size: tuple[int, int]) -> np.ndarray:
@@ -107,11 +113,15 @@ class PhotographClip(Clip):
 
     The objects' ids count from 1, from back to front. All are seen in frame 0; the coffee disappears behind the cat and comes
     back, the cat is partly covered by the shuttle. An argument that is out of range is a ValueError.
+
+    Attributes:
+        frames: 1 or more; the same motion, spread over so many.
+        height: in pixels, at least 48; the width is 16/9 of it. Above 300 the photographs have no more detail to show.
+        cast: name of the photograph and path of each object, from back to front; poses are equally far apart in time.
     """
 
-    frames: int = _FRAMES  # 1 or more; the same motion, spread over so many
-    height: int = 240  # in pixels, at least 48; the width is 16/9 of it; above 300 the photographs have no more detail to show
-    # Name of the photograph and path of each object, from back to front; poses are equally far apart in time.
+    frames: int = _FRAMES
+    height: int = 240
     cast: tuple[tuple[str, tuple[Pose, ...]], ...] = (("coffee", _COFFEE), ("cat", _CAT), ("shuttle", _SHUTTLE))
 
     def __post_init__(self) -> None:

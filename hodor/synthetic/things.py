@@ -21,16 +21,22 @@ def swaying(waves: ArrayLike, time: float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Shape:
-    """A body with its limbs, or a limb. Lengths are in units of the body's radius."""
+    """A body with its limbs, or a limb. Lengths are in units of the body's radius.
 
-    radii: np.ndarray  # [256] distance of the outline from its own centre by direction, about 1
-    wobble: np.ndarray  # rows of (waves around the outline, strength, phase, radians per frame)
-    hole: float = 0.0  # the part of the radius that is cut out of the middle
+    `radii` [256] are distances of the outline from its own centre by direction, about 1; `wobble` has rows of (waves around the
+    outline, strength, phase, radians per frame); `hole` is the part of the radius that is cut out of the middle. A limb of some
+    `size` sits on the body in a `direction`, in radians, its centre at a `distance` from the body's, and swings about that: a
+    wave (radians, phase, radians per frame).
+    """
+
+    radii: np.ndarray
+    wobble: np.ndarray
+    hole: float = 0.0
     limbs: tuple["Shape", ...] = ()
-    size: float = 1.0  # of a limb
-    direction: float = 0.0  # where it sits on the body, in radians
-    distance: float = 0.0  # of its centre from the body's
-    swing: tuple[float, float, float] = (0.0, 0.0, 0.0)  # a wave: how it turns about where it sits
+    size: float = 1.0
+    direction: float = 0.0
+    distance: float = 0.0
+    swing: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     def inside(self, x: np.ndarray, y: np.ndarray, time: float) -> np.ndarray:
         """How far points lie inside the outline, negative outside; `x` and `y` `[H, W]` count from the body's centre."""
@@ -101,13 +107,18 @@ class Thing:
         random: np.random.Generator,
         shape: Shape,
         *,
-        label: int,  # its id; 0 for things that are nobody's object
-        home: np.ndarray,  # (x, y) in pixels at frame 0
-        radius: float,  # in pixels, on average
-        frame_size: np.ndarray,  # (width, height)
-        textures: Sequence[np.ndarray],  # [S, S, 3] float32 in 0..255, continuing at the borders; it gets one of them
-        light: np.ndarray,  # (x, y), the direction that light comes from, of length 1
+        label: int,
+        home: np.ndarray,
+        radius: float,
+        frame_size: np.ndarray,
+        textures: Sequence[np.ndarray],
+        light: np.ndarray,
     ) -> None:
+        """Draws its path, from `home`, (x, y) in pixels, and chooses one of `textures`.
+
+        These are [S, S, 3] float32 in 0..255 and continue at their borders. `label` is its id, 0 for things that are nobody's
+        object; `radius` the mean in pixels; `frame_size` (width, height); `light` (x, y) where light comes from, of length 1.
+        """
         self.label, self.shape, self.radius, self._home, self._light = label, shape, radius, home, light
         strengths = random.uniform(0.08, 0.24, 2) * frame_size
         phases = random.uniform(0, 2 * np.pi, 2)

@@ -1,7 +1,6 @@
 """What there is in a clip: the colours, the ground, the light, the things and their order from back to front."""
 
 from functools import cached_property
-from typing import Any
 
 import cv2
 import numpy as np
@@ -41,8 +40,11 @@ class World:
             twin = index >= objects and random.random() < 0.5
             shape = things[int(random.integers(objects))].shape if twin else draw_shape(random)
             label, radius = (index + 1, radius) if index < objects else (0, 0.8 * radius)
-            place: dict[str, Any] = {"home": homes[index], "radius": radius, "frame_size": frame_size}
-            things.append(Thing(random, shape, label=label, **place, textures=textures, light=self._light))
+            home, light = homes[index], self._light
+            thing = Thing(
+                random, shape, label=label, home=home, radius=radius, frame_size=frame_size, textures=textures, light=light
+            )
+            things.append(thing)
         self.things = [things[index] for index in random.permutation(count)]
         self._ground = _draw_ground(random, palette, textures, int(np.clip(1.7 * max(height, width), 96, 1024)))
         strengths = random.uniform(0.3, 1.0, 4) * (0.2 * width, 0.2 * height, 0.12, 0.1)  # of x, y, angle and zoom

@@ -14,7 +14,7 @@ from hodor.errors import HodorError
 from hodor.formats.object_files import DescribedObject
 from hodor.inference.segmenter import Segmenter
 from hodor.media.sources import FrameSource, SourceFrame
-from hodor.media.streams import WriteBehind, read_ahead
+from hodor.media.streams import read_ahead, write_behind
 from hodor.tracking.confidences import Row, Watch
 from hodor.tracking.folder import StoredPass, TrackingFolder
 
@@ -111,17 +111,17 @@ class Follower:
         stopped: BaseException | None = None
         with closing(read_ahead(frames(following))) as ahead:
             reading = _Reading(ahead, given)
-            with WriteBehind(workers=1) as behind:  # one worker keeps the order: a state comes after the masks before it
+            with write_behind(workers=1) as submit:  # one worker keeps the order: a state comes after the masks before it
                 try:
                     for count, labels in enumerate(self._segmenter.follow(reading), 1):
                         frame = reading.shown.popleft()
                         found, of_frame = self._found(stored, frame, labels.cpu().numpy())
-                        behind.submit(stored.write, self._source.name_of(frame.index), found)
+                        submit(stored.write, self._source.name_of(frame.index), found)
                         rows += of_frame
                         self.latest = of_frame
                         done = frame.index + stored.step, self._segmenter.state_dict(), len(rows)
                         if count % SAVE_INTERVAL == 0:
-                            behind.submit(save, *done)
+                            submit(save, *done)
                         for message in self._watch.lost(of_frame):
                             _LOGGER.warning("%s", message)
                         on_frame(frame)

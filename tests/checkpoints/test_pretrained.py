@@ -12,8 +12,7 @@ timm = pytest.importorskip("timm")
 def test_timms_swin_computes_the_same_with_its_weights():
     torch.manual_seed(0)
     theirs = timm.create_model("swin_tiny_patch4_window7_224", pretrained=False, num_classes=0, img_size=448).eval()
-    size = SWIN_SIZES["swin_tiny"]
-    ours = SwinTransformer(size.embed_dim, size.depths, size.num_heads, size.drop_path).eval()
+    ours = SwinTransformer(*SWIN_SIZES["swin_tiny"]).eval()
     with torch.no_grad():
         for parameter in theirs.parameters():
             parameter.add_(0.02 * torch.randn_like(parameter))

@@ -142,3 +142,8 @@ def test_a_camera_that_isnt_there_is_one_line():
     for text in ("camera:/dev/none", "camera:"):
         with pytest.raises(HodorError, match=f"^{text}: "):
             open_source(text, Selection())
+
+
+def test_a_device_without_pictures_is_one_line():
+    with pytest.raises(HodorError, match=r"^camera:0: gives no pictures; name a camera$"):
+        CameraSource("camera:0", "sine=duration=1", "lavfi", Selection(), MAX_PIXELS)

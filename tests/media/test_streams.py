@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from hodor.media.streams import WriteBehind, read_ahead
+from hodor.media.streams import read_ahead, write_behind
 
 
 def test_read_ahead_keeps_the_order():
@@ -51,9 +51,9 @@ def test_closing_read_ahead_ends_its_thread():
 
 def test_write_behind_does_every_job_before_it_ends():
     done = []
-    with WriteBehind(workers=3, depth=4) as behind:
+    with write_behind(workers=3, depth=4) as submit:
         for index in range(100):
-            behind.submit(lambda value: (time.sleep(0.001), done.append(value)), index)
+            submit(lambda value: (time.sleep(0.001), done.append(value)), index)
     assert sorted(done) == list(range(100))
 
 
@@ -61,13 +61,13 @@ def test_write_behind_bounds_what_waits():
     release = threading.Event()
     submitted = []
 
-    def submit_many(behind):
+    def submit_many(submit):
         for index in range(20):
-            behind.submit(release.wait)
+            submit(release.wait)
             submitted.append(index)
 
-    with WriteBehind(workers=1, depth=5) as behind:
-        thread = threading.Thread(target=submit_many, args=(behind,))
+    with write_behind(workers=1, depth=5) as submit:
+        thread = threading.Thread(target=submit_many, args=(submit,))
         thread.start()
         while len(submitted) < 5:
             time.sleep(0.01)
@@ -84,8 +84,8 @@ def test_write_behind_raises_the_first_error_and_drops_what_follows():
     def fail():
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(OSError, match="No space left"), WriteBehind(workers=1, depth=50) as behind:
-        behind.submit(fail)
+    with pytest.raises(OSError, match="No space left"), write_behind(workers=1, depth=50) as submit:
+        submit(fail)
         for index in range(30):
-            behind.submit(done.append, index)
+            submit(done.append, index)
     assert done == []

@@ -265,8 +265,3 @@ def test_layers_start_as_copies_of_one():
     for other in others:
         assert all(torch.equal(other[name], first[name]) for name in first)
     assert first["convolution.offsets.weight"].abs().max() > 0
-
-
-def test_heads_must_divide_the_channels():
-    with pytest.raises(ValueError, match="5 heads don't divide 32 channels"):
-        Decoder(32, 5, 1, QB)

@@ -46,12 +46,6 @@ def test_on_a_map_smaller_than_the_grid_every_pixel_still_has_one_cell(count, he
     assert (cells.sum(dim=0) == 1).all()
 
 
-@pytest.mark.parametrize("count", [0, 3, 5, -1, 25])
-def test_other_numbers_of_cells_are_refused(count):
-    with pytest.raises(ValueError, match=rf"must be one of \[1, 2, 4, 9, 12, 16\], not {count}"):
-        background_cells(8, 8, count, CPU)
-
-
 def test_shrinking_takes_the_mean_of_the_four_central_pixels():
     masks = random_masks(2, 3, 32, 64)
     blocks = masks.view(2, 3, 4, 8, 8, 8)

@@ -49,8 +49,7 @@ def torchvision_name(name):
 @pytest.fixture(scope="module")
 def pair():
     """Ours and torchvision's Swin-T with the same weights."""
-    size = SWIN_SIZES["swin_tiny"]
-    ours = randomised(SwinTransformer(size.embed_dim, size.depths, size.num_heads, size.drop_path))
+    ours = randomised(SwinTransformer(*SWIN_SIZES["swin_tiny"]))
     theirs = torchvision.models.swin_t().eval()
     state = {torchvision_name(name): value for name, value in ours.state_dict().items()}
     state.pop(None)
@@ -186,14 +185,14 @@ def test_batch_neighbours_do_not_matter():
 
 @pytest.mark.parametrize(("name", "rate"), [("swin_tiny", 0.2), ("swin_small", 0.2), ("swin_base", 0.3)])
 def test_drop_path_grows_linearly_and_odd_blocks_shift(name, rate):
-    size = SWIN_SIZES[name]
+    _, depths, _, drop_path = SWIN_SIZES[name]
     with torch.device("meta"):
-        model = SwinTransformer(8, size.depths, (1, 2, 2, 4), size.drop_path)
+        model = SwinTransformer(8, depths, (1, 2, 2, 4), drop_path)
     blocks = [block for stage in model.stages for block in stage]
     expected = [rate * index / (len(blocks) - 1) for index in range(len(blocks))]
     assert [block.drop_path.probability for block in blocks] == pytest.approx(expected, abs=1e-6)
     assert [block.shifted for stage in model.stages for block in stage] == [
-        index % 2 == 1 for depth in size.depths for index in range(depth)
+        index % 2 == 1 for depth in depths for index in range(depth)
     ]
 
 
@@ -242,9 +241,8 @@ def test_relative_position_index_is_that_of_the_original():
     ],
 )
 def test_sizes_are_those_of_torchvision(name, reference, widths):
-    size = SWIN_SIZES[name]
     with torch.device("meta"):
-        model = SwinTransformer(size.embed_dim, size.depths, size.num_heads, size.drop_path)
+        model = SwinTransformer(*SWIN_SIZES[name])
         theirs = reference()
     assert model.out_channels == widths
     shapes = {name: parameter.shape for name, parameter in theirs.named_parameters() if name.startswith("features.")}

@@ -39,8 +39,7 @@ def test_unknown_and_unfit_models_are_named():
 
 
 def test_timms_swin_weights_fit_ours_and_give_its_features():
-    size = SWIN_SIZES["swin_tiny"]
-    ours = SwinTransformer(size.embed_dim, size.depths, size.num_heads, size.drop_path).eval()
+    ours = SwinTransformer(*SWIN_SIZES["swin_tiny"]).eval()
     theirs = timm.create_model("swin_tiny_patch4_window7_224", num_classes=0, img_size=(224, 224)).eval()
     state = rename_timm(theirs.state_dict())
     missing, left_over = ours.load_state_dict(state, strict=False)

@@ -15,10 +15,8 @@ def fold_batch_norms(network: nn.Module, example: torch.Tensor) -> int:
     """Folds the batch norms of a network that is in evaluation mode, in place; its parameters are replaced, not changed.
 
     Which convolution feeds which norm is seen by running the network once. Norms that nothing but a convolution feeds are
-    folded; what else they do, such as timm's with an activation inside, stays. Of the example, the smaller the faster.
-
-    Returns:
-        How many were folded.
+    folded, and counted; what else they do, such as timm's with an activation inside, stays. The smaller the example of an input
+    is, the faster.
     """
     if not any(isinstance(each, BatchNorm) for each in network.modules()):
         return 0

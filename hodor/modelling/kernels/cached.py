@@ -2,25 +2,19 @@
 
 import functools
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 
-Arguments = ParamSpec("Arguments")
-Tensors = TypeVar("Tensors")
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def cached(function: Callable[Arguments, Tensors]) -> Callable[Arguments, Tensors]:
+def cached(function: Function) -> Function:
     """A decorator: keeps the latest 16 results of a function by its arguments. They are shared; don't write to them."""
-
-    @functools.lru_cache(maxsize=16)
-    def lookup(*arguments: Arguments.args, **named: Arguments.kwargs) -> Tensors:
-        with torch.inference_mode(False), torch.no_grad():
-            return function(*arguments, **named)
+    lookup = functools.lru_cache(maxsize=16)(torch.inference_mode(False)(torch.no_grad()(function)))
 
     @functools.wraps(function)
-    def made_once(*arguments: Arguments.args, **named: Arguments.kwargs) -> Tensors:
-        make = function if torch.compiler.is_compiling() else lookup
-        return make(*arguments, **named)  # type: ignore[arg-type]
+    def made_once(*arguments: Any) -> Any:
+        return function(*arguments) if torch.compiler.is_compiling() else lookup(*arguments)
 
-    return made_once
+    return cast(Function, made_once)

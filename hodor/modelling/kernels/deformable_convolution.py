@@ -28,17 +28,11 @@ class DeformableConvolution(nn.Module):
 
 
 def deformable_convolution(x: torch.Tensor, offsets: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-    """Convolves `x` at shifted places, bilinearly sampled; outside the map there are zeros.
+    """Convolves a map [B, C, H, W] at shifted places, bilinearly sampled and zero outside, with weights [D, C, 3, 3].
 
-    Args:
-        x: [B, C, H, W].
-        offsets: [B, 18, H, W]: for tap 0..8 in row order the shift down, then the shift right, in pixels of the map.
-        weight: [D, C, 3, 3].
-        bias: [D].
-
-    Returns:
-        [B, D, H, W]. On CUDA by torchvision's kernel, or in inference with bf16 by a fused one; elsewhere each sample is a sum
-        of four weighted rows of the map in channels-last order, which `embedding_bag` computes without storing the rows.
+    Offsets [B, 18, H, W] are, for tap 0..8 in row order, the shift down, then the shift right, in pixels of the map. The result
+    [B, D, H, W] comes on CUDA from torchvision's kernel, or in inference with bf16 from a fused one; elsewhere each sample is a
+    sum of four weighted rows of the map in channels-last order, which `embedding_bag` computes without storing the rows.
     """
     if _may_be_fused(x, weight):
         from hodor.modelling.kernels import fused_deformable_convolution as fused  # noqa: PLC0415 (needs Triton)
