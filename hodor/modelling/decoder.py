@@ -10,8 +10,8 @@ from hodor.modelling.descriptors import DescribedFrames, Embeddings
 from hodor.modelling.features import Features
 from hodor.modelling.kernels.deformable_convolution import DeformableConvolution
 from hodor.modelling.kernels.linear import Linear
+from hodor.modelling.kernels.projected_attention import split_heads
 from hodor.modelling.position_encoding import sine_position_encoding
-from hodor.modelling.soft_masked_attention import split_heads
 
 
 class DescriptorAttention(nn.Module):
