@@ -14,7 +14,7 @@ from hodor.config.schema import Config
 from hodor.errors import HodorError
 
 _LOGGER = logging.getLogger(__name__)
-_MOST_BYTES = 1 << 16
+_MOST_CHARACTERS = 1 << 16
 _MOST_ENTRIES = 256
 _KEYS = dict(Config.walk())
 _ONLY_FOR_TRAINING = ("TRAINING", "DATA", "INPUT.MAX_IMAGE_AREA")
@@ -58,10 +58,12 @@ def _files(path: Path, above: tuple[Path, ...] = ()) -> Iterator[tuple[Path, Any
     try:
         if path.exists() and not path.is_file():
             raise HodorError(f"{path}: not a regular file")
-        with path.open("rb") as file:
-            content = _parse(file.read(_MOST_BYTES + 1).decode(errors="surrogateescape"), str(path))
+        with path.open(encoding="utf-8") as file:
+            content = _parse(file.read(_MOST_CHARACTERS + 1), str(path))
     except FileNotFoundError:
         raise HodorError(f"{path}: no such file" + (f", which {above[-1]} names as its BASE" if above else "")) from None
+    except UnicodeDecodeError as error:
+        raise HodorError(f"{path}: not a text file in UTF-8 ({error})") from None
     except OSError as error:
         raise HodorError(f"{cut(str(path))}: {error.strerror}") from None
     if isinstance(content, dict) and "BASE" in content:
@@ -146,8 +148,8 @@ for _side in (_Loader, _Dumper):
 
 
 def _parse(text: str, source: str) -> Any:
-    if len(text) > _MOST_BYTES:
-        raise HodorError(f"{source}: not valid YAML for a configuration (more than {_MOST_BYTES >> 10} KiB)")
+    if len(text) > _MOST_CHARACTERS:
+        raise HodorError(f"{source}: not valid YAML for a configuration (more than {_MOST_CHARACTERS >> 10} KiB)")
     try:
         return yaml.load(text, Loader=_Loader)
     except Exception as error:  # besides YAMLError, whatever odd tags and deep nesting make PyYAML stumble over

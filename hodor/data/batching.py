@@ -20,21 +20,13 @@ _CYCLE = 10_000  # batches after which every group has had its share
 
 @dataclass(frozen=True, eq=False)
 class ItemGroup:
-    """Items of a data set that are used equally often.
+    """N items of a data set, at least one, that are used equally often."""
 
-    Attributes:
-        items: `[N]`, N at least 1.
-        num_objects: `[N]`, how many objects samples of each item shall have.
-        aspect_ratios: `[N]`, height / width of each item.
-        share: of all batches, positive; shares need not sum to 1.
-        part: which of the data sets.
-    """
-
-    items: np.ndarray
-    num_objects: np.ndarray
-    aspect_ratios: np.ndarray
-    share: float
-    part: int = 0
+    items: np.ndarray  # [N], their numbers in the data set
+    num_objects: np.ndarray  # [N], how many objects samples of each shall have
+    aspect_ratios: np.ndarray  # [N], height / width of each
+    share: float  # of all batches, positive; shares need not sum to 1
+    part: int = 0  # which of the data sets
 
 
 def item_groups(

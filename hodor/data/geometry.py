@@ -18,17 +18,11 @@ Window: TypeAlias = tuple[slice, slice]
 
 
 class Frame(NamedTuple):
-    """An image on its way through augmentation.
+    """An image on its way through augmentation."""
 
-    Attributes:
-        image: `[H, W, 3]` uint8, R, G, B.
-        labels: `[H, W]` uint8, 0 for the background.
-        inside: `[H, W]` float32, the part of each pixel that comes from the image, 0..1; None = 1 everywhere.
-    """
-
-    image: np.ndarray
-    labels: np.ndarray
-    inside: np.ndarray | None = None
+    image: np.ndarray  # [H, W, 3] uint8, R, G, B
+    labels: np.ndarray  # [H, W] uint8, 0 for the background
+    inside: np.ndarray | None = None  # [H, W] float32, the part of each pixel that is of the image, 0..1; None = 1 everywhere
 
 
 def draw_affine(

@@ -13,13 +13,12 @@ import torch
 from torch.nn.functional import pad
 from torch.utils.data import DataLoader, Dataset
 
-from hodor.data.samples import SampleRequest, TrainingBatch, TrainingSample
+from hodor.data.samples import SampleRequest, TrainingBatch, TrainingSample, TrainingSamples
 from hodor.data.training_data import TrainingData
 from hodor.errors import HodorError
 from hodor.program import describe_os_error
 
 STRIDE = 32
-_DEAF_TO = (signal.SIGINT, signal.SIGTERM)
 
 
 def collate(samples: Sequence[TrainingSample]) -> TrainingBatch:
@@ -52,12 +51,12 @@ def training_loader(
         HodorError: (while iterating) a file is missing or broken, or a process ended.
     """
     loader = DataLoader(
-        _Batches(data),
+        _Batches(data.parts),
         batch_size=None,
         sampler=map(data.stream.__getitem__, count(first, step)),
         num_workers=num_workers,
         pin_memory=pin_memory,
-        worker_init_fn=_prepare_worker,
+        worker_init_fn=_begin,
     )
     if num_workers:
         cv2.setNumThreads(1)  # a process forked from one with OpenCV's threads waits for them forever
@@ -87,7 +86,7 @@ def training_loader(
 @contextmanager
 def _forking() -> Iterator[None]:
     """A context in which processes may be forked: they begin deaf, and what they inherit harms neither them nor this one."""
-    held_back = signal.pthread_sigmask(signal.SIG_BLOCK, _DEAF_TO)  # until `_prepare_worker` makes processes deaf for good
+    held_back = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})  # here until the end, there for good
     on_death = signal.getsignal(signal.SIGCHLD)
     gc.collect()
     gc.freeze()  # collecting there what holds threads of here, as scalers of videos do, would wait for them for ever
@@ -103,20 +102,18 @@ def _forking() -> Iterator[None]:
 class _Batches(Dataset[TrainingBatch | HodorError]):
     """Batches by their requests, or what is wrong with them: what is raised would arrive with its traceback as text."""
 
-    def __init__(self, data: TrainingData) -> None:
-        self._data = data
+    def __init__(self, parts: Sequence[TrainingSamples]) -> None:
+        self._parts = parts  # nothing else, since some systems pickle it for their processes
 
     def __getitem__(self, requests: Sequence[SampleRequest]) -> TrainingBatch | HodorError:
         try:
-            return collate([self._data[request] for request in requests])
+            return collate([self._parts[request.part][request] for request in requests])
         except HodorError as error:
             return error
         except OSError as error:
             return HodorError(describe_os_error(error))
 
 
-def _prepare_worker(_: int) -> None:
-    for number in _DEAF_TO:
-        signal.signal(number, signal.SIG_IGN)
-    torch.set_num_threads(1)
+def _begin(_: int) -> None:
+    """Prepares a process; PyTorch keeps to one thread there by itself."""
     cv2.setNumThreads(1)

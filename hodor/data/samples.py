@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from pathlib import Path
 from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -11,44 +10,29 @@ import torch
 from hodor.data.geometry import Frame, Shape, finish
 from hodor.errors import HodorError
 from hodor.formats.label_maps import present_ids
-from hodor.formats.training_json import MaskTable
+from hodor.formats.training_json import AnnotatedSequences
 from hodor.media.images import read_image
 
 _CHOICES = 5  # draws of objects that might all be seen
 
 
 class SampleRequest(NamedTuple):
-    """Names one sample; equal requests give equal samples.
+    """Names one sample; equal requests give equal samples."""
 
-    Attributes:
-        item: which of the data set's items.
-        num_objects: how many of its objects to take, at most as many as it has.
-        seed: of every choice in the sample.
-        part: which of the data sets.
-    """
-
-    item: int
-    num_objects: int
-    seed: int
-    part: int = 0
+    item: int  # which of the data set's
+    num_objects: int  # how many of the item's objects to take, at most as many as it has
+    seed: int  # of every choice in the sample
+    part: int = 0  # which of the data sets
 
 
 class TrainingBatch(NamedTuple):
-    """B clips of F frames with I objects; H and W are multiples of 32.
+    """B clips of F frames with I objects; H and W are multiples of 32."""
 
-    Attributes:
-        images: `[B, F, 3, H, W]` float32, R, G, B, 0..255, not normalised.
-        valid: `[B, F, H, W]` bool, False where a pixel is padding or comes from outside the image (the image is 0 there).
-        labels: `[B, F, H, W]` uint8, objects 1..I; 0 for the background, and where a pixel is not valid.
-        presence: `[B, F, I]` bool, which object is to be seen in which frame.
-        names: B names, for messages.
-    """
-
-    images: torch.Tensor
-    valid: torch.Tensor
-    labels: torch.Tensor
-    presence: torch.Tensor
-    names: list[str]
+    images: torch.Tensor  # [B, F, 3, H, W] float32, R, G, B, 0..255, not normalised
+    valid: torch.Tensor  # [B, F, H, W] bool, False where a pixel is padding or from outside the image (which is 0 there)
+    labels: torch.Tensor  # [B, F, H, W] uint8, objects 1..I; 0 for the background, and where a pixel is not valid
+    presence: torch.Tensor  # [B, F, I] bool, which object is to be seen in which frame
+    names: list[str]  # B names, for messages
 
     def to(self, device: torch.device) -> "TrainingBatch":
         """The batch on a device; copies from pinned memory run behind."""
@@ -61,15 +45,10 @@ TrainingSample: TypeAlias = TrainingBatch
 
 
 class TrainingSamples(Protocol):
-    """A data set of samples.
+    """A data set of samples."""
 
-    Attributes:
-        num_objects: `[N]` int64, how many objects each item has, at least 1.
-        aspect_ratios: `[N]` float64, height / width of each item's frames.
-    """
-
-    num_objects: np.ndarray
-    aspect_ratios: np.ndarray
+    num_objects: np.ndarray  # [N] int64, how many objects each item has, at least 1
+    aspect_ratios: np.ndarray  # [N] float64, height / width of each item's frames
 
     def __getitem__(self, request: SampleRequest) -> TrainingSample:
         """Makes the sample of a request; it has fewer objects only where others cover them completely, or leave no place.
@@ -80,15 +59,18 @@ class TrainingSamples(Protocol):
 
 
 class Scene:
-    """One image or frame of a data set and the objects in it, whose pixels and masks are read when they are needed."""
+    """An image or a frame of a video and the objects in it, whose pixels and masks are read when they are needed."""
 
-    def __init__(self, path: Path, masks: MaskTable, rows: np.ndarray, shape: tuple[int, int], where: str) -> None:
-        """Takes the objects' rows of the table of masks; `where` names the place in the JSON that says the shape."""
-        self._path = path
-        self._shape = shape
-        self._where = where
-        self._ids = masks.object_ids[rows].tolist()
-        self._mask = cache(lambda object_id: masks.decode(int(rows[self._ids.index(object_id)]), *shape, where))
+    def __init__(self, data: AnnotatedSequences, sequence: int, frame: int, usable: np.ndarray | None = None) -> None:
+        """Takes those objects of a frame (numbered through all sequences) that are `usable`, `[M]` bool; None = all."""
+        rows = data.masks.rows(frame)
+        rows = rows if usable is None else rows[usable[rows]]
+        row_of = dict(zip(data.masks.object_ids[rows].tolist(), rows.tolist(), strict=True))
+        self._ids = list(row_of)
+        self._path = data.folder / data.paths[frame]
+        self._where = where = data.where(sequence, frame)
+        self.shape = shape = int(data.heights[sequence]), int(data.widths[sequence])
+        self._mask = cache(lambda object_id: data.masks.decode(row_of[object_id], *shape, where))
 
     def image(self) -> np.ndarray:
         """The image, `[H, W, 3]` uint8, R, G, B."""
@@ -96,8 +78,8 @@ class Scene:
             image = read_image(self._path)
         except HodorError as error:
             raise HodorError(f"{error} ({self._where} needs it)") from None
-        if image.shape[:2] != self._shape:
-            sizes = "{1}x{0} pixels, but {where} says {3}x{2}".format(*image.shape[:2], *self._shape, where=self._where)
+        if image.shape[:2] != self.shape:
+            sizes = "{1}x{0} pixels, but {where} says {3}x{2}".format(*image.shape[:2], *self.shape, where=self._where)
             raise HodorError(f"{self._path}: has {sizes}; convert the data set again")
         return image
 
@@ -122,7 +104,7 @@ class Scene:
 
     def paint(self, new_ids: Mapping[int, int]) -> np.ndarray:
         """Labels `[H, W]` uint8 of those of some objects that are here, {object: id}; later ones lie on top."""
-        labels = np.zeros(self._shape, dtype=np.uint8)
+        labels = np.zeros(self.shape, dtype=np.uint8)
         for object_id, new_id in new_ids.items():
             if object_id in self._ids:
                 labels[self._mask(object_id)] = new_id

@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     config = load_config(options.cfg, overrides)
     from hodor.data.training_data import build_training_data  # noqa: PLC0415 (torch takes seconds to import)
 
-    data = build_training_data(config, Workspace.from_environment(), samples_per_batch=1, seed=config.training.seed)
+    data = build_training_data(config, Workspace.from_environment(), samples_per_batch=1)
     end = options.first + options.samples
     for start in range(options.first, end, _ROWS):
         samples = [data[data.stream[number][0]] for number in range(start, min(start + _ROWS, end))]

@@ -57,10 +57,7 @@ class StaticImageSamples:
 
     def _photograph(self, index: int, count: int, random: np.random.Generator) -> Frame:
         """An image with `count` of its objects, fewer where others cover them completely."""
-        images = self._images
-        rows = images.masks.rows(index)
-        rows, shape = rows[self._usable[rows]], (int(images.heights[index]), int(images.widths[index]))
-        scene = Scene(images.folder / images.paths[index], images.masks, rows, shape, images.where(index))
+        scene = Scene(self._images, index, index, self._usable)
         image = scene.image()
         if self._training.augmentations.color:
             image = draw_colour_change(self._strengths, random)(image)

@@ -33,7 +33,7 @@ class TrainingData:
         return self.parts[request.part][request]
 
 
-def build_training_data(config: Config, workspace: Workspace, *, samples_per_batch: int, seed: int = 0) -> TrainingData:
+def build_training_data(config: Config, workspace: Workspace, *, samples_per_batch: int) -> TrainingData:
     """Reads the data sets that a configuration (INPUT, TRAINING and DATA) names, for batches as one process loads them at once.
 
     Raises:
@@ -49,7 +49,7 @@ def build_training_data(config: Config, workspace: Workspace, *, samples_per_bat
             arrays = part.num_objects, part.aspect_ratios
             groups += item_groups(*arrays, most, share=share, part=len(parts), by_count=by_count)
             parts.append(part)
-    return TrainingData(parts, BatchStream(groups, samples_per_batch, seed))
+    return TrainingData(parts, BatchStream(groups, samples_per_batch, config.training.seed))
 
 
 def _shares(config: Config) -> dict[str, float]:

@@ -95,14 +95,11 @@ class VideoSamples:
         videos, training = self._videos, self._training
         random = np.random.default_rng(request.seed)
         sequence = int(self._sequences[request.item])
-        shape = int(videos.heights[sequence]), int(videos.widths[sequence])
         frames = self.draw_frames(request.item, random)
         clip: list[Frame] = []
         for frame in frames:
-            rows = videos.masks.rows(frame)
-            if not clip or training.filter_every_frame:
-                rows = rows[self._usable[rows]]
-            scene = Scene(videos.folder / videos.paths[frame], videos.masks, rows, shape, videos.where(sequence, frame))
+            usable = self._usable if not clip or training.filter_every_frame else None
+            scene = Scene(videos, sequence, frame, usable)
             if not clip:
                 chosen, labels = scene.choose(request.num_objects, random)
             else:
@@ -113,7 +110,7 @@ class VideoSamples:
             image = scene.image()
             clip.append(Frame(change(image) if training.augmentations.color else image, labels))
         clip = video_clip(clip, training, random)
-        size = network_size(*shape, self._frame_size.min_dim, self._frame_size.max_dim)
+        size = network_size(*scene.shape, self._frame_size.min_dim, self._frame_size.max_dim)
         stems = ", ".join(PurePosixPath(videos.paths[frame]).stem for frame in frames)
         name = f"{videos.folder / videos.names[sequence]}: frames {stems}"
         sample = finish_sample(clip, size, name, only_reference=self._only_reference)

@@ -113,9 +113,9 @@ class AnnotatedSequences:
     def __len__(self) -> int:
         return len(self.names)
 
-    def where(self, sequence: int, frame: int | None = None) -> str:
+    def where(self, sequence: int, frame: int) -> str:
         """File and image; or, of a video, file, sequence and frame (numbered through all sequences), for messages."""
-        if frame is None:
+        if self.names is self.paths:
             return f"{self.source}: image {self.names[sequence]!r}"
         return f"{self.source}: sequence {self.names[sequence]!r}, frame {PurePosixPath(self.paths[frame]).name}"
 

@@ -73,7 +73,7 @@ def _train(
     training = config.training
     plans = build_plans(config)
     samples, count = micro_batches(config, group.count, options.max_samples_per_gpu)
-    data = build_training_data(config, workspace, samples_per_batch=samples, seed=training.seed)
+    data = build_training_data(config, workspace, samples_per_batch=samples)
     validate = build_validation(config, workspace)
     torch.manual_seed(training.seed)
     model = build_model(config)

@@ -27,8 +27,8 @@ def build_plans(config: Config) -> list[list[PlannedStep]]:
         raise HodorError(f"TRAINING.CYCLES: {error}") from None
     if not all(plans):
         raise HodorError("TRAINING.CYCLES: a list of cycles is empty")
-    supervised = training.apply_loss_on_intermediate_frames
-    if not supervised and not all(any(step.target == REFERENCE for step in plan) for plan in plans):
+    comes_back = all(REFERENCE in [step.target for step in plan] for plan in plans)
+    if not comes_back and not training.apply_loss_on_intermediate_frames:
         raise HodorError(
             "TRAINING.CYCLES: a list of cycles never comes back to frame 0, so there is nothing to compare with the truth "
             "unless TRAINING.APPLY_LOSS_ON_INTERMEDIATE_FRAMES is true"

@@ -70,7 +70,12 @@ class Recorder(contextlib.AbstractContextManager["Recorder"]):
         if is_due(self._display_interval, iteration, self._last):
             self._log(self._display.read(), rate)
         if is_due(self._summary_interval, iteration, self._last):
-            self._add_points(self._summary.read() | {"learning_rate": rate})
+            points = self._summary.read() | {"learning_rate": rate}
+            if self._device.type == "cuda":
+                points["memory/peak_gib"] = torch.cuda.max_memory_allocated(self._device) / 2**30
+            for name, value in points.items():
+                if not math.isnan(value):  # as where no micro-batch had an object
+                    self._writer.add_scalar(name, value, iteration)
         if self._latest is not None and is_due(_POINTS_PER_PICTURE * self._summary_interval, iteration, self._last):
             self._writer.add_image("clip/truth_and_prediction", contact_sheet(*self._latest), iteration, dataformats="HWC")
         self._latest = None
@@ -89,13 +94,6 @@ class Recorder(contextlib.AbstractContextManager["Recorder"]):
             f"lr {rate:.2e}  {seconds:.2f} s/it, {100 * waiting:.0f} % waiting for data  {self._progress.skipped} skipped  "
             f"{hours}:{minutes:02d} h left"
         )
-
-    def _add_points(self, points: dict[str, float]) -> None:
-        if self._device.type == "cuda":
-            points["memory/peak_gib"] = torch.cuda.max_memory_allocated(self._device) / 2**30
-        for name, value in points.items():
-            if not math.isnan(value):  # as where no micro-batch had an object
-                self._writer.add_scalar(name, value, self._progress.iteration)
 
 
 class Meter:

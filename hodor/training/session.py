@@ -83,15 +83,14 @@ class Session:
         Raises:
             HodorError: the file is broken, of another model, holds weights only, or had another number of samples at once.
         """
-        restore_weights(path, self.model)
         content = {} if path.suffix == ".safetensors" else read_content(path)
-        if "progress" not in content or "optimizer" not in content:
+        if not isinstance(content, dict) or not {"model", "optimizer", "progress"} <= content.keys():
             raise HodorError(f"{path}: holds no training to go on with; start a new one from its weights with --restore_path")
+        trained = "trained" if "trained" in content else "model"
+        for model, key in ((self.result, "model"), (self.model, trained)):
+            load_strictly(model, state_dict_in(content, path, key), str(path))
         if self.average is not None:
-            self.average.module.load_state_dict(self.model.state_dict())
             self.average.n_averaged.fill_(int(content.get("averaged", 0)))
-        if "trained" in content:
-            load_strictly(self.model, state_dict_in(content, path, "trained"), str(path))
         configured = [{key: group[key] for key in _CONFIGURED} for group in self.optimizer.param_groups]
         try:
             self.optimizer.load_state_dict(content["optimizer"])

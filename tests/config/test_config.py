@@ -225,6 +225,13 @@ def test_broken_files(text, tmp_path):
             from_yaml(text, "here")
 
 
+def test_files_are_read_whole_or_not_at_all_whatever_their_letters_take(tmp_path):
+    comment = "#" + "ä" * 40_000 + "\n"  # fewer characters than a file may have, in more bytes
+    assert load_config(written(tmp_path, comment + "TRAINING: {SEED: 5}")).training.seed == 5
+    assert "more than 64 KiB" in complaint(written(tmp_path, "#" + "ä" * 70_000))
+    assert "not a text file in UTF-8" in complaint(written(tmp_path, "TRAINING: {}  # ä".encode("latin-1")))
+
+
 @pytest.mark.parametrize("text", ["- 1\n- 2", "just words", "5", "MODEL: 5", "MODEL:"])
 def test_what_is_no_mapping(text, tmp_path):
     path = written(tmp_path, text)

@@ -1,5 +1,6 @@
 """Batches: padding, and loading them here or in other processes."""
 
+import multiprocessing
 import os
 import signal
 import time
@@ -96,6 +97,16 @@ def test_batches_dont_depend_on_the_number_of_processes(tmp_path):
     assert all(equal(a, b) for a, b in zip(here, there, strict=True))
     for k, batch in enumerate(here):
         assert equal(batch, collate([data[request] for request in data.stream[k]]))
+
+
+def test_batches_are_the_same_from_processes_that_share_no_memory(tmp_path):
+    data, usual = small_data(tmp_path), multiprocessing.get_start_method()
+    multiprocessing.set_start_method("spawn", force=True)
+    try:
+        there = loaded(data, 2, num_workers=1)
+    finally:
+        multiprocessing.set_start_method(usual, force=True)
+    assert all(equal(a, b) for a, b in zip(loaded(data, 2), there, strict=True))
 
 
 def test_processes_start_although_opencv_has_threads_here(tmp_path):
