@@ -58,6 +58,7 @@ def zipped(path, pickled, compression=zipfile.ZIP_STORED):
     with zipfile.ZipFile(path, "w", compression) as archive:
         archive.writestr("archive/data.pkl", pickled)
         archive.writestr("archive/version", "3\n")
+        archive.writestr("archive/data/0", bytes(16))
 
 
 LONG_NAME = b"(" + pickle.dumps("numpy.dtypes", 2)[2:-1] + b"X\x00\x12\x7a\x00" + b"a" * 8_000_000 + b"q\x01"
@@ -71,7 +72,7 @@ def claims(count, *, size=None, key=b"0"):
         return pickle.dumps(value, 2)[2:-1]
 
     storage = b"(U\x07storagectorch\nFloatStorage\nU\x01" + key + b"U\x03cpu" + number(count) + b"tQ"
-    tensor = b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + number((0, (size or count,), (1,), False, {}))
+    tensor = b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + b"".join(map(number, (0, (size or count,), (1,), False, {})))
     return b"\x80\x02}U\x05model}U\x01a" + tensor + b"tRss."
 
 
