@@ -26,6 +26,7 @@ setup(
         "hodor": ["py.typed"],
         "hodor.app": ["page/*"],
         "hodor.benchmark": ["*.jinja"],
+        "hodor.checkpoints": ["*.jinja"],
         "hodor.checkpoints.weights": ["*.safetensors"],
         "hodor.evaluation": ["*.jinja"],
         "hodor.synthetic": ["photographs/*"],

@@ -104,7 +104,8 @@ def _reason(name: HubName, error: Exception) -> str:
     """What went wrong, and what may help."""
     from huggingface_hub import errors  # noqa: PLC0415
 
-    short = one_line(str(error.__cause__ or error))[:_LONGEST] or type(error).__name__
+    told = error.__cause__ if isinstance(error, errors.LocalEntryNotFoundError) else None  # else the hub's own words
+    short = one_line(str(told or error))[:_LONGEST] or type(error).__name__
     missing = WEIGHTS if WEIGHTS in str(error) else CONFIGURATION
     known = {
         errors.LocalEntryNotFoundError: f"the server can't be reached, and the cache has no copy of it ({short})",

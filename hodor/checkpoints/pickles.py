@@ -19,7 +19,8 @@ from hodor.errors import HodorError
 _MAX_BYTES = 1 << 24  # of one pickle; those of large networks with the state of an optimizer have 1 MB
 _MAX_READS = 4_000_000  # each operation reads at least once
 _MAX_TENSORS = 100_000
-_SHOWN = 100
+_MAX_DIMENSIONS = 64  # what PyTorch takes
+_LONGEST_NAME = 100  # of what a file names; of longer ones so much is shown
 _KEYS = (str, bytes, int, float, bool, type(None))
 _MAPPING = re.compile(r"collections\.(OrderedDict|defaultdict)")
 _SEQUENCE = re.compile(r"collections\.(Counter|deque)|torch\.Size|(builtins|__builtin__)\.(set|frozenset)")
@@ -103,8 +104,9 @@ class _Unpickler(_PYTHON):
         """Stands for what the file names."""
         full = f"{module}.{name}"
         harmless = any(pattern.fullmatch(full) for pattern in (_MAPPING, _SEQUENCE, _UNTYPED, _INERT))
-        if not harmless and not (module == "torch" and (_storage_kind(full) or _number_kind(full))):
-            shown = ascii(full[:_SHOWN])[1:-1]
+        harmless = harmless or (module == "torch" and bool(_storage_kind(full) or _number_kind(full)))
+        if not harmless or len(full) > _LONGEST_NAME:  # each time that it is named, a name takes its length once more
+            shown = ascii(full[:_LONGEST_NAME])[1:-1]
             raise HodorError(f"the file wants to run {shown} and was not loaded; get it from a source you trust")
         return Inert(full)
 
@@ -140,7 +142,9 @@ class _Unpickler(_PYTHON):
     def _tensor(self, storage: torch.Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...]) -> torch.Tensor:
         """A view of a storage `[N]`, nowhere beyond it, with at most as many numbers as it has."""
         self._tensors += 1
-        if self._tensors > _MAX_TENSORS or any(type(value) is not int or value < 0 for value in (offset, *size, *stride)):
+        if self._tensors > _MAX_TENSORS or len(size) > _MAX_DIMENSIONS or len(size) != len(stride):
+            raise ValueError("no tensor")
+        if any(type(value) is not int or not 0 <= value < 1 << 63 for value in (offset, *size, *stride)):
             raise ValueError("no tensor")
         count = math.prod(size)
         last = offset + sum((length - 1) * step for length, step in zip(size, stride, strict=True))

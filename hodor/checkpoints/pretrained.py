@@ -23,6 +23,7 @@ _ORIGINAL_BACKBONE = "feature_extractor.bb_fpn.0."
 _PARTS_OF_DETECTOR = {"backbone": _ORIGINAL_BACKBONE, "neck": "feature_extractor.bb_fpn.1."}
 _PACKAGE = "package:"
 _OUTSIDE_BLOCKS = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
+_IN_BLOCKS = "_expand_conv _bn0 _depthwise_conv _bn1 _project_conv _bn2"
 _LAST_LAYERS = ("conv_head.", "bn2.", "classifier.", "fc.", "head.", "norm.", "norm_pre.")
 _HOW_TO_GO_ON = (
     "get the authors' swin_tiny_pretrained.pth (a Mask R-CNN detector), or start without: "
@@ -116,12 +117,13 @@ def rename_efficientnet(state: dict[str, torch.Tensor], own: Iterable[str]) -> d
     The port counts blocks through (`_blocks.4`), timm by stage (`blocks.2.1`); the layers in them come in the same order.
 
     Args:
-        state: names such as `_blocks.4._bn1.weight`.
+        state: names such as `_blocks.4._bn1.weight`, in any order.
         own: timm's names, in its order.
     """
-    theirs = dict.fromkeys(found[0] for name in state if (found := re.match(r"_blocks\.\d+\.\w+", name)))
+    matches = (re.match(r"_blocks\.(\d+)\.(\w+)", name) for name in state)
+    places = {match[0]: (int(match[1]), _IN_BLOCKS.find(match[2])) for match in matches if match}
     ours = dict.fromkeys(found[0] for name in own if (found := re.search(r"\bblocks\.\d+\.\d+\.\w+", name)))
-    layers = _OUTSIDE_BLOCKS | dict(zip(theirs, ours, strict=False))
+    layers = _OUTSIDE_BLOCKS | dict(zip(sorted(places, key=lambda layer: places[layer]), ours, strict=False))
     renamed = {}
     for name, value in state.items():
         layer, _, kind = name.rpartition(".")

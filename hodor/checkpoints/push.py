@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import jinja2
+
 from hodor.checkpoints.hub import CONFIGURATION, WEIGHTS, hub_errors, parse_hub_name
-from hodor.checkpoints.weights import locate_existing, names
+from hodor.checkpoints.weights import MEANING, locate_existing
 from hodor.config import to_yaml
 from hodor.program import ArgumentParser
 from hodor.workspace import checkpoints_folder
@@ -16,37 +18,6 @@ if TYPE_CHECKING:
 
 _CARD = "README.md"
 _MESSAGE = "A checkpoint of HODOR"
-_CARD_TEXT = """\
----
-library_name: hodor
-pipeline_tag: image-segmentation
-tags:
-- video-object-segmentation
-- hodor
----
-
-# {title}
-
-Weights for video object segmentation with object descriptors (*HODOR*, [arXiv 2112.09131](https://arxiv.org/abs/2112.09131)):
-given masks of some objects in some frame of a video, it finds them in the others.
-
-```bash
-hodor track video.mp4 --masks first.png --checkpoint {name}
-```
-
-```python
-import hodor
-
-segmenter = hodor.Segmenter.from_pretrained("{name}")
-labels = segmenter.step(frame, {{1: mask}})
-```
-
-```text
-{summary}
-```
-
-`model.safetensors` holds the weights, and once more the configuration that `config.yaml` shows.
-"""
 
 
 def push_to_hub(
@@ -71,7 +42,8 @@ def push_to_hub(
 
     target = parse_hub_name(name)
     loaded = checkpoint if isinstance(checkpoint, Checkpoint) else load(checkpoint)
-    card = _CARD_TEXT.format(title=target.repository.partition("/")[2], name=target, summary=loaded)
+    template = jinja2.Template(Path(__file__).with_name("model_card.md.jinja").read_text(), keep_trailing_newline=True)
+    card = template.render(title=target.repository.partition("/")[2], name=target, summary=loaded)
     with tempfile.TemporaryDirectory() as folder:
         files = {each: Path(folder) / each for each in (WEIGHTS, CONFIGURATION, _CARD)}
         save_checkpoint(files[WEIGHTS], loaded, half=half)
@@ -96,10 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="Puts a checkpoint on a hub: safetensors, its configuration, and a model card where there is none yet. "
         "Log in before (hf auth login), or name a token in $HF_TOKEN; $HF_ENDPOINT names another hub.",
     )
-    parser.add_argument(
-        "checkpoint",
-        help=f"a file, also relative to $HODOR_WORKSPACE_DIR/checkpoints, or one of the package: {', '.join(names())}",
-    )
+    parser.add_argument("checkpoint", help=MEANING)
     parser.add_argument("name", help="hf://owner/name, which is made if it isn't there, or hf://owner/name@branch")
     parser.add_argument("--private", action="store_true", help="make the repository a private one, if it is made")
     parser.add_argument("--half", action="store_true", help="keep 16 bits of every weight")

@@ -23,15 +23,16 @@ def state_dict_in(content: Any, path: Path, key: str | None = None) -> dict[str,
     Raises:
         HodorError: there is none, or a weight is no plain tensor of real numbers.
     """
-    state = content if key is None else content.get(key) if isinstance(content, dict) else None
-    if not isinstance(state, dict) or not all(
-        isinstance(k, str) and isinstance(v, torch.Tensor | Inert) for k, v in state.items()
-    ):
+    if key is not None:
+        content = content.get(key) if isinstance(content, dict) else None
+    is_state = isinstance(content, dict) and all(isinstance(name, str) for name in content)
+    if not is_state or not all(isinstance(value, torch.Tensor | Inert) for value in content.values()):
         where = "" if key is None else f' under "{key}"'
         raise HodorError(f"{path}: the file has no weights{where}; it is no checkpoint of HODOR")
-    odd = [name for name, value in state.items() if isinstance(value, Inert) or value.is_complex()]
-    if odd:
-        raise HodorError(f"{path}: weight {odd[0]} is not a plain tensor of real numbers; it is no checkpoint of HODOR")
+    for name, value in content.items():
+        if isinstance(value, Inert) or value.is_complex():
+            raise HodorError(f"{path}: weight {name} is not a plain tensor of real numbers; it is no checkpoint of HODOR")
+    state: dict[str, torch.Tensor] = content
     return state
 
 

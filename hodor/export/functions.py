@@ -107,24 +107,19 @@ class GridSampledConvolution(nn.Module):
         return F.conv2d(columns, self.convolution.weight.flatten(1)[..., None, None], self.convolution.bias)
 
 
-class EvenConvolution(nn.Module):
+class EvenConvolution(Conv2dSame):
     """A convolution that pads so that its result is the input's size over its stride, for sizes that its stride divides.
 
     Networks that come from TensorFlow compute their padding of the size; of all sizes that occur here it is the same.
     """
 
-    def __init__(self, convolution: nn.Conv2d) -> None:
-        super().__init__()
-        self.convolution = convolution
-        self.padding = []
-        for axis in (1, 0):  # the last axis comes first
-            missing = max(convolution.dilation[axis] * (convolution.kernel_size[axis] - 1) + 1 - convolution.stride[axis], 0)
-            self.padding += [missing // 2, missing - missing // 2]
-
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """[B, C, H, W] -> [B, D, H / stride, W / stride]."""
-        own = self.convolution
-        return F.conv2d(F.pad(x, self.padding), own.weight, own.bias, own.stride, 0, own.dilation, own.groups)
+        padding = []
+        for axis in (1, 0):  # the last axis comes first
+            missing = max(self.dilation[axis] * (self.kernel_size[axis] - 1) + 1 - self.stride[axis], 0)
+            padding += [missing // 2, missing - missing // 2]
+        return F.conv2d(F.pad(x, padding), self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
 
 
 def exportable(model: HODOR) -> HODOR:
@@ -135,7 +130,7 @@ def exportable(model: HODOR) -> HODOR:
             if isinstance(child, DeformableConvolution):
                 setattr(module, name, GridSampledConvolution(child))
             elif isinstance(child, Conv2dSame):
-                setattr(module, name, EvenConvolution(child))
+                child.__class__ = EvenConvolution  # with the weights that it has
         if isinstance(module, SoftMaskedAttention):
             module.spares_projections = False  # which would be chosen by the number of objects
     return twin

@@ -43,6 +43,8 @@ def write_onnx(folder: Path, checkpoint: Checkpoint) -> None:
     with folder_written_aside(folder) as aside:
         for name, (function, inputs) in _functions(checkpoint).items():
             proto = _traced(name, function, inputs)
+            for part in (proto.graph, *proto.graph.node):
+                part.ClearField("metadata_props")  # how it was traced: a tenth of the file, with paths of this machine
             onnx.helper.set_model_props(proto, properties)
             onnx.save(proto, aside / f"{name}.onnx")
 

@@ -39,10 +39,6 @@ class _Note(BaseModel, strict=True):
     modified: str = ""
     size: int | None = None
 
-    def contradicts(self, other: "_Note") -> bool:
-        """Whether the two can't be of the same file."""
-        return any(mine != others for (_, mine), (_, others) in zip(self, other, strict=True) if mine and others)
-
 
 def fetch_zip(url: str, path: Path, retries: int = RETRIES) -> None:
     """Downloads a zip archive to `path`, going on with what is there of it. What came stays there, whatever happens.
@@ -136,7 +132,8 @@ def _receive(url: str, path: Path, note: _Note) -> None:
         start, size = _place(response)
         etag, modified = (response.headers.get(name, "") for name in ("ETag", "Last-Modified"))
         said = _Note(url=url, etag=etag, modified=modified, size=size)
-        if response.status == _PARTIAL and (start != done or size is None or note.contradicts(said)):
+        changed = any(before and now and before != now for (_, before), (_, now) in zip(note, said, strict=True))
+        if response.status == _PARTIAL and (start != done or size is None or changed):
             if not done:
                 raise HodorError(f"{url}: the server sends another piece of the file than was asked for; try again later")
             _log.warning("the file on the server is another one now; starting again")

@@ -58,6 +58,11 @@ def zipped(path, pickled, compression=zipfile.ZIP_STORED):
     with zipfile.ZipFile(path, "w", compression) as archive:
         archive.writestr("archive/data.pkl", pickled)
         archive.writestr("archive/version", "3\n")
+        archive.writestr("archive/data/0", bytes(16))
+
+
+LONG_NAME = b"(" + pickle.dumps("numpy.dtypes", 2)[2:-1] + b"X\x00\x12\x7a\x00" + b"a" * 8_000_000 + b"q\x01"
+LARGE_SIZE = b"(\x8b\x80\x84\x1e\x00" + b"\x01" * 2_000_000 + b"q\x07" + b"h\x07" * 500_000 + b"t"
 
 
 def claims(count, *, size=None, key=b"0"):
@@ -67,7 +72,7 @@ def claims(count, *, size=None, key=b"0"):
         return pickle.dumps(value, 2)[2:-1]
 
     storage = b"(U\x07storagectorch\nFloatStorage\nU\x01" + key + b"U\x03cpu" + number(count) + b"tQ"
-    tensor = b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + number((0, (size or count,), (1,), False, {}))
+    tensor = b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + b"".join(map(number, (0, (size or count,), (1,), False, {})))
     return b"\x80\x02}U\x05model}U\x01a" + tensor + b"tRss."
 
 
@@ -91,6 +96,8 @@ HOSTILE = {
     "operations": many_operations,
     "claim": legacy(claims(10**11)),
     "beyond the storage": lambda path: zipped(path, claims(4, size=10**11)),
+    "a long name, many times": lambda path: zipped(path, b"\x80\x02" + LONG_NAME + b"h\x00h\x01\x93" * 3000 + b"t."),
+    "a size without end": lambda path: zipped(path, claims(4).replace(b"K\x04\x85", LARGE_SIZE, 1)),
     "memo": lambda path: zipped(path, b"\x80\x02Nr\xff\xff\xff\xff."),
     "bytearray": lambda path: zipped(path, b"\x80\x02cbuiltins\nbytearray\n\x8a\x05\x00\x00\x00\x00\x10\x85R."),
     "deep key": lambda path: zipped(path, b"\x80\x02})" + b"\x85" * 1_000_000 + b"Ns."),
