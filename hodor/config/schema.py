@@ -94,9 +94,18 @@ class InferenceConfig(Section, place="INFERENCE"):
     """Settings that a checkpoint is meant to be used with; command lines override them."""
 
     temporal_window: int = key(7, "how many earlier frames are remembered", new=True, ge=1)
-    permanent_reference: bool = key(False, "never forget objects' looks where their masks were given", new=True)
-    min_confidence: float = key(0.0, "masks of a lower mean probability aren't remembered; 0 = all are", new=True, ge=0, lt=1)
-    long_term_interval: int = key(0, "also remember every n-th frame beyond the window; 0 = none", new=True, ge=0)
+    permanent_reference: bool = key(False, "never forget what objects looked like where their masks were given", new=True)
+    min_confidence: float = key(
+        0.0,
+        "predicted masks of a lower mean probability aren't remembered, so that what hides an object isn't mistaken for it; "
+        "0 = all are",
+        new=True,
+        ge=0,
+        lt=1,
+    )
+    long_term_interval: int = key(
+        0, "also remember every n-th frame beyond the window, 8 of them at most; 0 = none", new=True, ge=0
+    )
     presence_threshold: float = key(0.0, "described objects less likely in a frame are not in it", new=True, ge=0, lt=1)
     guided_edges: bool = key(False, "lead the edges of masks along those of the frame", new=True)
 
