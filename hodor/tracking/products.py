@@ -20,7 +20,6 @@ from hodor.media.videos import VideoWriter, written_video
 from hodor.tracking.confidences import Row, draw_confidences
 from hodor.tracking.folder import TrackingFolder
 
-
 Add = Callable[[SourceFrame, str, np.ndarray, Sequence[Row]], None]
 """Takes a frame, its name, its label map [H, W] uint8, and how sure each of its objects is; frames come in their order."""
 
