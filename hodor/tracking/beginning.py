@@ -4,7 +4,6 @@ import argparse
 import dataclasses
 import hashlib
 import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -67,8 +66,7 @@ def begin(
         "objects": [f"{object_id}={described.name} {described.digest()}" for object_id, described in objects.items()],
     }
     folder.begin(settings, overwrite=options.overwrite, overwrite_other=overwrite_other)
-    with folder.taking_given() as aside:
-        shutil.copytree(given, aside, dirs_exist_ok=True)
+    folder.take(given)
     folder.write_inputs(inputs_of(options, objects))
     return Follower(segmenter, source, folder, watch, objects)
 
