@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from hodor.checkpoints.checkpoint import fingerprint, load
+from hodor.checkpoints.checkpoint import load
 from hodor.devices import keep_freed_memory
 from hodor.formats.object_files import DescribedObject
-from hodor.inference.from_options import memory_and_sizes, segmenter_from_options
+from hodor.inference.from_options import run_settings, segmenter_from_options
 from hodor.media.folder_source import images_in
 from hodor.media.sources import FrameSource
 from hodor.tracking.confidences import Watch
@@ -57,10 +57,7 @@ def begin(
         "version": _VERSION,
         "source": _identity(options.source),
         **dataclasses.asdict(source.selection),
-        "checkpoint": fingerprint(weights),
-        **memory_and_sizes(checkpoint, options),
-        "precision": options.precision,
-        "compiled": options.compile,
+        **run_settings(weights, checkpoint, options),
         "backwards": options.backwards,
         **({"rate": options.rate} if options.rate else {}),
         "objects": [f"{object_id}={described.name} {described.digest()}" for object_id, described in objects.items()],

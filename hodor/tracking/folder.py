@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 
-from hodor.config.declaration import cut
 from hodor.errors import HodorError
 from hodor.files import folder_written_aside, written_aside
 from hodor.formats.label_maps import present_ids, read_label_map, write_label_map
@@ -192,7 +191,7 @@ class TrackingFolder:
             return f"{path}: broken; add --overwrite to begin anew"
         if not differing:
             return ""
-        told = [cut(json.dumps(each.get(differing[0])), 80) for each in (before, settings)]
+        told = [_short(each.get(differing[0])) for each in (before, settings)]
         return (
             f"{self.folder}: holds a run with another {differing[0]} ({told[0]} instead of {told[1]}); "
             "choose another --out, or add --overwrite"
@@ -251,3 +250,8 @@ def _first_masks(folder: Path) -> dict[int, tuple[int, bytes]]:
 
 def _contents(folder: Path) -> dict[int, bytes]:
     return {int(path.stem): path.read_bytes() for path in folder.glob("[!.]*.png")}
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -60,7 +60,7 @@ def take_given(options: Namespace, source: FrameSource, folder: Path) -> set[int
             _LOGGER.info("%s: %s", path, drawn.found)
             overlay(index, _at_size(drawn.labels, frame), present_ids(drawn.labels))
     for index, of_frame in prompts.items():
-        for object_id, mask in _cut(of_frame, source.frame(index), taken):
+        for object_id, mask in cut(of_frame, source.frame(index), taken):
             _LOGGER.info("frame %s: object %d: cut out, %d pixels", source.name_of(index), object_id, mask.sum())
             overlay(index, mask * np.uint8(object_id), [object_id])
     for index, each in labels.items():
@@ -147,8 +147,8 @@ def _index(name: str, source: FrameSource, what: str) -> int:
     return index
 
 
-def _cut(prompts: list[Prompt], frame: SourceFrame, taken: set[int]) -> Iterator[tuple[int, np.ndarray]]:
-    """(object id, mask [H, W] bool) of every box and of the clicks on one object in a frame."""
+def cut(prompts: list[Prompt], frame: SourceFrame, taken: set[int]) -> Iterator[tuple[int, np.ndarray]]:
+    """(object id, mask [H, W] bool) of every box and of all clicks on one object in a frame; new ids are added to `taken`."""
     height, width = frame.image.shape[:2]
     scale = width / frame.full_size[1], height / frame.full_size[0]
     clicks: dict[int, list[tuple[float, float]]] = {}
