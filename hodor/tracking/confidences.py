@@ -31,6 +31,14 @@ class Row(NamedTuple):
     area: int  # of the mask, in pixels
 
 
+def by_frame(rows: Iterable[Row]) -> dict[int, list[Row]]:
+    """{index of a frame: its rows}."""
+    frames: dict[int, list[Row]] = {}
+    for row in rows:
+        frames.setdefault(row.frame, []).append(row)
+    return frames
+
+
 def write_table(path: Path, rows: Iterable[Row]) -> None:
     """Writes rows as CSV; complete or absent."""
     text = io.StringIO()

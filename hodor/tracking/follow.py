@@ -15,7 +15,7 @@ from hodor.inference.segmenter import Segmenter
 from hodor.inference.sequences import Reading
 from hodor.media.sources import FrameSource, SourceFrame
 from hodor.media.streams import WriteBehind, read_ahead
-from hodor.tracking.confidences import Row, Watch
+from hodor.tracking.confidences import Row, Watch, by_frame
 from hodor.tracking.folder import StoredPass, TrackingFolder
 
 SAVE_INTERVAL = 25
@@ -128,7 +128,4 @@ class Follower:
     @functools.cached_property
     def _earlier(self) -> dict[int, list[Row]]:
         """By frame, what the pass backwards found, which is over."""
-        frames: dict[int, list[Row]] = {}
-        for row in self.folder.backwards.rows():
-            frames.setdefault(row.frame, []).append(row)
-        return frames
+        return by_frame(self.folder.backwards.rows())

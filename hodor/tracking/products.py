@@ -17,7 +17,7 @@ from hodor.media.drawing import draw
 from hodor.media.images import write_image
 from hodor.media.sources import FrameSource, SourceFrame
 from hodor.media.videos import VideoWriter, written_video
-from hodor.tracking.confidences import Row, draw_confidences
+from hodor.tracking.confidences import Row, by_frame, draw_confidences
 from hodor.tracking.folder import TrackingFolder
 
 Add = Callable[[SourceFrame, str, np.ndarray, Sequence[Row]], None]
@@ -145,9 +145,6 @@ def make_products(
     """
     rows = folder.forwards.rows()
     draw_confidences(folder.folder / "confidences.svg", rows, names)
-    by_frame: dict[int, list[Row]] = {}
-    for row in rows:
-        by_frame.setdefault(row.frame, []).append(row)
     made = {
         "video": _overlay_video(folder, source, rows, names, looks),
         "coco": _coco_masks(folder.folder / "masks.json", source, names),
@@ -156,9 +153,10 @@ def make_products(
     }
     with contextlib.ExitStack() as opened:
         products = [opened.enter_context(made[form]) for form in dict.fromkeys(forms)]
+        of_frames = by_frame(rows)
         for frame, name, labels in _found(source, folder) if products else ():
             for add in products:
-                add(frame, name, labels, by_frame.get(frame.index, []))
+                add(frame, name, labels, of_frames.get(frame.index, []))
             on_frame(frame)
 
 
