@@ -53,8 +53,7 @@ def parser() -> ArgumentParser:
         "--output_dir",
         type=Path,
         help="where to write; relative to the checkpoint's folder, or with weights of the package or a hub to "
-        "checkpoints/<name> "
-        "(default: <dataset>_inference)",
+        "checkpoints/<name> (default: <dataset>_inference)",
     )
     options.add_argument("--seqs", "--sequences", nargs="+", action="extend", metavar="ID", help="only these sequences")
     options.add_argument(
