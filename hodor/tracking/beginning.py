@@ -33,17 +33,10 @@ def begin(
     objects: Mapping[int, DescribedObject] = MappingProxyType({}),
     overwrite_other: bool = False,
 ) -> Follower:
-    """Loads the network, and begins the run or takes it up again with the masks in `given`.
+    """Loads the network from the file `weights`, and begins the run, or takes up the one in `folder`, whose lock is held.
 
-    Args:
-        options: of `hodor track`.
-        source: the frames.
-        folder: of the run; its `folder_lock` is held.
-        weights: the file of the checkpoint.
-        watch: says where objects are lost.
-        given: a folder of label maps, <index of the frame>.png.
-        objects: {id: object} that are known from elsewhere.
-        overwrite_other: begin anew where a run in the folder had other settings.
+    `given` is a folder of label maps, <index of the frame>.png; `objects`, {id: object}, are known from elsewhere. A run that had
+    other settings is begun anew with `overwrite_other`.
 
     Raises:
         HodorError: the checkpoint is broken, an object is another network's, or the folder holds a run with other settings.

@@ -157,12 +157,9 @@ class TrackingFolder:
         return (self.folder / _SESSION).is_file()
 
     def begin(self, settings: Mapping[str, Any], *, overwrite: bool, overwrite_other: bool = False) -> None:
-        """Makes the folder, or takes it up again where an earlier run had the same settings.
+        """Begins a run with `settings`, all that results depend on besides given masks, or goes on with one that had the same.
 
-        Args:
-            settings: all that results depend on besides the masks that are given.
-            overwrite: begin anew, whatever run is there.
-            overwrite_other: begin anew where the earlier run had other settings, or can't be read.
+        A run that is there is begun anew with `overwrite`; with `overwrite_other` if it had other settings, or can't be read.
 
         Raises:
             HodorError: the folder holds something else, or a run with other settings.

@@ -37,11 +37,7 @@ class Follower:
     def forwards(self, on_frame: Callable[[SourceFrame], object]) -> HodorError | None:
         """Follows from the first frame to the last; fills in what `backwards` found before objects were given.
 
-        Args:
-            on_frame: called after each frame.
-
-        Returns:
-            What made the source end before its time; None if nothing did.
+        Calls `on_frame` after each frame. Returns what made the source end before its time; None if nothing did.
         """
         return self._follow(self.folder.forwards, self.source.frames, 0, self.folder.given, on_frame)
 

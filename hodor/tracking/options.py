@@ -7,6 +7,7 @@ from typing import Any
 from hodor.checkpoints.weights import MEANING
 from hodor.errors import HodorError
 from hodor.files import refuse_file_in_place
+from hodor.formats.colour_ids import MAX_OBJECT_ID
 from hodor.formats.object_files import is_one_line
 from hodor.inference.options import add_network_options
 from hodor.media.camera_source import CAMERA
@@ -117,7 +118,7 @@ def names_of_objects(texts: list[str]) -> dict[int, str]:
     names = {}
     for text in texts:
         number, sign, name = text.partition("=")
-        if not (sign and is_one_line(name) and number.isdecimal() and 1 <= int(number) <= 254):
+        if not (sign and is_one_line(name) and number.isdecimal() and 1 <= int(number) <= MAX_OBJECT_ID):
             raise HodorError(f"--names: {text!r} must be ID=NAME, an id of 1..254 and a name in one line, such as 1=dog")
         names[int(number)] = name.strip()
     return names
