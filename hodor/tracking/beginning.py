@@ -35,8 +35,8 @@ def begin(
 ) -> Follower:
     """Loads the network from the file `weights`, and begins the run, or takes up the one in `folder`, whose lock is held.
 
-    `given` is a folder of label maps, <index of the frame>.png; `objects`, {id: object}, are known from elsewhere. A run that had
-    other settings is begun anew with `overwrite_other`.
+    `given` is a folder of label maps, <index of the frame>.png; `objects`, {id: object}, are known from elsewhere. A run with
+    other settings is begun anew if `overwrite_other`.
 
     Raises:
         HodorError: the checkpoint is broken, an object is another network's, or the folder holds a run with other settings.

@@ -108,8 +108,7 @@ def _frame(text: str, options: argparse.Namespace) -> SourceFrame:
     """A picture, or a frame of a video."""
     if Path(text).suffix.lower() not in IMAGE_SUFFIXES:
         return open_source(text, Selection(), max_pixels=options.max_pixels).frame(options.frame)
-    image = read_image(Path(text), options.max_pixels, upright=True)
-    return SourceFrame(0, 0.0, image, (image.shape[0], image.shape[1]))
+    return Selection().frame(0, 0.0, read_image(Path(text), options.max_pixels, upright=True))
 
 
 def _cut(options: argparse.Namespace, frame: SourceFrame) -> np.ndarray:
