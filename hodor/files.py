@@ -74,6 +74,13 @@ def remove_folder(path: Path) -> None:
     shutil.rmtree(aside)
 
 
+def refuse_file_in_place(folder: Path, option: str) -> None:
+    """Makes sure that a folder can be made; where a file is in its place, or in that of one around it, a HodorError says so."""
+    existing = next((path for path in (folder, *folder.parents) if path.exists()), folder)
+    if existing.is_file():
+        raise HodorError(f"{folder}: {existing} is a file, so no folder can be made there; choose another {option}")
+
+
 @contextmanager
 def errors_naming(path: Path) -> Iterator[None]:
     """Adds a path to errors of libraries that write files, which don't say where the disk was full."""

@@ -25,6 +25,7 @@ Deviations: TypeAlias = Annotated[Channels, must("three numbers above 0 (B, G, R
 Cells: TypeAlias = Annotated[int, must("one of 1, 2, 4, 9, 12, 16", {1, 2, 4, 9, 12, 16}.__contains__)]
 Width: TypeAlias = Annotated[int, must("a multiple of 32 up to 4096", lambda width: width in range(32, 4097, 32))]
 Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
+Certainty: TypeAlias = Annotated[float, Field(ge=0, lt=1)]
 Strength: TypeAlias = Annotated[float, Field(ge=0, le=255)]
 Number: TypeAlias = Annotated[int, Field(ge=0, le=255)]
 Shear: TypeAlias = Annotated[float, Field(ge=0, le=60)]
@@ -94,10 +95,14 @@ class InferenceConfig(Section, place="INFERENCE"):
     """Settings that a checkpoint is meant to be used with; command lines override them."""
 
     temporal_window: int = key(7, "how many earlier frames are remembered", new=True, ge=1)
-    permanent_reference: bool = key(False, "never forget objects' looks where their masks were given", new=True)
-    min_confidence: float = key(0.0, "masks of a lower mean probability aren't remembered; 0 = all are", new=True, ge=0, lt=1)
-    long_term_interval: int = key(0, "also remember every n-th frame beyond the window; 0 = none", new=True, ge=0)
-    presence_threshold: float = key(0.0, "described objects less likely in a frame are not in it", new=True, ge=0, lt=1)
+    permanent_reference: bool = key(False, "never forget what objects looked like where their masks were given", new=True)
+    min_confidence: Certainty = key(
+        0.0,
+        "masks of a lower mean probability aren't remembered, so that what hides an object isn't mistaken for it; 0 = all are",
+        new=True,
+    )
+    long_term_interval: int = key(0, "also remember every n-th frame beyond the window, at most 8; 0 = none", new=True, ge=0)
+    presence_threshold: Certainty = key(0.0, "described objects less likely in a frame are not in it", new=True)
     guided_edges: bool = key(False, "lead the edges of masks along those of the frame", new=True)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from hodor.checkpoints.weights import DEFAULT, names
 from hodor.config import InferenceConfig
+from hodor.config.declaration import allowed
 from hodor.media.images import MAX_PIXELS
 from hodor.program import ArgumentParser, at_least_1
 from hodor.workspace import INFERENCE_DATASETS
@@ -52,8 +53,7 @@ def parser() -> ArgumentParser:
         "--output_dir",
         type=Path,
         help="where to write; relative to the checkpoint's folder, or with weights of the package or a hub to "
-        "checkpoints/<name> "
-        "(default: <dataset>_inference)",
+        "checkpoints/<name> (default: <dataset>_inference)",
     )
     options.add_argument("--seqs", "--sequences", nargs="+", action="extend", metavar="ID", help="only these sequences")
     options.add_argument(
@@ -71,7 +71,8 @@ def add_network_options(options: "argparse._ActionsContainer") -> None:
         how: dict[str, Any] = {"type": kind, "metavar": "P" if kind is float else "N"}
         if kind is bool:
             papers, how = "no", {"action": argparse.BooleanOptionalAction}
-        said = f"{setting.description} (default: what the checkpoint is meant for; the paper's: {papers})"
+        meaning = "; ".join(filter(None, (setting.description, allowed(setting))))
+        said = f"{meaning} (default: what the checkpoint is meant for; the paper's: {papers})"
         options.add_argument(*_SHORT.get(name, []), f"--{name}", help=said, **how)
     options.add_argument(
         "--corrections_replace",

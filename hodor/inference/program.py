@@ -13,7 +13,7 @@ from hodor.checkpoints.weights import is_shipped, locate_existing
 from hodor.devices import keep_freed_memory
 from hodor.distributed import Group
 from hodor.errors import HodorError
-from hodor.files import inside
+from hodor.files import inside, refuse_file_in_place
 from hodor.formats.inference_json import InferenceSequence, read_inference_json
 from hodor.inference.options import parser
 from hodor.inference.results import ResultsFolder
@@ -58,7 +58,5 @@ def _output_folder(options: argparse.Namespace, checkpoint: Path, workspace: Wor
     if is_hub_name(options.checkpoint):
         beside = workspace.checkpoints / parse_hub_name(options.checkpoint).repository
     folder: Path = beside / (options.output_dir or f"{options.dataset}_inference")
-    existing = next((path for path in (folder, *folder.parents) if path.exists()), folder)
-    if existing.is_file():
-        raise HodorError(f"{folder}: {existing} is a file, so no folder can be made there; choose another --output_dir")
+    refuse_file_in_place(folder, "--output_dir")
     return folder

@@ -13,13 +13,13 @@ from typing import Any
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from hodor.checkpoints.checkpoint import fingerprint, load
+from hodor.checkpoints.checkpoint import load
 from hodor.devices import is_out_of_memory
 from hodor.distributed import Group, share
 from hodor.errors import HodorError
 from hodor.files import errors_naming, folder_lock
 from hodor.formats.inference_json import InferenceSequence
-from hodor.inference.from_options import memory_and_sizes, segmenter_from_options
+from hodor.inference.from_options import run_settings, segmenter_from_options
 from hodor.inference.results import ResultsFolder
 from hodor.inference.segmenter import Segmenter
 from hodor.inference.sequences import Timing, segment_sequence
@@ -52,11 +52,8 @@ def segment_dataset(
         with group.agreed(), errors_naming(results.folder):
             if group.is_first:
                 settings = {
-                    "checkpoint": fingerprint(weights),
+                    **run_settings(weights, checkpoint, options),
                     "config": repr((checkpoint.config.input, checkpoint.config.model)),
-                    **memory_and_sizes(checkpoint, options),
-                    "precision": options.precision,
-                    "compiled": options.compile,
                     "look_ahead": options.look_ahead,
                     "overlays": options.save_vis,
                 }

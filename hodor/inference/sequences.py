@@ -5,18 +5,20 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 import torch
 
 from hodor.errors import HodorError
 from hodor.formats.inference_json import InferenceSequence
+from hodor.inference.given import Masks, Picture
 from hodor.inference.results import Write
 from hodor.inference.segmenter import Segmenter
 from hodor.media.images import MAX_PIXELS, read_image
 from hodor.media.streams import read_ahead, write_behind
 
+Frame = TypeVar("Frame")
 _Frame = tuple[np.ndarray, dict[int, np.ndarray]]
 """An image [H, W, 3] and the masks that are given in it."""
 
@@ -63,44 +65,54 @@ def segment_sequence(
     segmenter.reset(sequence.id)
     waiting, start = 0.0, time.perf_counter()
     with write_behind() as submit, closing(read_ahead(_frames(sequence, images, max_pixels))) as frames:
-        reading = _Reading(frames)
+        reading = Reading(frames, lambda frame: frame)
         label_maps = segmenter.follow(reading)
         for image_path in sequence.image_paths:
             try:
-                labels = next(label_maps)
+                labels = next(label_maps, None)
             except HodorError as error:
-                if error is reading.error:
-                    raise
                 raise HodorError(f"sequence {sequence.id!r}, frame {images / image_path}: {error}") from None
+            if labels is None:
+                break
             handed_over = time.perf_counter()
-            submit(_write, write, image_path, reading.images.popleft(), labels)
+            submit(_write, write, image_path, reading.shown.popleft()[0], labels)
             waiting += time.perf_counter() - handed_over
             on_frame()
+        if reading.broken is not None:
+            raise reading.broken
         network = time.perf_counter() - start - waiting - reading.waiting
     total = time.perf_counter() - start
     return Timing(len(sequence.image_paths), total, total if segmenter.device.type == "cuda" else network)
 
 
-class _Reading(Iterator[_Frame]):
-    """Frames as they come from files, with what is to be known of that afterwards."""
+class Reading(Iterator[tuple[Picture, Masks | None]], Generic[Frame]):
+    """A video as `Segmenter.follow` takes it, of frames that come from files; where these can't be read it ends.
 
-    def __init__(self, frames: Iterator[_Frame]) -> None:
+    Attributes:
+        shown: the frames whose label maps are to come; who gets a label map takes the first one away.
+        broken: what made the reading fail.
+        waiting: seconds spent on waiting for frames.
+    """
+
+    def __init__(self, frames: Iterator[Frame], pair: Callable[[Frame], tuple[Picture, Masks | None]]) -> None:
+        """`pair` makes of a frame what `follow` takes."""
         self._frames = frames
-        self.images: deque[np.ndarray] = deque()  # that were read; who has used one takes it away
-        self.waiting = 0.0  # seconds
-        self.error: HodorError | None = None  # what made the reading fail
+        self._pair = pair
+        self.shown: deque[Frame] = deque()
+        self.broken: HodorError | None = None
+        self.waiting = 0.0
 
-    def __next__(self) -> _Frame:
+    def __next__(self) -> tuple[Picture, Masks | None]:
         asked = time.perf_counter()
         try:
             frame = next(self._frames)
         except HodorError as error:
-            self.error = error
-            raise
+            self.broken = error
+            raise StopIteration from None
         finally:
             self.waiting += time.perf_counter() - asked
-        self.images.append(frame[0])
-        return frame
+        self.shown.append(frame)
+        return self._pair(frame)
 
 
 def _frames(sequence: InferenceSequence, images: Path, max_pixels: int) -> Iterator[_Frame]:

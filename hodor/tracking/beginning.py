@@ -4,15 +4,14 @@ import argparse
 import dataclasses
 import hashlib
 import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from hodor.checkpoints.checkpoint import fingerprint, load
+from hodor.checkpoints.checkpoint import load
 from hodor.devices import keep_freed_memory
 from hodor.formats.object_files import DescribedObject
-from hodor.inference.from_options import memory_and_sizes, segmenter_from_options
+from hodor.inference.from_options import run_settings, segmenter_from_options
 from hodor.media.folder_source import images_in
 from hodor.media.sources import FrameSource
 from hodor.tracking.confidences import Watch
@@ -34,17 +33,10 @@ def begin(
     objects: Mapping[int, DescribedObject] = MappingProxyType({}),
     overwrite_other: bool = False,
 ) -> Follower:
-    """Loads the network, and begins the run or takes it up again with the masks in `given`.
+    """Loads the network from the file `weights`, and begins the run, or takes up the one in `folder`, whose lock is held.
 
-    Args:
-        options: of `hodor track`.
-        source: the frames.
-        folder: of the run; its `folder_lock` is held.
-        weights: the file of the checkpoint.
-        watch: says where objects are lost.
-        given: a folder of label maps, <index of the frame>.png.
-        objects: {id: object} that are known from elsewhere.
-        overwrite_other: begin anew where a run in the folder had other settings.
+    `given` is a folder of label maps, <index of the frame>.png; `objects`, {id: object}, are known from elsewhere. A run with
+    other settings is begun anew if `overwrite_other`.
 
     Raises:
         HodorError: the checkpoint is broken, an object is another network's, or the folder holds a run with other settings.
@@ -58,17 +50,13 @@ def begin(
         "version": _VERSION,
         "source": _identity(options.source),
         **dataclasses.asdict(source.selection),
-        "checkpoint": fingerprint(weights),
-        **memory_and_sizes(checkpoint, options),
-        "precision": options.precision,
-        "compiled": options.compile,
+        **run_settings(weights, checkpoint, options),
         "backwards": options.backwards,
         **({"rate": options.rate} if options.rate else {}),
         "objects": [f"{object_id}={described.name} {described.digest()}" for object_id, described in objects.items()],
     }
     folder.begin(settings, overwrite=options.overwrite, overwrite_other=overwrite_other)
-    with folder.taking_given() as aside:
-        shutil.copytree(given, aside, dirs_exist_ok=True)
+    folder.take(given)
     folder.write_inputs(inputs_of(options, objects))
     return Follower(segmenter, source, folder, watch, objects)
 

@@ -21,23 +21,22 @@ _MOST_POINTS = 2000  # of a line in the picture
 
 
 class Row(NamedTuple):
-    """One object in one frame.
+    """One object in one frame."""
 
-    Attributes:
-        frame: index of the frame in its source.
-        name: of the frame's mask, without ending.
-        time: seconds since the source's first frame.
-        object_id: 1..254.
-        confidence: mean probability inside the mask, 0 where that is empty, 1 where it was given.
-        area: of the mask, in pixels.
-    """
+    frame: int  # its index in the source
+    name: str  # of the frame's mask, without ending
+    time: float  # seconds since the source's first frame
+    object_id: int  # 1..254
+    confidence: float  # mean probability inside the mask, 0 where that is empty, 1 where it was given
+    area: int  # of the mask, in pixels
 
-    frame: int
-    name: str
-    time: float
-    object_id: int
-    confidence: float
-    area: int
+
+def by_frame(rows: Iterable[Row]) -> dict[int, list[Row]]:
+    """{index of a frame: its rows}."""
+    frames: dict[int, list[Row]] = {}
+    for row in rows:
+        frames.setdefault(row.frame, []).append(row)
+    return frames
 
 
 def write_table(path: Path, rows: Iterable[Row]) -> None:

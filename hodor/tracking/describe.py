@@ -11,12 +11,12 @@ from hodor.errors import HodorError
 from hodor.formats.drawn_masks import ColourIds, read_drawn_mask
 from hodor.formats.label_maps import present_ids
 from hodor.formats.object_files import SUFFIX, check_object_name, read_object, write_object
-from hodor.formats.prompts import Prompt, parse_prompt
+from hodor.formats.prompts import parse_prompt
 from hodor.inference.options import add_computing_options
-from hodor.media.cutting import mask_of_box, mask_of_click
 from hodor.media.images import IMAGE_SUFFIXES, read_image
 from hodor.media.sources import Selection, SourceFrame, open_source
 from hodor.program import ArgumentParser
+from hodor.tracking.given import cut
 from hodor.workspace import checkpoints_folder
 
 _EXAMPLES = """\
@@ -108,22 +108,18 @@ def _frame(text: str, options: argparse.Namespace) -> SourceFrame:
     """A picture, or a frame of a video."""
     if Path(text).suffix.lower() not in IMAGE_SUFFIXES:
         return open_source(text, Selection(), max_pixels=options.max_pixels).frame(options.frame)
-    image = read_image(Path(text), options.max_pixels, upright=True)
-    return SourceFrame(0, 0.0, image, (image.shape[0], image.shape[1]))
+    return Selection().frame(0, 0.0, read_image(Path(text), options.max_pixels, upright=True))
 
 
 def _cut(options: argparse.Namespace, frame: SourceFrame) -> np.ndarray:
-    if options.box is not None:
-        left, top, right, bottom = _numbers(parse_prompt("box", options.box), f"--box {options.box}")
-        return mask_of_box(frame.image, (left, top, right, bottom))
-    points = [_numbers(parse_prompt("click", text), f"--click {text}") for text in options.click]
-    return mask_of_click(frame.image, [(x, y) for x, y in points])
-
-
-def _numbers(prompt: Prompt, what: str) -> tuple[float, ...]:
-    if prompt.frame is not None or prompt.object_id is not None:
-        raise HodorError(f"{what}: one object is described, in the frame that --frame names; leave ID= and @FRAME out")
-    return prompt.numbers
+    prompts = []
+    for text in options.click if options.box is None else [options.box]:
+        prompt = parse_prompt("click" if options.box is None else "box", text)
+        if prompt.frame is not None or prompt.object_id is not None:
+            what = f"--{prompt.kind} {text}"
+            raise HodorError(f"{what}: one object is described, in the frame that --frame names; leave ID= and @FRAME out")
+        prompts.append(prompt._replace(object_id=1))
+    return next(mask for _, mask in cut(prompts, frame, set()))
 
 
 def _drawn(path: Path, options: argparse.Namespace, frame: SourceFrame) -> np.ndarray:

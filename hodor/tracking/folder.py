@@ -9,12 +9,11 @@ state/                     what the network remembers now and then, from which t
 page/                      what `hodor app` keeps of its own, if the folder is one of its sessions
 """
 
-import contextlib
 import hashlib
 import json
 import shutil
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,13 +46,12 @@ class StoredPass:
         forgetting: held while masks of an earlier run are removed.
     """
 
-    def __init__(self, masks: Path, states: Path, table: Path, *, step: int) -> None:
-        """Names the places of masks, states and the table of confidences; `step` is 1 forwards and -1 backwards."""
-        self.masks = masks
+    def __init__(self, folder: Path, states: Path, *, step: int) -> None:
+        self.masks = folder / "masks"
         self.step = step
-        self._states = states
-        self._table = table
         self.forgetting = threading.RLock()
+        self._states = states
+        self._table = folder / "confidences.csv"
 
     @property
     def is_finished(self) -> bool:
@@ -149,10 +147,9 @@ class TrackingFolder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        state = folder / "state"
-        self.forwards = StoredPass(folder / "masks", state, folder / "confidences.csv", step=1)
-        self._backwards = state / "backwards"
-        self.backwards = StoredPass(self._backwards / "masks", self._backwards, self._backwards / "confidences.csv", step=-1)
+        self._backwards = folder / "state" / "backwards"
+        self.forwards = StoredPass(folder, self._backwards.parent, step=1)
+        self.backwards = StoredPass(self._backwards, self._backwards, step=-1)
 
     @property
     def is_begun(self) -> bool:
@@ -160,26 +157,24 @@ class TrackingFolder:
         return (self.folder / _SESSION).is_file()
 
     def begin(self, settings: Mapping[str, Any], *, overwrite: bool, overwrite_other: bool = False) -> None:
-        """Makes the folder, or takes it up again where an earlier run had the same settings.
+        """Begins a run with `settings`, all that results depend on besides given masks, or goes on with one that had the same.
 
-        Args:
-            settings: all that results depend on besides the masks that are given.
-            overwrite: begin anew, whatever run is there.
-            overwrite_other: begin anew where the earlier run had other settings, or can't be read.
+        A run that is there is begun anew with `overwrite`; with `overwrite_other` if it had other settings, or can't be read.
 
         Raises:
             HodorError: the folder holds something else, or a run with other settings.
         """
-        if not self.is_begun:
-            if any(each.name != PAGE and not each.name.startswith(".") for each in self.folder.iterdir()):
-                raise HodorError(f"{self.folder}: holds files that no run of tracking wrote; choose another --out")
-        else:
+        if self.is_begun:
             difference = self._difference(settings)
             if difference and not (overwrite or overwrite_other):
                 raise HodorError(difference)
             if not (difference or overwrite):
                 return
-            self._clear()
+            with self.forwards.forgetting:  # all but the settings, by which the folder is known as a run until others come
+                for path in (self.folder / name for name in _RESULTS):
+                    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        elif any(each.name != PAGE and not each.name.startswith(".") for each in self.folder.iterdir()):
+            raise HodorError(f"{self.folder}: holds files that no run of tracking wrote; choose another --out")
         with written_aside(self.folder / _SESSION) as aside:
             aside.write_text(json.dumps(settings, indent=1))
 
@@ -193,9 +188,9 @@ class TrackingFolder:
             return f"{path}: broken; add --overwrite to begin anew"
         if not differing:
             return ""
-        values = [_short(each.get(differing[0])) for each in (before, settings)]
+        told = [_short(each.get(differing[0])) for each in (before, settings)]
         return (
-            f"{self.folder}: holds a run with another {differing[0]} ({values[0]} instead of {values[1]}); "
+            f"{self.folder}: holds a run with another {differing[0]} ({told[0]} instead of {told[1]}); "
             "choose another --out, or add --overwrite"
         )
 
@@ -214,26 +209,21 @@ class TrackingFolder:
             digest.update(f"{index} {len(content)} ".encode() + content)
         return digest.hexdigest()
 
-    @contextlib.contextmanager
-    def taking_given(self) -> Iterator[Path]:
-        """Gives an empty folder for the label maps that are given, <index of the frame>.png.
+    def take(self, given: Path) -> None:
+        """Takes a folder of label maps that are given, <index of the frame>.png, in the place of an earlier run's.
 
-        When the context ends well it replaces the one of an earlier run, and what followed from other masks is forgotten.
+        What followed from other masks is forgotten; a pass backwards, whose masks are in all frames of the pass forwards before
+        an object was given, where the first masks of objects are others.
         """
+        new, old = _contents(given), _contents(self.folder / GIVEN)
+        changed = [index for index in {**new, **old} if new.get(index) != old.get(index)]
         with folder_written_aside(self.folder / GIVEN) as aside:
-            yield aside
-            new, old = _contents(aside), _contents(self.folder / GIVEN)
-            changed = sorted(index for index in {**new, **old} if new.get(index) != old.get(index))
+            shutil.copytree(given, aside, dirs_exist_ok=True)
             if changed:
-                self.forwards.forget_from(changed[0])
-                if _first_masks(aside) != _first_masks(self.folder / GIVEN):
-                    self._forget_backwards()
-
-    def _forget_backwards(self) -> None:
-        """Forgets a pass backwards, whose masks are in all frames of the pass forwards before an object was given."""
-        if self._backwards.is_dir():
-            shutil.rmtree(self._backwards)
-            self.forwards.forget_from(-1)
+                self.forwards.forget_from(min(changed))
+            if changed and self._backwards.is_dir() and _first_masks(aside) != _first_masks(self.folder / GIVEN):
+                shutil.rmtree(self._backwards)
+                self.forwards.forget_from(-1)
 
     def starts(self) -> dict[int, int]:
         """{object id: index of the first frame in which it is given}."""
@@ -243,13 +233,6 @@ class TrackingFolder:
         """The label map [H, W] uint8 that is given in a frame; None where there is none."""
         path = self.folder / GIVEN / f"{index}.png"
         return read_label_map(path) if path.is_file() else None
-
-    def _clear(self) -> None:
-        """Removes everything but the settings, by which the folder is known as a run until others take their place."""
-        with self.forwards.forgetting:
-            for name in _RESULTS:
-                path = self.folder / name
-                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def _first_masks(folder: Path) -> dict[int, tuple[int, bytes]]:

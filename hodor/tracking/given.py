@@ -2,14 +2,16 @@
 
 import logging
 from argparse import Namespace
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
 
 from hodor.errors import HodorError
+from hodor.formats.colour_ids import MAX_OBJECT_ID
 from hodor.formats.drawn_masks import ColourIds, read_drawn_mask
 from hodor.formats.label_maps import present_ids, write_label_map
 from hodor.formats.object_files import DescribedObject, read_object
@@ -19,20 +21,7 @@ from hodor.media.drawing import object_palette
 from hodor.media.sources import FrameSource, SourceFrame
 
 _LOGGER = logging.getLogger(__name__)
-_MAX_ID = 254
-
-
-@dataclass
-class Given:
-    """What is given in one frame.
-
-    Attributes:
-        masks: files of drawn masks.
-        prompts: boxes and clicks.
-    """
-
-    masks: list[Path]
-    prompts: list[Prompt]
+Item = TypeVar("Item")
 
 
 def take_given(options: Namespace, source: FrameSource, folder: Path) -> set[int]:
@@ -50,29 +39,32 @@ def take_given(options: Namespace, source: FrameSource, folder: Path) -> set[int
         HodorError: nothing is given, not even an object known from elsewhere; or a frame doesn't exist, or a mask or box
             doesn't fit its frame. The message names it.
     """
-    by_frame = _by_frame(options, source)
-    if not by_frame and not options.objects:
+    masks = _by_frame(_masks(options.masks, source), source)
+    prompts = _by_frame(_prompts(options, source), source)
+    if not (masks or prompts or options.objects):
         raise HodorError("nothing says what to follow; add --masks, --box, --click or --objects")
     colours = ColourIds.parse(options.colours) if options.colours else ColourIds()
-    taken: set[int] = set()
+    taken = {prompt.object_id for each in prompts.values() for prompt in each if prompt.object_id is not None}
     labels: dict[int, np.ndarray] = {}
-    there: dict[int, set[int]] = {index: set() for index in by_frame}
-    for index, given in sorted(by_frame.items()):
+    given: dict[int, set[int]] = defaultdict(set)
+
+    def overlay(index: int, above: np.ndarray, ids: Iterable[int]) -> None:
+        labels[index] = np.where(above > 0, above, labels[index]) if index in labels else above
+        given[index].update(ids)
+        taken.update(ids)
+
+    for index, paths in masks.items():
         frame = source.frame(index)
-        for path in given.masks:
+        for path in paths:
             drawn = read_drawn_mask(path, colours=colours, threshold=options.threshold, size=frame.full_size)
             _LOGGER.info("%s: %s", path, drawn.found)
-            labels[index] = _overlaid(labels.get(index), _at_size(drawn.labels, frame))
-            there[index].update(present_ids(drawn.labels))
-    taken.update(*there.values())
-    taken |= {prompt.object_id for given in by_frame.values() for prompt in given.prompts if prompt.object_id is not None}
-    for index, given in sorted(by_frame.items()):
-        for object_id, mask in _cut(given.prompts, source.frame(index), taken) if given.prompts else ():
+            overlay(index, _at_size(drawn.labels, frame), present_ids(drawn.labels))
+    for index, of_frame in prompts.items():
+        for object_id, mask in cut(of_frame, source.frame(index), taken):
             _LOGGER.info("frame %s: object %d: cut out, %d pixels", source.name_of(index), object_id, mask.sum())
-            labels[index] = _overlaid(labels.get(index), np.where(mask, np.uint8(object_id), np.uint8(0)))
-            there[index].add(object_id)
+            overlay(index, mask * np.uint8(object_id), [object_id])
     for index, each in labels.items():
-        if lost := sorted(there[index] - set(present_ids(each))):
+        if lost := sorted(given[index] - set(present_ids(each))):
             raise HodorError(
                 f"frame {source.name_of(index)}: nothing is left of object {lost[0]}, too small at this size, or covered; "
                 "take a larger --max-size, or say first what lies below"
@@ -91,47 +83,47 @@ def take_objects(texts: Sequence[str], taken: Collection[int]) -> dict[int, Desc
     for text in texts:
         number, sign, file = text.partition("=")
         named = bool(sign) and number.isdecimal()
-        free = next(each for each in range(1, _MAX_ID + 2) if each not in taken and each not in objects)
+        free = next(each for each in range(1, MAX_OBJECT_ID + 2) if each not in taken and each not in objects)
         object_id = int(number) if named else free
-        if not 1 <= object_id <= _MAX_ID or object_id in objects:
+        if not 1 <= object_id <= MAX_OBJECT_ID or object_id in objects:
             raise HodorError(
-                f"--objects {text}: the id {object_id} must be 1..{_MAX_ID}, and that of no other described object"
+                f"--objects {text}: the id {object_id} must be 1..{MAX_OBJECT_ID}, and that of no other described object"
             )
         objects[object_id] = read_object(Path(file if named else text))
     return objects
 
 
-def _by_frame(options: Namespace, source: FrameSource) -> dict[int, Given]:
-    frames: dict[int, Given] = {}
-
-    def at(index: int, what: str) -> Given:
+def _by_frame(given: Iterable[tuple[int, Item, str]], source: FrameSource) -> dict[int, list[Item]]:
+    """What is given in each frame, by its index, ascending, from (index, what is given there, how it was said)."""
+    frames: dict[int, list[Item]] = defaultdict(list)
+    for index, item, said in given:
         if not source.selection.holds(index):
-            raise HodorError(f"{what}: frame {index} is not among the frames that --start, --end and --stride select")
-        return frames.setdefault(index, Given([], []))
-
-    for index, path in _masks(options.masks, source):
-        at(index, str(path)).masks.append(path)
-    prompts = [(f"--box {text}", parse_prompt("box", text)) for text in options.box]
-    prompts += [(f"--click {text}", parse_prompt("click", text)) for text in options.click]
-    for what, prompt in prompts:
-        at(source.selection.start if prompt.frame is None else prompt.frame, what).prompts.append(prompt)
-    return frames
+            raise HodorError(f"{said}: frame {index} is not among the frames that --start, --end and --stride select")
+        frames[index].append(item)
+    return dict(sorted(frames.items()))
 
 
-def _masks(texts: Iterable[str], source: FrameSource) -> Iterator[tuple[int, Path]]:
-    """(index of a frame, file) of every mask: FILE, FRAME=FILE, or a folder of files called like frames."""
+def _prompts(options: Namespace, source: FrameSource) -> Iterator[tuple[int, Prompt, str]]:
+    boxes = [(f"--box {text}", parse_prompt("box", text)) for text in options.box]
+    clicks = [(f"--click {text}", parse_prompt("click", text)) for text in options.click]
+    for said, prompt in boxes + clicks:
+        yield source.selection.start if prompt.frame is None else prompt.frame, prompt, said
+
+
+def _masks(texts: Iterable[str], source: FrameSource) -> Iterator[tuple[int, Path, str]]:
+    """Every mask, which is said as FILE, FRAME=FILE, or a folder of files called like frames."""
     for text in texts:
         frame, sign, file = text.partition("=")
         if sign and not Path(text).exists():
-            yield _named_or_counted(frame, source, f"--masks {text}"), Path(file)
+            yield _named_or_counted(frame, source, f"--masks {text}"), Path(file), file
         elif Path(text).is_dir():
             files = sorted(path for path in Path(text).iterdir() if path.is_file() and not path.name.startswith("."))
             if not files:
                 raise HodorError(f"--masks: {text}: the folder is empty")
             for path in files:
-                yield _index(path.stem, source, str(path)), path
+                yield _index(path.stem, source, str(path)), path, str(path)
         else:
-            yield source.selection.start, Path(text)
+            yield source.selection.start, Path(text), text
 
 
 def _named_or_counted(text: str, source: FrameSource, what: str) -> int:
@@ -155,15 +147,15 @@ def _index(name: str, source: FrameSource, what: str) -> int:
     return index
 
 
-def _cut(prompts: list[Prompt], frame: SourceFrame, taken: set[int]) -> Iterator[tuple[int, np.ndarray]]:
-    """(object id, mask [H, W] bool) of every box and of the clicks on one object in a frame."""
+def cut(prompts: list[Prompt], frame: SourceFrame, taken: set[int]) -> Iterator[tuple[int, np.ndarray]]:
+    """(object id, mask [H, W] bool) of every box and of all clicks on one object in a frame; new ids are added to `taken`."""
     height, width = frame.image.shape[:2]
     scale = width / frame.full_size[1], height / frame.full_size[0]
     clicks: dict[int, list[tuple[float, float]]] = {}
     for prompt in prompts:
-        object_id = prompt.object_id or next(each for each in range(1, _MAX_ID + 2) if each not in taken)
-        if object_id > _MAX_ID:
-            raise HodorError(f"--{prompt.kind}: there are more than {_MAX_ID} objects")
+        object_id = prompt.object_id or next(each for each in range(1, MAX_OBJECT_ID + 2) if each not in taken)
+        if object_id > MAX_OBJECT_ID:
+            raise HodorError(f"--{prompt.kind}: there are more than {MAX_OBJECT_ID} objects")
         taken.add(object_id)
         numbers = [value * scale[index % 2] for index, value in enumerate(prompt.numbers)]
         if prompt.kind == "box":
@@ -179,7 +171,3 @@ def _at_size(labels: np.ndarray, frame: SourceFrame) -> np.ndarray:
     if labels.shape == (height, width):
         return labels
     return cv2.resize(labels, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
-
-
-def _overlaid(below: np.ndarray | None, above: np.ndarray) -> np.ndarray:
-    return above if below is None else np.where(above > 0, above, below)

@@ -19,15 +19,10 @@ _ELSEWHERE = {"source", "names", "masks", "box", "click", "colours", "threshold"
 
 
 def inputs_of(options: Namespace, objects: Mapping[int, DescribedObject]) -> dict[str, Any]:
-    """What a run is told, as JSON holds it.
+    """What a run is told, as JSON holds it, with absolute paths.
 
-    Args:
-        options: of `hodor track`.
-        objects: {id: object} of `--objects`, in their order.
-
-    Returns:
-        "source"; "names", {id: name}; and "options", {name: value} of all others that are not as they are by default.
-        Paths are absolute.
+    That is "source"; "names", {id: name}; and "options", {name: value} of all others that are not as they are by default.
+    `objects`, {id: object}, are those of `--objects`, in their order.
     """
     defaults = vars(parser().parse_args([""]))
     changed = {name: value for name, value in vars(options).items() if value != defaults.get(name) and name not in _ELSEWHERE}

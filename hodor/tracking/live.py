@@ -34,8 +34,8 @@ class RecordedCamera(FrameSource):
         if not self._taken:
             yield from self._recorded(begin)
             return
-        recorded = open_source(str(self._recording), Selection())
         height, width = self._size  # a video has even sides
+        recorded = open_source(str(self._recording), Selection())
         for (index, time), frame in zip(self._taken, recorded.frames(), strict=True):
             if index >= begin:
                 yield SourceFrame(index, time, frame.image[:height, :width], (height, width))
@@ -47,10 +47,6 @@ class RecordedCamera(FrameSource):
     def frame(self, index: int) -> SourceFrame:
         """See `CameraSource.frame`."""
         return self._camera.frame(index)
-
-    @property
-    def end_time(self) -> float | None:
-        return None
 
     @contextlib.contextmanager
     def stopped_by_interrupt(self) -> Iterator[None]:

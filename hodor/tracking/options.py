@@ -6,8 +6,11 @@ from typing import Any
 
 from hodor.checkpoints.weights import MEANING
 from hodor.errors import HodorError
+from hodor.files import refuse_file_in_place
+from hodor.formats.colour_ids import MAX_OBJECT_ID
 from hodor.formats.object_files import is_one_line
 from hodor.inference.options import add_network_options
+from hodor.media.camera_source import CAMERA
 from hodor.media.drawing import OPACITY
 from hodor.program import ArgumentParser
 from hodor.tracking.folder import PAGE
@@ -115,7 +118,7 @@ def names_of_objects(texts: list[str]) -> dict[int, str]:
     names = {}
     for text in texts:
         number, sign, name = text.partition("=")
-        if not (sign and is_one_line(name) and number.isdecimal() and 1 <= int(number) <= 254):
+        if not (sign and is_one_line(name) and number.isdecimal() and 1 <= int(number) <= MAX_OBJECT_ID):
             raise HodorError(f"--names: {text!r} must be ID=NAME, an id of 1..254 and a name in one line, such as 1=dog")
         names[int(number)] = name.strip()
     return names
@@ -128,16 +131,12 @@ def output_folder(options: argparse.Namespace) -> Path:
         HodorError: a file is in its place, or the source lies in it.
     """
     source = str(options.source)
-    name = "camera" if source.startswith("camera:") else Path(source).resolve().stem
+    is_camera = source.startswith(CAMERA)
+    name = "camera" if is_camera else Path(source).resolve().stem
     folder: Path = options.out or Path(f"{name}_tracked")
-    existing = next((path for path in (folder, *folder.parents) if path.exists()), folder)
-    if existing.is_file():
-        raise HodorError(f"{folder}: {existing} is a file, so no folder can be made there; choose another --out")
-    if not source.startswith("camera:") and _is_result(Path(source).resolve(), folder.resolve()):
+    refuse_file_in_place(folder, "--out")
+    path, place = Path(source).resolve(), folder.resolve()
+    kept_by_page = path.is_relative_to(place / PAGE)  # the videos of `hodor app`
+    if not is_camera and path.is_relative_to(place) and not kept_by_page:
         raise HodorError(f"{source}: lies in {folder}, where a run replaces what it finds; choose another --out")
     return folder
-
-
-def _is_result(source: Path, folder: Path) -> bool:
-    """Whether a source lies in a run's folder, but not where `hodor app` keeps its videos."""
-    return source.is_relative_to(folder) and not source.is_relative_to(folder / PAGE)

@@ -2,10 +2,9 @@
 
 import contextlib
 import json
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType, TracebackType
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -18,110 +17,58 @@ from hodor.media.drawing import draw
 from hodor.media.images import write_image
 from hodor.media.sources import FrameSource, SourceFrame
 from hodor.media.videos import VideoWriter, written_video
-from hodor.tracking.confidences import Row, draw_confidences
+from hodor.tracking.confidences import Row, by_frame, draw_confidences
 from hodor.tracking.folder import TrackingFolder
 
-
-class Product(ABC):
-    """One form of the masks; complete or absent. A context, within which frames are added in their order."""
-
-    def __enter__(self) -> "Product":
-        return self
-
-    @abstractmethod
-    def add(self, frame: SourceFrame, name: str, labels: np.ndarray, rows: Sequence[Row]) -> None:
-        """Takes a frame with its label map [H, W] uint8 and the confidence of each of its objects."""
-
-    @abstractmethod
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None: ...
+Add = Callable[[SourceFrame, str, np.ndarray, Sequence[Row]], None]
+"""Takes a frame, its name, its label map [H, W] uint8, and how sure each of its objects is; frames come in their order."""
 
 
-class OverlayVideo(Product):
+@contextlib.contextmanager
+def _overlay_video(
+    folder: TrackingFolder, source: FrameSource, found: Sequence[Row], names: Mapping[int, str], looks: Mapping[str, Any]
+) -> Iterator[Add]:
     """The video with coloured objects and their legend, its own frame times and sound."""
+    writer: VideoWriter | None = None
+    end = sound_end(source, folder, found)
+    with contextlib.ExitStack() as opened:
 
-    def __init__(
-        self, folder: Path, source: FrameSource, names: Mapping[int, str], looks: Mapping[str, Any], end: float | None
-    ) -> None:
-        """`end` is where its sound ends, in the source's seconds; None takes all."""
-        self._end = end
-        self._path = folder / "overlay.mp4"
-        self._looks = looks
-        self._source = source
-        self._names = names
-        self._open = contextlib.ExitStack()
-        self._writer: VideoWriter | None = None
+        def add(frame: SourceFrame, name: str, labels: np.ndarray, rows: Sequence[Row]) -> None:
+            nonlocal writer
+            if writer is None:
+                video = written_video(
+                    folder.folder / "overlay.mp4",
+                    rate=source.rate,
+                    pixel_aspect=source.pixel_aspect,
+                    audio=source.audio,
+                    audio_start=frame.time,
+                    audio_end=end,
+                )
+                writer = opened.enter_context(video)
+            shown = {row.object_id: names.get(row.object_id, str(row.object_id)) for row in rows}
+            confidences = {row.object_id: row.confidence for row in rows}
+            writer.write(draw(frame.image, labels, names=shown, confidences=confidences, **looks), frame.time)
 
-    def add(self, frame: SourceFrame, name: str, labels: np.ndarray, rows: Sequence[Row]) -> None:
-        if self._writer is None:
-            writer = written_video(
-                self._path,
-                rate=self._source.rate,
-                pixel_aspect=self._source.pixel_aspect,
-                audio=self._source.audio,
-                audio_start=frame.time,
-                audio_end=self._end,
-            )
-            self._writer = self._open.enter_context(writer)
-        shown = {row.object_id: self._names.get(row.object_id, str(row.object_id)) for row in rows}
-        confidences = {row.object_id: row.confidence for row in rows}
-        picture = draw(frame.image, labels, names=shown, confidences=confidences, **self._looks)
-        self._writer.write(picture, frame.time)
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._open.__exit__(kind, error, trace)
+        yield add
 
 
-class PicturesOfObjects(Product):
-    """A folder for each object with one PNG for each frame."""
-
-    def __init__(self, folder: Path, picture: Callable[[SourceFrame, np.ndarray], np.ndarray]) -> None:
-        """`picture` makes one of a frame and the mask [H, W] bool of an object in it."""
-        self._picture = picture
-        self._aside = folder_written_aside(folder)
-
-    def __enter__(self) -> "Product":
-        self._folder = self._aside.__enter__()
-        return self
-
-    def add(self, frame: SourceFrame, name: str, labels: np.ndarray, rows: Sequence[Row]) -> None:
-        for row in rows:
-            write_image(self._folder / str(row.object_id) / f"{name}.png", self._picture(frame, labels == row.object_id))
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._aside.__exit__(kind, error, trace)
-
-
-def binary(frame: SourceFrame, mask: np.ndarray) -> np.ndarray:
-    """A mask [H, W] bool as white on black, [H, W] uint8."""
-    return mask.astype(np.uint8) * 255
-
-
-def cutout(frame: SourceFrame, mask: np.ndarray) -> np.ndarray:
-    """An object on transparent ground, [H, W, 4] uint8."""
-    return np.dstack([np.where(mask[..., None], frame.image, 0), binary(frame, mask)])
-
-
-class CocoMasks(Product):
+@contextlib.contextmanager
+def _coco_masks(path: Path, source: FrameSource, names: Mapping[int, str]) -> Iterator[Add]:
     """Run-length masks in COCO's form; every annotation also has its score, and `track_id`, which is the object's id."""
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
 
-    def __init__(self, folder: Path, source: FrameSource, names: Mapping[int, str]) -> None:
-        self._path = folder / "masks.json"
-        self._source = source
-        self._names = names
-        self._images: list[dict[str, Any]] = []
-        self._annotations: list[dict[str, Any]] = []
-
-    def add(self, frame: SourceFrame, name: str, labels: np.ndarray, rows: Sequence[Row]) -> None:
+    def add(frame: SourceFrame, name: str, labels: np.ndarray, rows: Sequence[Row]) -> None:
         height, width = labels.shape
-        number = len(self._images) + 1
+        number = len(images) + 1
         image = {"id": number, "file_name": name, "height": height, "width": width, "frame": frame.index, "time": frame.time}
-        self._images.append(image)
+        images.append(image)
         scores = {row.object_id: row.confidence for row in rows}
         for object_id in present_ids(labels):
             mask = labels == object_id
-            self._annotations.append(
+            annotations.append(
                 {
-                    "id": len(self._annotations) + 1,
+                    "id": len(annotations) + 1,
                     "image_id": number,
                     "category_id": object_id,
                     "track_id": object_id,
@@ -133,15 +80,36 @@ class CocoMasks(Product):
                 }
             )
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if error is not None:
-            return
-        ids = sorted({each["category_id"] for each in self._annotations})
-        categories = [{"id": each, "name": self._names.get(each, f"object {each}")} for each in ids]
-        info = {"description": self._source.name, "frames_per_second": self._source.rate}
-        content = {"info": info, "images": self._images, "annotations": self._annotations, "categories": categories}
-        with written_aside(self._path) as aside:
-            aside.write_text(json.dumps(content))
+    yield add
+    ids = sorted({each["category_id"] for each in annotations})
+    categories = [{"id": each, "name": names.get(each, f"object {each}")} for each in ids]
+    info = {"description": source.name, "frames_per_second": source.rate}
+    content = {"info": info, "images": images, "annotations": annotations, "categories": categories}
+    with written_aside(path) as aside:
+        aside.write_text(json.dumps(content))
+
+
+@contextlib.contextmanager
+def _pictures_of_objects(folder: Path, picture: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Iterator[Add]:
+    """A folder for each object with one PNG for each frame; `picture` makes it of an image and a mask [H, W] bool."""
+    with folder_written_aside(folder) as aside:
+
+        def add(frame: SourceFrame, name: str, labels: np.ndarray, rows: Sequence[Row]) -> None:
+            for row in rows:
+                shown = picture(frame.image, labels == row.object_id)
+                write_image(aside / str(row.object_id) / f"{name}.png", shown)
+
+        yield add
+
+
+def _binary(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """White on black, [H, W] uint8."""
+    return mask.astype(np.uint8) * 255
+
+
+def _cutout(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """An object on transparent ground, [H, W, 4] uint8."""
+    return np.dstack([np.where(mask[..., None], image, 0), _binary(image, mask)])
 
 
 FORMATS = {
@@ -177,20 +145,18 @@ def make_products(
     """
     rows = folder.forwards.rows()
     draw_confidences(folder.folder / "confidences.svg", rows, names)
-    by_frame: dict[int, list[Row]] = {}
-    for row in rows:
-        by_frame.setdefault(row.frame, []).append(row)
+    made = {
+        "video": _overlay_video(folder, source, rows, names, looks),
+        "coco": _coco_masks(folder.folder / "masks.json", source, names),
+        "binary": _pictures_of_objects(folder.folder / "binary", _binary),
+        "cutout": _pictures_of_objects(folder.folder / "cutouts", _cutout),
+    }
     with contextlib.ExitStack() as opened:
-        made: dict[str, Callable[[], Product]] = {
-            "video": lambda: OverlayVideo(folder.folder, source, names, looks, sound_end(source, folder, rows)),
-            "coco": lambda: CocoMasks(folder.folder, source, names),
-            "binary": lambda: PicturesOfObjects(folder.folder / "binary", binary),
-            "cutout": lambda: PicturesOfObjects(folder.folder / "cutouts", cutout),
-        }
-        products = [opened.enter_context(made[form]()) for form in forms]
+        products = [opened.enter_context(made[form]) for form in dict.fromkeys(forms)]
+        of_frames = by_frame(rows)
         for frame, name, labels in _found(source, folder) if products else ():
-            for product in products:
-                product.add(frame, name, labels, by_frame.get(frame.index, []))
+            for add in products:
+                add(frame, name, labels, of_frames.get(frame.index, []))
             on_frame(frame)
 
 

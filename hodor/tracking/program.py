@@ -14,11 +14,12 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from hodor.checkpoints.weights import DEFAULT, locate_existing
 from hodor.errors import HodorError
 from hodor.files import errors_naming, folder_lock
-from hodor.media.sources import FrameSource, Selection, SourceFrame, open_source
+from hodor.media.sources import FrameSource, SourceFrame
 from hodor.program import complain
 from hodor.tracking.confidences import Watch
 from hodor.tracking.folder import TrackingFolder
 from hodor.tracking.given import take_given, take_objects
+from hodor.tracking.inputs import source_of
 from hodor.tracking.live import RecordedCamera
 from hodor.tracking.options import names_of_objects, output_folder, parser
 from hodor.tracking.products import make_products
@@ -34,10 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the program; see `--help`. Returns the exit code: 1 if the source breaks off."""
     options = parser().parse_args(arguments)
     names = names_of_objects(options.names)
-    selection = Selection(options.start, options.end, options.stride, options.max_size)
     path = output_folder(options)
     weights = locate_existing(options.checkpoint or DEFAULT, checkpoints_folder())
-    source = open_source(options.source, selection, max_pixels=options.max_pixels, rate=options.rate)
+    source = source_of(options.source, vars(options))
     tqdm.get_lock()  # made here, since a Ctrl-C while it is made within a line of the log would be lost
     with folder_lock(path), errors_naming(path), logging_redirect_tqdm(), tempfile.TemporaryDirectory() as staged:
         if source.is_live:

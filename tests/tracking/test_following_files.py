@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -44,14 +45,20 @@ def frames_folder(path, images):
     return open_source(str(path), Selection())
 
 
+def give(folder, given):
+    """Takes {frame: label map}."""
+    with tempfile.TemporaryDirectory() as staged:
+        for index, labels in given.items():
+            write_label_map(Path(staged) / f"{index}.png", labels, object_palette())
+        folder.take(Path(staged))
+
+
 def run(segmenter, source, out, given, *, stop_after=None, backwards=False):
     """One start of the program on a folder; `given` is {frame: label map}."""
     folder = TrackingFolder(out)
     out.mkdir(exist_ok=True)
     folder.begin({"version": 1}, overwrite=False)
-    with folder.taking_given() as aside:
-        for index, labels in given.items():
-            write_label_map(aside / f"{index}.png", labels, object_palette())
+    give(folder, given)
     follower = Follower(segmenter, source, folder, Watch({}))
     seen = []
 
@@ -169,8 +176,7 @@ def test_a_source_that_breaks_off_keeps_what_was_found(tmp_path, clip, segmenter
     folder = TrackingFolder(tmp_path / "out")
     folder.folder.mkdir()
     folder.begin({}, overwrite=False)
-    with folder.taking_given() as aside:
-        write_label_map(aside / "0.png", clip[0][1], object_palette())
+    give(folder, {0: clip[0][1]})
     broken = Follower(segmenter, source, folder, Watch({})).forwards(lambda frame: None)
     assert isinstance(broken, HodorError) and "00006.png" in str(broken)
     assert [path.stem for path in sorted((tmp_path / "out/masks").iterdir())] == [f"{index:05d}" for index in range(6)]

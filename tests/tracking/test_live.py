@@ -12,7 +12,7 @@ from hodor.media.camera_source import CameraSource
 from hodor.media.images import MAX_PIXELS
 from hodor.media.sources import Selection
 from hodor.media.videos import read_video
-from hodor.tracking import program
+from hodor.tracking import inputs, program
 from hodor.tracking.folder import StoredPass
 from hodor.tracking.live import RecordedCamera
 
@@ -60,7 +60,7 @@ def test_what_a_camera_gave_before_it_was_unplugged_is_kept(tmp_path):
 
 
 def test_a_second_recording_in_one_folder_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(program, "open_source", lambda text, selection, **_: camera(selection))
+    monkeypatch.setattr(inputs, "open_source", lambda text, selection, **_: camera(selection))
     line = ["camera:0", "--box", "20,20,80,60", "--end", "3", "--min_dim", "64", "--device", "cpu", "-o", str(tmp_path / "out")]
     assert program.main(line) == 0
     assert len(list(read_video(tmp_path / "out/overlay.mp4"))) == 3 == len(list((tmp_path / "out/masks").iterdir()))
@@ -71,7 +71,7 @@ def test_a_second_recording_in_one_folder_is_refused(tmp_path, monkeypatch):
 
 def test_what_a_camera_showed_is_kept_when_something_else_fails(tmp_path, monkeypatch, caplog):
     caplog.set_level("INFO")
-    monkeypatch.setattr(program, "open_source", lambda text, selection, **_: camera(selection))
+    monkeypatch.setattr(inputs, "open_source", lambda text, selection, **_: camera(selection))
     written = []
 
     def full(self, name, labels):
@@ -89,7 +89,7 @@ def test_what_a_camera_showed_is_kept_when_something_else_fails(tmp_path, monkey
 
 
 def test_a_camera_is_not_followed_backwards_and_nothing_is_begun(tmp_path, monkeypatch):
-    monkeypatch.setattr(program, "open_source", lambda text, selection, **_: camera(selection))
+    monkeypatch.setattr(inputs, "open_source", lambda text, selection, **_: camera(selection))
     with pytest.raises(HodorError, match=r"^--backwards: a camera can't be followed backwards"):
         program.main(["camera:0", "--box", "20,20,80,60", "--backwards", "-o", str(tmp_path / "out")])
     assert not (tmp_path / "out").exists()
