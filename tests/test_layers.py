@@ -84,3 +84,11 @@ def test_the_network_reads_no_files_and_knows_no_device():
     for path in (PACKAGE / "modelling").rglob("*.py"):
         text = path.read_text()
         assert not re.search(r"\bopen\(|\.cuda\(|import pathlib|from pathlib|\bglobal \b", text), path
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_files_and_functions_are_read_in_one_go(path):
+    text = path.read_text()
+    assert len(text.splitlines()) <= 300
+    functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    assert not [node.name for node in functions if node.end_lineno - node.lineno >= 60]

@@ -21,7 +21,7 @@ from hodor.inference.given import Masks, Picture, frame_tensor, known_id, object
 from hodor.inference.logits_to_labels import LabelMap, label_map
 from hodor.inference.memory import MemorySettings
 from hodor.inference.seeing import Seen, Sight, fingerprint, views_of
-from hodor.inference.settings import check_state, recommended_options, share, whole_number
+from hodor.inference.settings import check_state, checked_memory, checked_sizes, recommended_options, whole_number
 from hodor.inference.tracker import DescriptorTracker
 from hodor.modelling.model import HODOR
 
@@ -84,17 +84,11 @@ class Segmenter:
         """
         if not isinstance(model, HODOR):
             raise HodorError(f"Segmenter takes a network, not {type(model).__name__}; Segmenter.of takes checkpoints and names")
-        self._remembered = MemorySettings(
-            whole_number("the temporal window", temporal_window, 1),
-            bool(permanent_reference),
-            share("min_confidence", min_confidence),
-            whole_number("long_term_interval", long_term_interval, 0),
-            bool(corrections_replace),
-            share("presence_threshold", presence_threshold),
+        told = MemorySettings(
+            temporal_window, permanent_reference, min_confidence, long_term_interval, corrections_replace, presence_threshold
         )
-        sizes = whole_number("min_dim", min_dim, 1), whole_number("max_dim", max_dim, 1)
-        if sizes[0] > sizes[1]:
-            raise HodorError(f"sizes must satisfy 1 <= min_dim <= max_dim, not {min_dim} and {max_dim}")
+        self._remembered = checked_memory(told)
+        sizes = checked_sizes(min_dim, max_dim)
         self._guided_edges = bool(guided_edges)
         self._look_ahead = whole_number("frames to look ahead", look_ahead, 1)
         self._compiled = compiled

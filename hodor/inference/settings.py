@@ -8,6 +8,7 @@ from typing import Any
 
 from hodor.config import Config
 from hodor.errors import HodorError
+from hodor.inference.memory import MemorySettings
 
 
 def whole_number(name: str, value: Any, least: int) -> int:
@@ -26,6 +27,26 @@ def share(name: str, value: Any) -> float:
     if isinstance(value, numbers.Real) and 0 <= float(value) < 1:
         return float(value)
     raise HodorError(f"{name} must be a number from 0 to below 1, not {value!r}")
+
+
+def checked_memory(told: MemorySettings) -> MemorySettings:
+    """What is to be remembered, of any kind that a user may give; of what can't be a HodorError says so, naming it."""
+    return MemorySettings(
+        whole_number("the temporal window", told.temporal_window, 1),
+        bool(told.permanent_reference),
+        share("min_confidence", told.min_confidence),
+        whole_number("long_term_interval", told.long_term_interval, 0),
+        bool(told.corrections_replace),
+        share("presence_threshold", told.presence_threshold),
+    )
+
+
+def checked_sizes(min_dim: int, max_dim: int) -> tuple[int, int]:
+    """The least shorter and the largest longer side of frames, likewise."""
+    sizes = whole_number("min_dim", min_dim, 1), whole_number("max_dim", max_dim, 1)
+    if sizes[0] > sizes[1]:
+        raise HodorError(f"sizes must satisfy 1 <= min_dim <= max_dim, not {min_dim} and {max_dim}")
+    return sizes
 
 
 def check_state(state: Any, own: Mapping[str, Any], settings: Collection[str]) -> None:
